@@ -98,6 +98,9 @@ impl std::error::Error for RedisError {}
 pub trait Redis {
     /// Runs one command. Calls that do not wait for one another may reach the server in any order.
     fn execute(&self, command: &str, args: Vec<Arg>) -> impl Future<Output = Result<Vec<Reply>, RedisError>>;
+
+    /// Told when an answer is overdue: the next command should go through a new connection.
+    fn reconnect(&self);
 }
 
 /// What the protocols need besides Redis: clocks, randomness, sleep, and work that outlives a request's answer.

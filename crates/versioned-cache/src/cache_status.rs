@@ -1,0 +1,90 @@
+//! How an answer came about, as the `Cache-Status` field of RFC 9211.
+
+use std::fmt;
+
+/// Why the cache was not asked, or its answer not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bypass {
+    /// The cache is turned off.
+    Disabled,
+    /// Redis gave no (usable) answer in time.
+    Unreachable,
+    /// Redis failed a moment ago and is left alone.
+    BreakerOpen,
+}
+
+/// What became of a value that came from the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the cache now.
+    Yes,
+    /// Somebody else's fetch of the same version answered this request.
+    Collapsed,
+    /// A write is in flight.
+    WriteInFlight,
+    /// Redis did not take it.
+    Failed,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The cache.
+    Hit,
+    /// The database, since the cache had nothing.
+    Miss(Stored),
+    /// The database, without asking the cache.
+    Bypass(Bypass),
+}
+
+/// How an answer came about; `Display` writes the value of the `Cache-Status` field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheStatus {
+    /// Where the answer came from.
+    pub source: Source,
+    /// Seconds until the entry ends, if there is one.
+    pub ttl_s: Option<u64>,
+    /// The entry's key, if it has been looked up.
+    pub key: Option<String>,
+}
+
+impl CacheStatus {
+    /// An answer that came from the database without asking the cache.
+    pub fn bypass(reason: Bypass) -> Self {
+        Self { source: Source::Bypass(reason), ttl_s: None, key: None }
+    }
+}
+
+impl fmt::Display for CacheStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            Source::Hit => "tumbler; hit",
+            Source::Miss(Stored::Yes) => "tumbler; fwd=miss; stored",
+            Source::Miss(Stored::Collapsed) => "tumbler; fwd=miss; collapsed",
+            Source::Miss(Stored::WriteInFlight) => "tumbler; fwd=miss; detail=write-in-flight",
+            Source::Miss(Stored::Failed) => "tumbler; fwd=miss; detail=not-stored",
+            Source::Bypass(Bypass::Disabled) => "tumbler; fwd=bypass; detail=disabled",
+            Source::Bypass(Bypass::Unreachable) => "tumbler; fwd=bypass; detail=unreachable",
+            Source::Bypass(Bypass::BreakerOpen) => "tumbler; fwd=bypass; detail=breaker-open",
+        })?;
+        if let Some(ttl) = self.ttl_s {
+            write!(f, "; ttl={ttl}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, "; key=\"{key}\"")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_rfc_9211() {
+        let hit = CacheStatus { source: Source::Hit, ttl_s: Some(287), key: Some("user:cache:42-v7".into()) };
+        assert_eq!(hit.to_string(), r#"tumbler; hit; ttl=287; key="user:cache:42-v7""#);
+        assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "tumbler; fwd=bypass; detail=disabled");
+    }
+}

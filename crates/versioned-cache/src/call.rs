@@ -1,0 +1,58 @@
+//! One Redis command with a deadline, behind the breaker.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+
+use crate::Cache;
+use crate::cache_status::Bypass;
+
+/// The outcome of a command.
+pub(crate) type Called = Result<Vec<Reply>, RedisError>;
+
+impl<R: Redis, T: Runtime> Cache<R, T> {
+    /// Whether reads may ask Redis now; if not, why.
+    pub(crate) fn admit(&self) -> Result<(), Bypass> {
+        if !self.settings.enabled {
+            return Err(Bypass::Disabled);
+        }
+        if !self.breaker.allows(self.runtime.monotonic_ms(), self.settings.timeout_ms) {
+            return Err(Bypass::BreakerOpen);
+        }
+        Ok(())
+    }
+
+    /// Runs one command, once more if the connection turns out to be broken: all commands of the protocol may be
+    /// repeated. A failure opens the breaker, which reads heed through [`Cache::admit`] and writes ignore.
+    pub(crate) async fn call(&self, command: &str, args: Vec<Arg>) -> Called {
+        let answer = pin!(async {
+            match self.redis.execute(command, args.clone()).await {
+                Err(RedisError::Unreachable(_)) => self.redis.execute(command, args).await,
+                outcome => outcome,
+            }
+        });
+        let deadline = pin!(self.runtime.sleep(self.settings.timeout_ms));
+        let outcome = match select(answer, deadline).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(((), _)) => {
+                self.redis.reconnect();
+                Err(RedisError::Unreachable(format!("no answer within {} ms", self.settings.timeout_ms)))
+            }
+        };
+        match &outcome {
+            Ok(_) => self.breaker.succeeded(),
+            Err(RedisError::Unreachable(_)) => {
+                self.breaker.failed(self.runtime.monotonic_ms(), self.settings.breaker_ms);
+            }
+            Err(RedisError::Refused(_)) => {}
+        }
+        outcome
+    }
+
+    /// One command whose reply has one leaf.
+    pub(crate) async fn call_one(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
+        let replies = self.call(command, args).await?;
+        Ok(replies.into_iter().next().unwrap_or(Reply::Nil))
+    }
+}

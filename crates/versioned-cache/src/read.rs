@@ -1,0 +1,75 @@
+//! Reading one entry, cache first.
+
+use redis_port::{Redis, Runtime};
+
+use crate::Cache;
+use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
+use crate::key::Entry;
+use crate::lookup::Lookup;
+use crate::stats::Event;
+
+/// An answer and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The value, byte for byte as it was fetched; `None`: there is no such thing.
+    pub value: Option<Vec<u8>>,
+    /// Where it came from.
+    pub status: CacheStatus,
+}
+
+impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+    /// Answers from the cache, or else with what `fetch` reads from the database (`None`: there is no such thing),
+    /// which is then stored.
+    ///
+    /// # Errors
+    /// Those of `fetch`. Redis never fails a read.
+    pub async fn read<E>(
+        &self,
+        entry: &Entry,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Answer, E> {
+        let looked_up = match self.admit() {
+            Err(reason) => Err(reason),
+            Ok(()) => self.look_up(entry).await.map_err(|error| {
+                self.log_failure("a lookup failed", &error);
+                Bypass::Unreachable
+            }),
+        };
+        match looked_up {
+            Ok(Lookup::Found { version, value, expires_ms }) => {
+                self.count(entry, Event::Hit);
+                Ok(self.hit(entry.key(version), value, expires_ms))
+            }
+            Ok(Lookup::Missing { version }) => {
+                self.count(entry, Event::Miss);
+                let (value, stored) = self.fill(entry, version, fetch).await?;
+                if stored == Stored::Collapsed {
+                    self.count(entry, Event::Collapsed);
+                }
+                Ok(self.miss(entry, entry.key(version), value, stored))
+            }
+            Err(reason) => {
+                if reason != Bypass::Disabled {
+                    self.count(entry, Event::Bypass);
+                }
+                Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(reason) })
+            }
+        }
+    }
+
+    pub(crate) fn hit(&self, key: String, value: Vec<u8>, expires_ms: u64) -> Answer {
+        let ttl_s = expires_ms.saturating_sub(self.runtime.monotonic_ms()).div_ceil(1000);
+        Answer {
+            value: (!value.is_empty()).then_some(value),
+            status: CacheStatus { source: Source::Hit, ttl_s: Some(ttl_s), key: Some(key) },
+        }
+    }
+
+    pub(crate) fn miss(&self, entry: &Entry, key: String, value: Option<Vec<u8>>, stored: Stored) -> Answer {
+        let ttl_s = (stored == Stored::Yes)
+            .then(|| self.hints.get(&entry.identity()))
+            .flatten()
+            .map(|hint| hint.expires_ms.saturating_sub(self.runtime.monotonic_ms()).div_ceil(1000));
+        Answer { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
+    }
+}

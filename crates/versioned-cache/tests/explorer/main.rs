@@ -1,0 +1,182 @@
+//! Explores the crate's real code over a simulated Redis and database: all interleavings of a few requests, with crashes
+//! and evictions at every point, and random ones of more. Invariant: a read never answers a value older than what was
+//! committed before the read began.
+//!
+//! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
+
+mod redis;
+mod search;
+mod tasks;
+mod weakness;
+mod world;
+
+use search::{Faults, Scenario, exhaust, story, walk};
+use tasks::Role::{BatchReader, Creator, GuardedReader, Reader, Writer};
+use versioned_cache::Settings;
+use weakness::Weakness;
+use world::Rules;
+
+/// Nobody waits for another's fill, so every state is reached without the passing of time.
+const NO_WAITING: Settings = Settings {
+    enabled: true,
+    timeout_ms: 100,
+    breaker_ms: 500,
+    write_policy: versioned_cache::WritePolicy::Available,
+    mark_ms: 30_000,
+    lease_ms: 1_000,
+    fill_wait_ms: 0,
+};
+
+const ONE_OF_EACH: Faults = Faults { crashes: 1, evictions: 1, flushes: 0 };
+
+fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
+    Scenario {
+        roles: roles.to_vec(),
+        shared_instance: false,
+        warm,
+        faults,
+        rules: Rules { eager: true, ..Rules::default() },
+        settings: NO_WAITING,
+    }
+}
+
+fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
+    Scenario { rules: Rules { weakness: Some(weakness), ..scenario.rules }, ..scenario }
+}
+
+fn holds(name: &str, scenario: &Scenario) {
+    let report = exhaust(scenario);
+    println!("{name}: {} states, {} steps", report.states, report.steps);
+    if let Some((what, path)) = report.violation {
+        panic!("{name}: {what}\n{}", story(scenario, &path));
+    }
+    assert!(report.states > 100, "{name} explores next to nothing");
+}
+
+fn is_caught(scenario: &Scenario) {
+    let report = exhaust(scenario);
+    let Some((what, path)) = report.violation else {
+        panic!("{:?} was not caught in {} states", scenario.rules.weakness, report.states);
+    };
+    println!("{:?}: {what}, after {} steps", scenario.rules.weakness, path.len());
+}
+
+#[test]
+fn two_writers_two_readers_on_a_warm_cache() {
+    holds("warm", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, ONE_OF_EACH));
+}
+
+#[test]
+fn two_writers_two_readers_on_a_cold_cache() {
+    let cold = Scenario { warm: false, ..scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], false, ONE_OF_EACH) };
+    holds("cold", &cold);
+}
+
+#[test]
+fn both_writers_may_die() {
+    let faults = Faults { crashes: 2, evictions: 0, flushes: 0 };
+    holds("both die", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, faults));
+}
+
+/// A follower of a fill that began before a write must not get what the fill read before that write committed: found by
+/// the random walks when fills were shared although a write was in flight.
+#[test]
+fn requests_that_share_an_instance_and_wait_for_its_fills() {
+    let mut shared = scenario(&[Writer(1), Reader(1), Reader(1)], true, ONE_OF_EACH);
+    shared.shared_instance = true;
+    shared.settings.fill_wait_ms = 4;
+    holds("shared instance", &shared);
+}
+
+#[test]
+fn a_create_after_a_cached_absence() {
+    holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, ONE_OF_EACH));
+}
+
+#[test]
+fn batches_and_single_reads_together() {
+    holds("batch", &scenario(&[Writer(1), BatchReader(1), Reader(1)], true, ONE_OF_EACH));
+}
+
+#[test]
+fn a_flush_mid_write_is_survived_by_acknowledged_writes() {
+    let mut flushed =
+        scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, Faults { flushes: 1, ..Faults::default() });
+    flushed.rules.acknowledged_only = true;
+    holds("flush", &flushed);
+}
+
+#[test]
+fn way_1_versions_that_come_back_are_caught() {
+    let faults = Faults { evictions: 1, ..Faults::default() };
+    is_caught(&weakened(scenario(&[Writer(1), Reader(1), Reader(1)], true, faults), Weakness::VersionsComeBack));
+}
+
+#[test]
+fn way_2_storing_under_the_latest_version_is_caught() {
+    let weak = Weakness::StoredUnderTheLatestVersion;
+    is_caught(&weakened(scenario(&[Writer(1), Reader(1), Reader(1)], false, Faults::default()), weak));
+}
+
+#[test]
+fn way_3_ignoring_marks_is_caught() {
+    let weak = Weakness::MarksAreIgnored;
+    is_caught(&weakened(scenario(&[Writer(1), Reader(1), Reader(1)], true, Faults::default()), weak));
+}
+
+#[test]
+fn way_4_bumping_only_after_the_statement_is_caught() {
+    let faults = Faults { crashes: 1, ..Faults::default() };
+    let weak = Weakness::BumpedOnlyAfterTheStatement;
+    is_caught(&weakened(scenario(&[Writer(1), Reader(1), Reader(1)], true, faults), weak));
+}
+
+#[test]
+fn marks_lost_without_a_second_bump_are_caught() {
+    let faults = Faults { flushes: 1, ..Faults::default() };
+    let mut flushed = scenario(&[Writer(1), Reader(1), Reader(1)], true, faults);
+    flushed.rules.acknowledged_only = true;
+    is_caught(&weakened(flushed, Weakness::BumpedOnlyBeforeTheStatement));
+}
+
+#[test]
+fn creates_that_absences_do_not_heed_are_caught() {
+    let weak = Weakness::CreatesAreNotGuarded;
+    is_caught(&weakened(scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()), weak));
+}
+
+/// More requests, several reads and writes each, waiting for one another's fills, at random. `EXPLORER_SEED` repeats one
+/// walk, `EXPLORER_WALKS` sets how many there are.
+#[test]
+fn many_requests_at_random() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let base = Scenario {
+        roles: vec![Writer(2), Writer(2), Writer(1), Reader(3), Reader(3), BatchReader(3), Reader(3)],
+        shared_instance: false,
+        warm: true,
+        faults: Faults { crashes: 3, evictions: 4, flushes: 0 },
+        rules: Rules::default(),
+        settings: Settings::default(),
+    };
+    let flushed = Scenario {
+        faults: Faults { crashes: 0, evictions: 2, flushes: 2 },
+        rules: Rules { acknowledged_only: true, ..Rules::default() },
+        ..base.clone()
+    };
+    let scenarios = [Scenario { shared_instance: true, ..base.clone() }, base, flushed];
+    let seeds = match number("EXPLORER_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = fastrand::u64(..u64::MAX / 2);
+            first..first + number("EXPLORER_WALKS").unwrap_or(20_000)
+        }
+    };
+    println!("seeds {seeds:?}");
+    for seed in seeds {
+        for scenario in &scenarios {
+            if let Some((what, path)) = walk(scenario, seed) {
+                panic!("EXPLORER_SEED={seed} repeats this: {what}\n{}", story(scenario, &path));
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A Redis that lives in memory: the commands that the protocol sends, each atomic, as in the real one.
+
+use std::collections::BTreeMap;
+
+use redis_port::{Arg, RedisError, Reply};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum Value {
+    Text(Vec<u8>),
+    Marks(BTreeMap<Vec<u8>, i64>),
+}
+
+/// Keys and values. Nothing runs out here: an entry that ends is an eviction like any other.
+#[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
+pub struct Redis(pub BTreeMap<String, Value>);
+
+fn text(arg: &Arg) -> String {
+    match arg {
+        Arg::Bytes(bytes) => String::from_utf8(bytes.clone()).expect("the protocol's keys are UTF-8"),
+        Arg::Int(number) => number.to_string(),
+    }
+}
+
+fn bytes(arg: &Arg) -> Vec<u8> {
+    match arg {
+        Arg::Bytes(bytes) => bytes.clone(),
+        Arg::Int(number) => number.to_string().into_bytes(),
+    }
+}
+
+impl Redis {
+    pub fn int(&self, key: &str) -> Option<i64> {
+        match self.0.get(key)? {
+            Value::Text(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+            Value::Marks(_) => None,
+        }
+    }
+
+    fn get(&self, key: &str) -> Reply {
+        match self.0.get(key) {
+            Some(Value::Text(bytes)) => Reply::Bytes(bytes.clone()),
+            _ => Reply::Nil,
+        }
+    }
+
+    pub fn run(&mut self, command: &str, args: &[Arg]) -> Result<Vec<Reply>, RedisError> {
+        let key = text(&args[0]);
+        let one = match command {
+            "GET" => self.get(&key),
+            "MGET" => return Ok(args.iter().map(|key| self.get(&text(key))).collect()),
+            "PTTL" => Reply::Int(if self.0.contains_key(&key) { 300_000 } else { -2 }),
+            "PEXPIRE" => Reply::Int(self.0.contains_key(&key).into()),
+            "SET" => {
+                if args[2..].iter().any(|option| text(option) == "NX") && self.0.contains_key(&key) {
+                    Reply::Nil
+                } else {
+                    self.0.insert(key, Value::Text(bytes(&args[1])));
+                    Reply::Status("OK".into())
+                }
+            }
+            "MSET" => {
+                for pair in args.chunks(2) {
+                    self.0.insert(text(&pair[0]), Value::Text(bytes(&pair[1])));
+                }
+                Reply::Status("OK".into())
+            }
+            "INCR" => {
+                let next = self.int(&key).unwrap_or(0) + 1;
+                self.0.insert(key, Value::Text(next.to_string().into_bytes()));
+                Reply::Int(next)
+            }
+            "DEL" => Reply::Int(self.0.remove(&key).is_some().into()),
+            "EXISTS" => Reply::Int(args.iter().filter(|key| self.0.contains_key(&text(key))).count() as i64),
+            "HINCRBY" => Reply::Int(1),
+            "ZADD" => {
+                let marks = self.0.entry(key).or_insert_with(|| Value::Marks(BTreeMap::new()));
+                let Value::Marks(marks) = marks else { panic!("marks only") };
+                marks.insert(bytes(&args[2]), text(&args[1]).parse().expect("a score"));
+                Reply::Int(1)
+            }
+            "ZREM" => {
+                if let Some(Value::Marks(marks)) = self.0.get_mut(&key) {
+                    marks.remove(&bytes(&args[1]));
+                    if marks.is_empty() {
+                        self.0.remove(&key);
+                    }
+                }
+                Reply::Int(1)
+            }
+            "ZCOUNT" => {
+                let oldest: i64 = text(&args[1]).parse().expect("a score");
+                assert_eq!(text(&args[2]), "+inf");
+                Reply::Int(match self.0.get(&key) {
+                    Some(Value::Marks(marks)) => marks.values().filter(|score| **score >= oldest).count() as i64,
+                    _ => 0,
+                })
+            }
+            other => panic!("the simulated Redis does not know {other}"),
+        };
+        Ok(vec![one])
+    }
+}

@@ -1,0 +1,265 @@
+//! Trying the interleavings. An execution cannot be copied, so the search repeats the path to a state whenever it needs
+//! that state again, and remembers digests of the states it has been in.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use versioned_cache::Settings;
+
+use crate::redis::Value;
+use crate::tasks::{Role, Task, cache, task};
+use crate::world::{Rules, Shared, Step, StepId, World};
+
+/// What may go wrong, and how often.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+pub struct Faults {
+    /// Requests killed, each with its instance, after any step; what it had sent may still take effect, or not.
+    pub crashes: u32,
+    /// Keys evicted: any but marks.
+    pub evictions: u32,
+    /// FLUSHALL: marks too.
+    pub flushes: u32,
+}
+
+/// What is explored.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub roles: Vec<Role>,
+    /// All requests on one instance, sharing its hints and fills, instead of one instance each.
+    pub shared_instance: bool,
+    /// The row exists and is cached when it begins; else there is no row and nothing is cached.
+    pub warm: bool,
+    pub faults: Faults,
+    pub rules: Rules,
+    pub settings: Settings,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Grant(StepId),
+    Crash(usize),
+    /// What a killed task had sent takes effect.
+    Late(usize),
+    Evict(String),
+    Flush,
+    /// The marks of killed writers, and their statements, have ended.
+    MarksEnd,
+}
+
+pub struct Execution {
+    pub world: Shared,
+    tasks: Vec<Option<Task>>,
+    late: Vec<(usize, Step)>,
+    faults: Faults,
+    mark_ms: u64,
+}
+
+/// What happened on the way to a violation, a line each.
+pub fn story(scenario: &Scenario, path: &[Action]) -> String {
+    let mut execution = Execution::new(scenario);
+    execution.world.borrow_mut().story = Some(String::new());
+    for action in path {
+        if !matches!(action, Action::Grant(_)) {
+            execution.world.borrow_mut().tell(&format!("{action:?}"));
+        }
+        execution.apply(action);
+    }
+    execution.world.borrow_mut().story.take().expect("told above")
+}
+
+impl Execution {
+    pub fn new(scenario: &Scenario) -> Self {
+        let count = scenario.roles.len();
+        // One task more, which warms the cache and is gone when the search begins.
+        let world = World::new(count + 1, scenario.rules);
+        let shared = cache(&world, scenario.settings);
+        let own = || if scenario.shared_instance { Rc::clone(&shared) } else { cache(&world, scenario.settings) };
+        let mut tasks: Vec<Option<Task>> =
+            scenario.roles.iter().enumerate().map(|(at, role)| Some(task(*role, at, &world, &own()))).collect();
+        tasks.push(Some(task(Role::Reader(1), count, &world, &own())));
+        let mut execution =
+            Self { world, tasks, late: Vec::new(), faults: scenario.faults, mark_ms: scenario.settings.mark_ms };
+        if scenario.warm {
+            execution.world.borrow_mut().row = 1;
+            execution.poll(count);
+            while execution.tasks[count].is_some() {
+                let next = execution.world.borrow().waiting.keys().find(|id| id.0 == count).copied();
+                execution.apply(&Action::Grant(next.expect("the warming task is not stuck")));
+            }
+        }
+        execution.tasks.pop();
+        for at in 0..count {
+            execution.poll(at);
+        }
+        execution
+    }
+
+    fn poll(&mut self, at: usize) {
+        self.world.borrow_mut().current = at;
+        let Some(running) = &mut self.tasks[at] else { return };
+        if running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            self.tasks[at] = None;
+            self.world.borrow_mut().forget(at);
+        }
+    }
+
+    pub fn violation(&self) -> Option<String> {
+        self.world.borrow().violation.clone()
+    }
+
+    pub fn enabled(&self) -> Vec<Action> {
+        let world = self.world.borrow();
+        let mut actions: Vec<Action> = world.waiting.keys().copied().map(Action::Grant).collect();
+        if actions.is_empty() {
+            return actions;
+        }
+        actions.extend((0..self.late.len()).map(Action::Late));
+        if self.faults.crashes > 0 {
+            let begun = |at: &usize| {
+                self.tasks[*at].is_some()
+                    && !world.waiting.iter().any(|(id, (step, _))| id.0 == *at && *step == Step::Start)
+            };
+            actions.extend((0..self.tasks.len()).filter(begun).map(Action::Crash));
+        }
+        let marks = |value: &Value| matches!(value, Value::Marks(_));
+        if self.faults.evictions > 0 {
+            actions.extend(
+                world.redis.0.iter().filter(|(_, value)| !marks(value)).map(|(key, _)| Action::Evict(key.clone())),
+            );
+        }
+        if self.faults.flushes > 0 {
+            actions.push(Action::Flush);
+        }
+        let marked = world.redis.0.values().any(marks);
+        if marked && world.writing.is_empty() {
+            actions.push(Action::MarksEnd);
+        }
+        actions
+    }
+
+    pub fn apply(&mut self, action: &Action) {
+        match action {
+            Action::Grant(id) => {
+                self.world.borrow_mut().grant(*id);
+                self.poll(id.0);
+            }
+            Action::Crash(at) => {
+                self.faults.crashes -= 1;
+                let sent: Vec<(usize, Step)> = {
+                    let world = self.world.borrow();
+                    let of_task = world.waiting.iter().filter(|(id, _)| id.0 == *at);
+                    of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
+                };
+                self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
+                self.tasks[*at] = None;
+                self.world.borrow_mut().forget(*at);
+            }
+            Action::Late(at) => {
+                let (task, step) = self.late.remove(*at);
+                self.world.borrow_mut().perform(task, &step);
+            }
+            Action::Evict(key) => {
+                self.faults.evictions -= 1;
+                self.world.borrow_mut().redis.0.remove(key);
+            }
+            Action::Flush => {
+                self.faults.flushes -= 1;
+                self.world.borrow_mut().redis.0.clear();
+            }
+            Action::MarksEnd => {
+                self.late.retain(|(_, step)| *step != Step::Update);
+                let mut world = self.world.borrow_mut();
+                world.now_ms += self.mark_ms + 1;
+                world.redis.0.retain(|_, value| !matches!(value, Value::Marks(_)));
+            }
+        }
+    }
+
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.world.borrow().digest(&mut hasher);
+        (&self.late, self.faults).hash(&mut hasher);
+        for task in &self.tasks {
+            task.is_some().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+/// What an exploration came to.
+#[derive(Debug)]
+pub struct Report {
+    pub states: usize,
+    pub steps: u64,
+    /// The first violation found, and the way there.
+    pub violation: Option<(String, Vec<Action>)>,
+}
+
+/// Tries all interleavings of a scenario, and all faults at all times.
+pub fn exhaust(scenario: &Scenario) -> Report {
+    let mut search = Search { scenario, seen: HashSet::new(), steps: 0, path: Vec::new() };
+    let violation = search.from(Execution::new(scenario));
+    Report { states: search.seen.len(), steps: search.steps, violation: violation.map(|what| (what, search.path)) }
+}
+
+struct Search<'a> {
+    scenario: &'a Scenario,
+    seen: HashSet<u64>,
+    steps: u64,
+    path: Vec<Action>,
+}
+
+impl Search<'_> {
+    fn from(&mut self, execution: Execution) -> Option<String> {
+        if !self.seen.insert(execution.digest()) {
+            return None;
+        }
+        let actions = execution.enabled();
+        let mut here = Some(execution);
+        for (at, action) in actions.iter().enumerate() {
+            let last = at + 1 == actions.len();
+            let mut next = if last { here.take().expect("taken once") } else { self.replay() };
+            next.apply(action);
+            self.steps += 1;
+            self.path.push(action.clone());
+            let violation = next.violation().or_else(|| self.from(next));
+            if violation.is_some() {
+                return violation;
+            }
+            self.path.pop();
+        }
+        None
+    }
+
+    fn replay(&self) -> Execution {
+        let mut execution = Execution::new(self.scenario);
+        for action in &self.path {
+            execution.apply(action);
+        }
+        execution
+    }
+}
+
+/// One walk through a scenario with random choices; the violation and the way there, if there is one.
+pub fn walk(scenario: &Scenario, seed: u64) -> Option<(String, Vec<Action>)> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut execution = Execution::new(scenario);
+    let mut path = Vec::new();
+    loop {
+        let actions = execution.enabled();
+        let steps = actions.iter().filter(|action| matches!(action, Action::Grant(_))).count();
+        if steps == 0 {
+            return None;
+        }
+        // Faults come now and then, not at every turn; else nothing would ever get done.
+        let range = if steps < actions.len() && random.u32(..12) == 0 { steps..actions.len() } else { 0..steps };
+        let action = actions[random.usize(range)].clone();
+        execution.apply(&action);
+        path.push(action);
+        if let Some(what) = execution.violation() {
+            return Some((what, path));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The requests that are explored: the crate's real reads and writes, on instances of their own or on a shared one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use versioned_cache::{Cache, Entry, Settings, Ttl, Write};
+
+use crate::world::{NoError, Outcome, Shared, SimRedis, SimRuntime, Step, list, scope, wait};
+
+pub type Task = Pin<Box<dyn Future<Output = ()>>>;
+pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
+
+/// What a request does, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    /// Reads the row this many times.
+    Reader(u32),
+    /// Reads the row as part of a batch this many times.
+    BatchReader(u32),
+    /// Reads the row, and knows that creates mark the list.
+    GuardedReader,
+    /// Changes the row this many times.
+    Writer(u32),
+    /// Creates the row.
+    Creator,
+}
+
+pub fn cache(world: &Shared, settings: Settings) -> SimCache {
+    Cache::new(SimRedis(Rc::clone(world)), SimRuntime(Rc::clone(world)), settings)
+}
+
+pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task {
+    let (world, cache) = (Rc::clone(world), Rc::clone(cache));
+    Box::pin(async move {
+        match role {
+            Role::Reader(times) => {
+                for _ in 0..times {
+                    read(number, &world, &cache, entry(), false).await;
+                }
+            }
+            Role::BatchReader(times) => {
+                for _ in 0..times {
+                    read(number, &world, &cache, entry(), true).await;
+                }
+            }
+            Role::GuardedReader => read(number, &world, &cache, entry().absent_guard(&list()), false).await,
+            Role::Writer(times) => {
+                for _ in 0..times {
+                    write(number, &world, &cache, Write { mark: vec![scope()], bump: vec![scope()] }).await;
+                }
+            }
+            Role::Creator => {
+                write(number, &world, &cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
+            }
+        }
+    })
+}
+
+fn entry() -> Entry {
+    Entry::new(&scope(), Ttl { found_s: 300, absent_s: 30 })
+}
+
+async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) {
+    wait(world, Step::Start).await;
+    let entries = [entry];
+    let select = async || match wait(world, Step::Select).await {
+        Outcome::Row(0) => Ok(None),
+        Outcome::Row(value) => Ok::<_, NoError>(Some(value.to_string().into_bytes())),
+        other => panic!("{other:?} is no row"),
+    };
+    let answer = if batch {
+        let answers = cache.read_many(&entries, async |missing| {
+            assert_eq!(missing, [0]);
+            Ok::<_, NoError>(vec![select().await?])
+        });
+        answers.await.expect("the simulated database does not fail").remove(0)
+    } else {
+        cache.read(&entries[0], select).await.expect("the simulated database does not fail")
+    };
+    let value = answer.value.map_or(0, |bytes| {
+        std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
+    });
+    world.borrow_mut().check_read(number, value);
+}
+
+async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {
+    world.borrow_mut().writing.insert(number);
+    world.borrow_mut().written.remove(&number);
+    let update = async || match wait(world, Step::Update).await {
+        Outcome::Row(value) => Ok::<_, NoError>(value),
+        other => panic!("{other:?} is no row"),
+    };
+    let value = cache.write(write, update).await.expect("Redis answers and the statement succeeds");
+    let mut world = world.borrow_mut();
+    world.acknowledged = world.acknowledged.max(value);
+    world.writing.remove(&number);
+}

@@ -1,0 +1,46 @@
+//! Deliberate weaknesses: each takes one defence away, at the port, from the crate's real code. The search must catch
+//! every one of them; otherwise it could not fail.
+
+use redis_port::{Arg, Reply};
+
+use crate::world::World;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// Way 1: a lost version starts again from the same number.
+    VersionsComeBack,
+    /// Way 2: an entry is stored under the version that is current when it is stored.
+    StoredUnderTheLatestVersion,
+    /// Way 3: fillers do not see that a write is in flight.
+    MarksAreIgnored,
+    /// Way 4: nothing is bumped before the statement, only after it.
+    BumpedOnlyAfterTheStatement,
+    /// Marks lost mid-write, and no second bump.
+    BumpedOnlyBeforeTheStatement,
+    /// "There is no such thing" is stored without looking for creates in flight.
+    CreatesAreNotGuarded,
+}
+
+impl Weakness {
+    /// Changes a command, or answers it without Redis.
+    pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &World) -> Option<Reply> {
+        let key = match args.first() {
+            Some(Arg::Bytes(key)) => String::from_utf8_lossy(key).into_owned(),
+            _ => String::new(),
+        };
+        let written = world.written.contains(&task);
+        match (self, command) {
+            (Self::VersionsComeBack, _) => None,
+            (Self::StoredUnderTheLatestVersion, "SET") if key.starts_with("user:cache:42-v") => {
+                let latest = world.redis.int("user:version:42")?;
+                args[0] = Arg::from(format!("user:cache:42-v{latest}"));
+                None
+            }
+            (Self::MarksAreIgnored, "ZCOUNT") => Some(Reply::Int(0)),
+            (Self::CreatesAreNotGuarded, "ZCOUNT") if key == "users:writing" => Some(Reply::Int(0)),
+            (Self::BumpedOnlyAfterTheStatement, "INCR") if !written => Some(Reply::Int(i64::MAX)),
+            (Self::BumpedOnlyBeforeTheStatement, "INCR") if written => Some(Reply::Int(i64::MAX)),
+            _ => None,
+        }
+    }
+}
