@@ -1,1 +1,131 @@
+//! The ports over an ordinary Redis client and tokio, for tests that run natively against a real Redis.
 
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Value};
+
+use crate::{Arg, Redis, RedisError, Reply, Runtime};
+
+/// A client of one Redis server, on one connection that is opened on first use and anew after a failure.
+pub struct NativeRedis {
+    client: redis::Client,
+    connection: RefCell<Option<MultiplexedConnection>>,
+    /// Held while a connection is being opened, so that concurrent calls open only one.
+    opening: tokio::sync::Mutex<()>,
+}
+
+impl NativeRedis {
+    /// A client of the server at `url`.
+    ///
+    /// # Errors
+    /// When `url` is not a Redis URL.
+    pub fn new(url: &str) -> Result<Self, redis::RedisError> {
+        Ok(Self {
+            client: redis::Client::open(url)?,
+            connection: RefCell::new(None),
+            opening: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
+        let kept = || self.connection.borrow().clone();
+        if let Some(connection) = kept() {
+            return Ok(connection);
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(connection) = kept() {
+            return Ok(connection);
+        }
+        // Deadlines are the caller's business.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let opened = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        *self.connection.borrow_mut() = Some(opened.clone());
+        Ok(opened)
+    }
+}
+
+impl Redis for NativeRedis {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        let unreachable = |error: redis::RedisError| RedisError::Unreachable(error.to_string());
+        let mut connection = self.connection().await.map_err(unreachable)?;
+        let mut sent = redis::cmd(command);
+        for arg in args {
+            match arg {
+                Arg::Bytes(bytes) => sent.arg(bytes),
+                Arg::Int(number) => sent.arg(number),
+            };
+        }
+        match sent.query_async::<Value>(&mut connection).await {
+            Ok(value) => {
+                let mut replies = Vec::new();
+                flatten(value, &mut replies);
+                Ok(replies)
+            }
+            Err(error) if error.kind() == redis::ErrorKind::Io || error.is_connection_dropped() => {
+                self.reconnect();
+                Err(unreachable(error))
+            }
+            Err(error) => Err(RedisError::Refused(error.to_string())),
+        }
+    }
+
+    fn reconnect(&self) {
+        self.connection.borrow_mut().take();
+    }
+}
+
+fn flatten(value: Value, replies: &mut Vec<Reply>) {
+    match value {
+        Value::Nil => replies.push(Reply::Nil),
+        Value::Int(number) => replies.push(Reply::Int(number)),
+        Value::BulkString(bytes) => replies.push(Reply::Bytes(bytes)),
+        Value::SimpleString(status) => replies.push(Reply::Status(status)),
+        Value::Okay => replies.push(Reply::Status("OK".to_owned())),
+        Value::Array(values) => values.into_iter().for_each(|value| flatten(value, replies)),
+        other => replies.push(Reply::Status(format!("{other:?}"))),
+    }
+}
+
+/// The real clocks, and tokio's timers and local tasks: to be used inside a `LocalSet`.
+pub struct NativeRuntime {
+    started: Instant,
+}
+
+impl NativeRuntime {
+    /// A runtime whose monotonic clock starts now.
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for NativeRuntime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runtime for NativeRuntime {
+    fn unix_ms(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Unguessable enough for tests: the standard library's random hash keys, drawn anew.
+    fn random_u64(&self) -> u64 {
+        RandomState::new().hash_one(Instant::now())
+    }
+
+    async fn sleep(&self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        tokio::task::spawn_local(work);
+    }
+}

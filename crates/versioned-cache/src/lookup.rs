@@ -1,7 +1,7 @@
 //! Finding an entry: one round trip if the hint is right, two if not.
 
 use futures_util::future::join;
-use redis_port::{Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::hints::Hint;
@@ -17,13 +17,11 @@ pub(crate) enum Lookup {
     Missing { version: Version },
 }
 
-/// A version key that was evicted or flushed while it was being started, this many times in a row, is given up.
-const START_ATTEMPTS: u32 = 3;
-
 impl<R: Redis, T: Runtime> Cache<R, T> {
     pub(crate) async fn look_up(&self, entry: &Entry) -> Result<Lookup, RedisError> {
         let Some(hint) = self.hints.get(&entry.identity()) else {
-            let current = self.call_one("GET", vec![entry.scope.version.as_str().into()]).await?;
+            // MGET also of one key: unlike GET it takes a key of another type for missing.
+            let current = self.call_one("MGET", vec![entry.scope.version.as_str().into()]).await?;
             return self.look_up_under(entry, current).await;
         };
         let keys = vec![entry.scope.version.as_str().into(), entry.key(hint.version).into()];
@@ -52,7 +50,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
         };
         let key = entry.key(version);
         let (value, left) =
-            join(self.call_one("GET", vec![key.as_str().into()]), self.call_one("PTTL", vec![key.as_str().into()]))
+            join(self.call_one("MGET", vec![key.as_str().into()]), self.call_one("PTTL", vec![key.as_str().into()]))
                 .await;
         match value?.into_bytes() {
             Some(value) => Ok(self.found(entry, version, value, &left?)),
@@ -69,24 +67,22 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
 
     /// Gives a scope without a (usable) version one that was never used before, or takes over the one that somebody
     /// else gave it meanwhile.
-    pub(crate) async fn start_version(&self, scope: &Scope, mut current: Reply) -> Result<Version, RedisError> {
-        for _ in 0..START_ATTEMPTS {
-            let fresh = self.fresh_version();
-            let mut set = vec![scope.version.as_str().into(), fresh.number().into()];
-            // What is there but is no version (the INCR of a lost key, somebody else's value) is overwritten: a version
-            // that was never used before is always a valid bump.
-            if current == Reply::Nil {
-                set.push("NX".into());
-            }
+    pub(crate) async fn start_version(&self, scope: &Scope, current: Reply) -> Result<Version, RedisError> {
+        let fresh = self.fresh_version();
+        let key = || Arg::from(scope.version.as_str());
+        if current == Reply::Nil {
+            let set = vec![key(), fresh.number().into(), "NX".into()];
             if self.call_one("SET", set).await? != Reply::Nil {
                 return Ok(fresh);
             }
-            current = self.call_one("GET", vec![scope.version.as_str().into()]).await?;
-            if let Some(version) = Version::from_reply(&current) {
+            if let Some(version) = Version::from_reply(&self.call_one("MGET", vec![key()]).await?) {
                 return Ok(version);
             }
         }
-        Err(RedisError::Refused(format!("{} does not stay", scope.version)))
+        // What is there but is no version (the INCR of a lost key, somebody else's value) is overwritten: a version that
+        // was never used before is always a valid bump.
+        self.call("SET", vec![key(), fresh.number().into()]).await?;
+        Ok(fresh)
     }
 
     pub(crate) fn fresh_version(&self) -> Version {

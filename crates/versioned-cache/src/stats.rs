@@ -32,7 +32,7 @@ impl Event {
     }
 }
 
-/// How many times one request sends what gathered while it was sending, before it leaves that to a later request.
+/// How many batches one request sends before another one has to take over: no request should live for ever.
 const ROUNDS: u32 = 8;
 
 /// Events of this instance that Redis does not know yet. What gathers while a batch is on its way goes with the next,
@@ -60,15 +60,17 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             && let Some(cache) = self.me.upgrade()
         {
             let sending = Sending(Rc::clone(&self.stats.sending));
-            self.runtime.spawn(async move {
-                let _sending = sending;
-                cache.send_stats().await;
-            });
+            self.runtime.spawn(async move { cache.send_stats(sending).await });
         }
     }
 
-    async fn send_stats(&self) {
-        for _ in 0..ROUNDS {
+    async fn send_stats(&self, sending: Sending) {
+        let mut sending = Some(sending);
+        for round in 1..=ROUNDS {
+            if round == ROUNDS {
+                // What is counted while the last batch is on its way starts the next sender.
+                sending.take();
+            }
             let batch = self.stats.pending.take();
             if batch.is_empty() || self.admit().is_err() {
                 return;

@@ -27,7 +27,11 @@ const NO_WAITING: Settings = Settings {
     fill_wait_ms: 0,
 };
 
-const ONE_OF_EACH: Faults = Faults { crashes: 1, evictions: 1, flushes: 0 };
+/// One key evicted at any time. (Any request may die at any step without being told to: see [`Faults`].)
+const EVICTION: Faults = Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0 };
+/// Writers that die mid-write, and the end of their marks at any time later.
+const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, cancellations: 0, flushes: 0 };
+const BOTH: Faults = Faults { ends_of_marks: 1, ..EVICTION };
 
 fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
     Scenario {
@@ -62,46 +66,44 @@ fn is_caught(scenario: &Scenario) {
 }
 
 #[test]
-fn two_writers_two_readers_on_a_warm_cache() {
-    holds("warm", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, ONE_OF_EACH));
+fn two_writers_two_readers_on_a_warm_cache_with_an_eviction() {
+    holds("warm", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, EVICTION));
 }
 
 #[test]
-fn two_writers_two_readers_on_a_cold_cache() {
-    let cold = Scenario { warm: false, ..scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], false, ONE_OF_EACH) };
-    holds("cold", &cold);
+fn a_writer_and_two_readers_on_a_cold_cache_with_an_eviction() {
+    holds("cold", &scenario(&[Writer(1), Reader(1), Reader(1)], false, EVICTION));
 }
 
 #[test]
-fn both_writers_may_die() {
-    let faults = Faults { crashes: 2, evictions: 0, flushes: 0 };
-    holds("both die", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, faults));
+fn two_writers_that_die_and_two_readers() {
+    holds("deaths", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, END_OF_MARKS));
 }
 
 /// A follower of a fill that began before a write must not get what the fill read before that write committed: found by
 /// the random walks when fills were shared although a write was in flight.
 #[test]
 fn requests_that_share_an_instance_and_wait_for_its_fills() {
-    let mut shared = scenario(&[Writer(1), Reader(1), Reader(1)], true, ONE_OF_EACH);
+    let mut shared = scenario(&[Writer(1), Reader(1), Reader(1)], true, BOTH);
     shared.shared_instance = true;
+    shared.faults.cancellations = 1;
     shared.settings.fill_wait_ms = 4;
     holds("shared instance", &shared);
 }
 
 #[test]
 fn a_create_after_a_cached_absence() {
-    holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, ONE_OF_EACH));
+    holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()));
 }
 
 #[test]
 fn batches_and_single_reads_together() {
-    holds("batch", &scenario(&[Writer(1), BatchReader(1), Reader(1)], true, ONE_OF_EACH));
+    holds("batch", &scenario(&[Writer(1), BatchReader(1), Reader(1)], true, BOTH));
 }
 
 #[test]
 fn a_flush_mid_write_is_survived_by_acknowledged_writes() {
-    let mut flushed =
-        scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, Faults { flushes: 1, ..Faults::default() });
+    let mut flushed = scenario(&[Writer(1), Reader(1), Reader(1)], true, Faults { flushes: 1, ..Faults::default() });
     flushed.rules.acknowledged_only = true;
     holds("flush", &flushed);
 }
@@ -126,7 +128,7 @@ fn way_3_ignoring_marks_is_caught() {
 
 #[test]
 fn way_4_bumping_only_after_the_statement_is_caught() {
-    let faults = Faults { crashes: 1, ..Faults::default() };
+    let faults = Faults::default();
     let weak = Weakness::BumpedOnlyAfterTheStatement;
     is_caught(&weakened(scenario(&[Writer(1), Reader(1), Reader(1)], true, faults), weak));
 }
@@ -154,12 +156,12 @@ fn many_requests_at_random() {
         roles: vec![Writer(2), Writer(2), Writer(1), Reader(3), Reader(3), BatchReader(3), Reader(3)],
         shared_instance: false,
         warm: true,
-        faults: Faults { crashes: 3, evictions: 4, flushes: 0 },
+        faults: Faults { ends_of_marks: 1, cancellations: 3, evictions: 4, flushes: 0 },
         rules: Rules::default(),
         settings: Settings::default(),
     };
     let flushed = Scenario {
-        faults: Faults { crashes: 0, evictions: 2, flushes: 2 },
+        faults: Faults { evictions: 2, flushes: 2, ..Faults::default() },
         rules: Rules { acknowledged_only: true, ..Rules::default() },
         ..base.clone()
     };

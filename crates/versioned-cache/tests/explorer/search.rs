@@ -13,10 +13,16 @@ use crate::tasks::{Role, Task, cache, task};
 use crate::world::{Rules, Shared, Step, StepId, World};
 
 /// What may go wrong, and how often.
+///
+/// A request that is killed takes no further step. Every read is checked as soon as it answers, so the interleavings in
+/// which a request rests from some step on for ever are those in which it is killed there, whether what it has sent last
+/// takes effect or not. What needs an action of its own is only what a death sets off.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Faults {
-    /// Requests killed, each with its instance, after any step; what it had sent may still take effect, or not.
-    pub crashes: u32,
+    /// The marks of writers that died in mid-write run out, long after their statements have ended or been given up.
+    pub ends_of_marks: u32,
+    /// Requests cancelled after any step while their instance lives on; what they had sent may still take effect.
+    pub cancellations: u32,
     /// Keys evicted: any but marks.
     pub evictions: u32,
     /// FLUSHALL: marks too.
@@ -39,12 +45,12 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Grant(StepId),
-    Crash(usize),
-    /// What a killed task had sent takes effect.
+    Cancel(usize),
+    /// What a cancelled task had sent takes effect.
     Late(usize),
     Evict(String),
     Flush,
-    /// The marks of killed writers, and their statements, have ended.
+    /// The writers under way die, and their marks end.
     MarksEnd,
 }
 
@@ -53,6 +59,8 @@ pub struct Execution {
     tasks: Vec<Option<Task>>,
     late: Vec<(usize, Step)>,
     faults: Faults,
+    roles: Vec<Role>,
+    shared: bool,
     mark_ms: u64,
 }
 
@@ -79,8 +87,15 @@ impl Execution {
         let mut tasks: Vec<Option<Task>> =
             scenario.roles.iter().enumerate().map(|(at, role)| Some(task(*role, at, &world, &own()))).collect();
         tasks.push(Some(task(Role::Reader(1), count, &world, &own())));
-        let mut execution =
-            Self { world, tasks, late: Vec::new(), faults: scenario.faults, mark_ms: scenario.settings.mark_ms };
+        let mut execution = Self {
+            world,
+            tasks,
+            late: Vec::new(),
+            faults: scenario.faults,
+            roles: scenario.roles.clone(),
+            shared: scenario.shared_instance,
+            mark_ms: scenario.settings.mark_ms,
+        };
         if scenario.warm {
             execution.world.borrow_mut().row = 1;
             execution.poll(count);
@@ -109,34 +124,39 @@ impl Execution {
         self.world.borrow().violation.clone()
     }
 
+    /// The steps that may be taken, then the faults that may happen.
     pub fn enabled(&self) -> Vec<Action> {
         let world = self.world.borrow();
-        let mut actions: Vec<Action> = world.waiting.keys().copied().map(Action::Grant).collect();
+        let mut actions: Vec<Action> =
+            world.waiting.keys().filter(|id| self.may_begin(id.0)).copied().map(Action::Grant).collect();
         if actions.is_empty() {
             return actions;
         }
         actions.extend((0..self.late.len()).map(Action::Late));
-        if self.faults.crashes > 0 {
-            let begun = |at: &usize| {
-                self.tasks[*at].is_some()
-                    && !world.waiting.iter().any(|(id, (step, _))| id.0 == *at && *step == Step::Start)
-            };
-            actions.extend((0..self.tasks.len()).filter(begun).map(Action::Crash));
+        if self.faults.cancellations > 0 {
+            actions.extend((0..self.tasks.len()).filter(|at| self.tasks[*at].is_some()).map(Action::Cancel));
         }
         let marks = |value: &Value| matches!(value, Value::Marks(_));
         if self.faults.evictions > 0 {
-            actions.extend(
-                world.redis.0.iter().filter(|(_, value)| !marks(value)).map(|(key, _)| Action::Evict(key.clone())),
-            );
+            // Without an entry under a version that is not current, whoever still asks for it only gets a newer row.
+            let version = world.redis.int("user:version:42").map(|number| number.to_string());
+            let current = |key: &str| !key.contains("-v") || version.as_ref().is_some_and(|now| key.ends_with(now));
+            let evictable = world.redis.0.iter().filter(|(key, value)| !marks(value) && current(key));
+            actions.extend(evictable.map(|(key, _)| Action::Evict(key.clone())));
         }
         if self.faults.flushes > 0 {
             actions.push(Action::Flush);
         }
-        let marked = world.redis.0.values().any(marks);
-        if marked && world.writing.is_empty() {
+        if self.faults.ends_of_marks > 0 && world.redis.0.values().any(marks) {
             actions.push(Action::MarksEnd);
         }
         actions
+    }
+
+    /// Of requests that do the same, on instances that are the same, it does not matter which is first.
+    fn may_begin(&self, at: usize) -> bool {
+        let world = self.world.borrow();
+        self.shared || at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
     }
 
     pub fn apply(&mut self, action: &Action) {
@@ -145,16 +165,9 @@ impl Execution {
                 self.world.borrow_mut().grant(*id);
                 self.poll(id.0);
             }
-            Action::Crash(at) => {
-                self.faults.crashes -= 1;
-                let sent: Vec<(usize, Step)> = {
-                    let world = self.world.borrow();
-                    let of_task = world.waiting.iter().filter(|(id, _)| id.0 == *at);
-                    of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
-                };
-                self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
-                self.tasks[*at] = None;
-                self.world.borrow_mut().forget(*at);
+            Action::Cancel(at) => {
+                self.faults.cancellations -= 1;
+                self.kill(*at);
             }
             Action::Late(at) => {
                 let (task, step) = self.late.remove(*at);
@@ -169,12 +182,26 @@ impl Execution {
                 self.world.borrow_mut().redis.0.clear();
             }
             Action::MarksEnd => {
+                self.faults.ends_of_marks -= 1;
+                let dying: Vec<usize> = self.world.borrow().writing.iter().copied().collect();
+                dying.into_iter().for_each(|at| self.kill(at));
                 self.late.retain(|(_, step)| *step != Step::Update);
                 let mut world = self.world.borrow_mut();
                 world.now_ms += self.mark_ms + 1;
                 world.redis.0.retain(|_, value| !matches!(value, Value::Marks(_)));
             }
         }
+    }
+
+    fn kill(&mut self, at: usize) {
+        let sent: Vec<(usize, Step)> = {
+            let world = self.world.borrow();
+            let of_task = world.waiting.iter().filter(|(id, _)| id.0 == at);
+            of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
+        };
+        self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
+        self.tasks[at] = None;
+        self.world.borrow_mut().forget(at);
     }
 
     fn digest(&self) -> u64 {

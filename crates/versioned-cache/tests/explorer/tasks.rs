@@ -12,7 +12,7 @@ pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
 
 /// What a request does, one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Reads the row this many times.
     Reader(u32),

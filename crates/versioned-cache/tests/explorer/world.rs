@@ -111,6 +111,7 @@ pub struct World {
     pub writing: BTreeSet<usize>,
     /// Writers whose statement has taken effect in this write.
     pub written: BTreeSet<usize>,
+    ended: BTreeSet<usize>,
     pub current: usize,
     pub rules: Rules,
     pub violation: Option<String>,
@@ -135,6 +136,7 @@ impl World {
             floor: vec![0; tasks],
             writing: BTreeSet::new(),
             written: BTreeSet::new(),
+            ended: BTreeSet::new(),
             current: 0,
             rules,
             violation: None,
@@ -147,8 +149,9 @@ impl World {
         let (step, waker) = self.waiting.remove(&id).expect("the step waits");
         let outcome = self.perform(id.0, &step);
         let mut hasher = DefaultHasher::new();
-        (self.seen[id.0], &step, &outcome).hash(&mut hasher);
-        self.seen[id.0] = hasher.finish();
+        (id, &step, self.what_matters(&step, &outcome)).hash(&mut hasher);
+        // A sum: of steps that a task has sent side by side, nothing tells which came first.
+        self.seen[id.0] = self.seen[id.0].wrapping_add(hasher.finish() | 1);
         self.done.insert(id, outcome);
         if let Some(waker) = waker {
             waker.wake();
@@ -187,6 +190,9 @@ impl World {
                 self.now_ms += ms;
                 Outcome::Done
             }
+            Step::Redis(..) if self.rules.eager && is_lease(step) => {
+                Outcome::Redis(vec![ReplyKey::Status("OK".into())])
+            }
             Step::Redis(command, args) => {
                 let mut args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
                 let reply = match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
@@ -198,6 +204,19 @@ impl World {
         }
     }
 
+    /// What the protocol's further course may depend on: of an INCR only whether the version had been lost, of an UPDATE
+    /// only what it will acknowledge.
+    fn what_matters(&self, step: &Step, outcome: &Outcome) -> Option<Outcome> {
+        match (step, outcome) {
+            (Step::Redis(command, _), Outcome::Redis(replies)) if command == "INCR" => {
+                let lost = matches!(replies[..], [ReplyKey::Int(number)] if number < START_MS as i64);
+                lost.then_some(Outcome::Done)
+            }
+            (Step::Update, _) if !self.rules.acknowledged_only => None,
+            _ => Some(outcome.clone()),
+        }
+    }
+
     /// A read has answered `value`: is it one that the read may give?
     pub fn check_read(&mut self, task: usize, value: u64) {
         if value < self.floor[task] {
@@ -206,16 +225,23 @@ impl World {
         }
     }
 
+    /// Whether a task has taken a step.
+    pub fn has_begun(&self, task: usize) -> bool {
+        self.seen[task] != 0 || self.ended.contains(&task)
+    }
+
     /// What an ended task has seen and drawn matters to nobody any more.
     pub fn forget(&mut self, task: usize) {
         (self.seen[task], self.floor[task], self.drawn[task]) = (0, 0, 0);
         self.writing.remove(&task);
         self.written.remove(&task);
+        self.ended.insert(task);
     }
 
     /// Everything that the future depends on.
     pub fn digest(&self, hasher: &mut impl Hasher) {
-        (&self.redis, self.row, self.acknowledged, self.now_ms, &self.seen, &self.floor, &self.drawn).hash(hasher);
+        let acknowledged = self.rules.acknowledged_only.then_some(self.acknowledged);
+        (&self.redis, self.row, acknowledged, self.now_ms, &self.seen, &self.floor).hash(hasher);
         for (id, (step, _)) in &self.waiting {
             (id, step).hash(hasher);
         }
@@ -303,16 +329,16 @@ impl Drop for Wait {
     }
 }
 
-/// Steps whose outcome and effect do not depend on when they happen: how long something lives, which is not simulated,
-/// and leases, which nobody waits for when `fill_wait_ms` is 0.
+/// Steps whose outcome and effect do not depend on when they happen: how long something lives, which is not simulated;
+/// leases, which are always granted when steps are eager, for all that a lease can do is to make somebody wait; and the
+/// version of the list.
 fn commutes(step: &Step) -> bool {
-    match step {
-        Step::Redis(command, args) => match command.as_str() {
-            "PTTL" | "PEXPIRE" | "HINCRBY" => true,
-            _ => matches!(args.first(), Some(ArgKey::Bytes(key)) if key.starts_with(b"filling:")),
-        },
-        _ => false,
-    }
+    matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
+        || is_lease(step)
+}
+
+fn is_lease(step: &Step) -> bool {
+    matches!(step, Step::Redis(_, args) if matches!(args.first(), Some(ArgKey::Bytes(key)) if key.starts_with(b"filling:")))
 }
 
 /// The port to the simulated Redis.

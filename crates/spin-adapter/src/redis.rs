@@ -1,0 +1,136 @@
+//! Redis over Spin's host interface, on one connection that lives as long as the instance.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::SpinRuntime;
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
+
+/// A Redis client for the concurrent requests of one instance. The connection is opened on first use, shared, and opened
+/// anew after a failure.
+pub struct SpinRedis {
+    address: String,
+    connection: RefCell<Option<Rc<Connection>>>,
+    opening: Cell<bool>,
+}
+
+/// How often a request looks whether the connection that another one opens is there.
+const OPENING_POLL_MS: u64 = 1;
+
+/// Held by the request that opens the connection; dropped also when that request is cancelled.
+struct Opening<'a>(&'a Cell<bool>);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl SpinRedis {
+    /// A client for the server at `address` (`redis://[user:password@]host:port[/db]`). Nothing is opened yet.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), connection: RefCell::new(None), opening: Cell::new(false) }
+    }
+
+    /// The connection; while another request opens it, waits for that one.
+    async fn connection(&self) -> Result<Rc<Connection>, RedisError> {
+        let _opening = loop {
+            if let Some(connection) = self.connection.borrow().as_ref() {
+                return Ok(Rc::clone(connection));
+            }
+            if !self.opening.replace(true) {
+                break Opening(&self.opening);
+            }
+            // Requests of one instance are tasks of their own, which cannot wake one another: so they look again.
+            SpinRuntime.sleep(OPENING_POLL_MS).await;
+        };
+        let opened = Rc::new(Connection::open(&self.address).await.map_err(|error| match error {
+            Error::InvalidAddress => RedisError::Unreachable(
+                "the address is invalid, or not among the component's allowed_outbound_hosts".to_owned(),
+            ),
+            other => RedisError::Unreachable(text(&other)),
+        })?);
+        Ok(Rc::clone(self.connection.borrow_mut().get_or_insert(opened)))
+    }
+
+    fn forget(&self, broken: &Rc<Connection>) {
+        let mut kept = self.connection.borrow_mut();
+        if kept.as_ref().is_some_and(|connection| Rc::ptr_eq(connection, broken)) {
+            *kept = None;
+        }
+    }
+}
+
+impl Redis for SpinRedis {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        let connection = self.connection().await?;
+        let parameters = args.into_iter().map(|arg| match arg {
+            Arg::Bytes(bytes) => RedisParameter::Binary(bytes),
+            Arg::Int(number) => RedisParameter::Int64(number),
+        });
+        match connection.execute(command, parameters).await {
+            Ok(results) => Ok(results.into_iter().map(reply).collect()),
+            Err(error) if is_refusal(&error) => Err(RedisError::Refused(text(&error))),
+            Err(error) => {
+                self.forget(&connection);
+                Err(RedisError::Unreachable(text(&error)))
+            }
+        }
+    }
+
+    fn reconnect(&self) {
+        self.connection.borrow_mut().take();
+    }
+}
+
+fn reply(result: RedisResult) -> Reply {
+    match result {
+        RedisResult::Nil => Reply::Nil,
+        RedisResult::Status(status) => Reply::Status(status),
+        RedisResult::Int64(number) => Reply::Int(number),
+        RedisResult::Binary(bytes) => Reply::Bytes(bytes),
+    }
+}
+
+fn text(error: &Error) -> String {
+    match error {
+        Error::InvalidAddress => "invalid address".to_owned(),
+        Error::TooManyConnections => "too many connections".to_owned(),
+        Error::TypeError => "wrong type".to_owned(),
+        Error::Other(text) => text.clone(),
+    }
+}
+
+/// Whether the server understood the command and refused it. Spin passes errors on as texts only; what is not clearly
+/// such an answer (a broken connection, a server that is loading or has no master) counts as unreachable.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::TypeError => true,
+        Error::Other(text) => {
+            let text = text.trim_start_matches('"');
+            text.starts_with("WRONGTYPE") || text.starts_with("OOM") || text.contains("signalled by the server")
+        }
+        Error::InvalidAddress | Error::TooManyConnections => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_servers_own_refusals_are_refusals() {
+        for refused in [
+            "WRONGTYPE: Operation against a key holding the wrong kind of value",
+            r#""WRONGTYPE": Operation against a key holding the wrong kind of value"#,
+            "OOM: command not allowed when used memory > 'maxmemory'.",
+            "An error was signalled by the server - ResponseError: value is not an integer or out of range",
+        ] {
+            assert!(is_refusal(&Error::Other(refused.to_owned())), "{refused}");
+        }
+        for unreachable in ["Connection refused (os error 111)", "broken pipe", "LOADING: Redis is loading"] {
+            assert!(!is_refusal(&Error::Other(unreachable.to_owned())), "{unreachable}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Clocks, randomness, sleep and background work from WASI.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redis_port::Runtime;
+use spin_sdk::wasip3::clocks::monotonic_clock;
+use spin_sdk::wasip3::random::random;
+use spin_sdk::wit_bindgen;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// The world around a component.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpinRuntime;
+
+impl Runtime for SpinRuntime {
+    fn unix_ms(&self) -> u64 {
+        // Before 1970 there is nothing sensible to say.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        monotonic_clock::now() / NS_PER_MS
+    }
+
+    fn random_u64(&self) -> u64 {
+        random::get_random_u64()
+    }
+
+    async fn sleep(&self, ms: u64) {
+        monotonic_clock::wait_for(ms * NS_PER_MS).await;
+    }
+
+    /// The work belongs to the request that started it: it goes on after the answer, and ends if the request is
+    /// cancelled.
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        wit_bindgen::spawn(work);
+    }
+}

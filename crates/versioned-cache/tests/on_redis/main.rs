@@ -1,0 +1,295 @@
+//! The cache on a real Redis: round trips, deadlines, outages, odd contents.
+
+mod instance;
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, join_all, select};
+use instance::{Client, Failed, Instance, Row, entry, list, on_redis, scope};
+use redis_port::Reply;
+use versioned_cache::{Bypass, Settings, Source, Stored, Write, WriteError, WritePolicy};
+
+fn row(value: u64) -> Row {
+    let row = Row::default();
+    row.value.set(value);
+    row
+}
+
+/// Waits until a read answers as wished.
+async fn until(instance: &Instance, wanted: impl Fn(&versioned_cache::Answer) -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    loop {
+        let answer = instance.read().await;
+        if wanted(&answer) {
+            return;
+        }
+        assert!(Instant::now() < give_up, "still {answer:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_warm_hit_is_one_mget() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let first = instance.read().await;
+        assert_eq!((first.value, first.status.source), (Some(b"1".to_vec()), Source::Miss(Stored::Yes)));
+        instance.take_commands();
+        for _ in 0..5 {
+            let again = instance.read().await;
+            assert_eq!((again.value, again.status.source), (Some(b"1".to_vec()), Source::Hit));
+            assert!((265..=330).contains(&again.status.ttl_s.expect("known")), "{:?}", again.status.ttl_s);
+            assert_eq!(instance.take_commands(), ["MGET"]);
+        }
+        assert_eq!(instance.row.selects.get(), 1);
+
+        let cold = Instance::new(&server, &instance.row, Settings::default());
+        assert_eq!(cold.read().await.status.source, Source::Hit);
+        assert_eq!(cold.take_commands(), ["MGET", "MGET", "PTTL"], "two round trips without a hint");
+        cold.read().await;
+        assert_eq!(cold.take_commands(), ["MGET"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_is_seen_by_every_instance() {
+    on_redis(async |server| {
+        let writer = Instance::new(&server, &row(1), Settings::default());
+        let reader = Instance::new(&server, &writer.row, Settings::default());
+        reader.read().await;
+        for expected in 2..20_u64 {
+            writer.write().await.expect("written");
+            assert_eq!(reader.read().await.value, Some(expected.to_string().into_bytes()));
+            assert_eq!(reader.read().await.status.source, Source::Hit);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn absence_is_cached_briefly_and_ends_with_the_create() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(0), Settings::default());
+        assert_eq!(instance.read().await.value, None);
+        let absent = instance.read().await;
+        assert_eq!((absent.value, absent.status.source), (None, Source::Hit));
+        assert!(absent.status.ttl_s.expect("known") <= 33);
+        let create = Write { mark: vec![list()], bump: vec![list(), scope()] };
+        let created = instance.cache.write(create, async || {
+            instance.row.value.set(1);
+            Ok::<_, Failed>(())
+        });
+        created.await.expect("created");
+        assert_eq!(instance.read().await.value, Some(b"1".to_vec()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn five_hundred_readers_of_a_cold_key_cost_one_fetch() {
+    on_redis(async |server| {
+        let row = row(1);
+        let instances: Vec<Instance> = (0..10).map(|_| Instance::new(&server, &row, Settings::default())).collect();
+        let answers = join_all((0..500).map(|at| instances[at % 10].read())).await;
+        assert!(answers.iter().all(|answer| answer.value.as_deref() == Some(b"1")));
+        assert_eq!(row.selects.get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_fill_strands_nobody() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let (fetching, fetches) = tokio::sync::oneshot::channel();
+        let cold = entry();
+        let stuck = instance.cache.read(&cold, async || {
+            fetching.send(()).expect("awaited below");
+            std::future::pending::<Result<_, Failed>>().await
+        });
+        let cancelled = select(Box::pin(stuck), fetches).await;
+        assert!(matches!(cancelled, Either::Right(_)), "it was fetching when it was dropped");
+        drop(cancelled);
+        let started = Instant::now();
+        assert_eq!(instance.read().await.value, Some(b"1".to_vec()));
+        assert!(started.elapsed() < Duration::from_secs(1), "bounded by the wait for the lease");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_redis_costs_one_deadline_and_comes_back_by_itself() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings { breaker_ms: 200, ..Settings::default() });
+        instance.read().await;
+        server.pause();
+        let started = Instant::now();
+        let slow = instance.read().await;
+        assert_eq!((slow.value, slow.status.source), (Some(b"1".to_vec()), Source::Bypass(Bypass::Unreachable)));
+        let waited = started.elapsed();
+        assert!(waited >= Duration::from_millis(100) && waited < Duration::from_millis(900), "{waited:?}");
+        assert_eq!(instance.read().await.status.source, Source::Bypass(Bypass::BreakerOpen));
+        server.resume();
+        until(&instance, |answer| answer.status.source == Source::Hit).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restarted_redis_is_found_again_and_nothing_old_returns() {
+    on_redis(async |mut server| {
+        let instance = Instance::new(&server, &row(1), Settings { breaker_ms: 50, ..Settings::default() });
+        instance.read().await;
+        server.kill().await.expect("killed");
+        assert_eq!(instance.read().await.value, Some(b"1".to_vec()));
+        instance.write().await.expect("the policy is to commit");
+        assert_eq!(instance.read().await.value, Some(b"2".to_vec()));
+        server.restart().await.expect("restarted");
+        until(&instance, |answer| {
+            assert_eq!(answer.value, Some(b"2".to_vec()));
+            answer.status.source == Source::Hit
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bump_that_redis_missed_is_made_up_for() {
+    on_redis(async |server| {
+        let writer = Instance::new(&server, &row(1), Settings::default());
+        let reader = Instance::new(&server, &writer.row, Settings { breaker_ms: 10, ..Settings::default() });
+        reader.read().await;
+        server.pause();
+        writer.write().await.expect("the policy is to commit");
+        server.resume();
+        until(&reader, |answer| answer.value.as_deref() == Some(b"2") && answer.status.source == Source::Hit).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_consistent_policy_writes_nothing_without_redis() {
+    on_redis(async |mut server| {
+        let settings = Settings { write_policy: WritePolicy::Consistent, ..Settings::default() };
+        let instance = Instance::new(&server, &row(1), settings);
+        instance.write().await.expect("Redis is there");
+        server.kill().await.expect("killed");
+        assert_eq!(instance.write().await, Err(WriteError::CacheUnavailable));
+        assert_eq!(instance.row.value.get(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_that_may_still_commit_keeps_its_mark() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings { mark_ms: 300, ..Settings::default() });
+        for (may_still_commit, stored) in [(false, Stored::Yes), (true, Stored::WriteInFlight)] {
+            let write = Write { mark: vec![scope()], bump: vec![scope()] };
+            let failed = instance.cache.write(write, async || Err::<(), _>(Failed { may_still_commit })).await;
+            assert_eq!(failed, Err(WriteError::Statement(Failed { may_still_commit })));
+            assert_eq!(instance.read().await.status.source, Source::Miss(stored));
+        }
+        until(&instance, |answer| answer.status.source == Source::Hit).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn odd_contents_are_replaced() {
+    on_redis(async |server| {
+        let client = Client::new(&server);
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        for odd in
+            ["SET user:version:42 abc", "SET user:version:42 7", "HSET user:version:42 a b", "DEL user:version:42"]
+        {
+            instance.read().await;
+            client.say("DEL user:version:42").await;
+            client.say(odd).await;
+            assert_eq!(instance.read().await.value, Some(b"1".to_vec()), "{odd}");
+            assert_eq!(instance.read().await.status.source, Source::Hit, "{odd}");
+            client.say("DEL user:version:42").await;
+            client.say(odd).await;
+            instance.write().await.expect("written");
+            instance.row.value.set(1);
+            assert_eq!(instance.read().await.status.source, Source::Miss(Stored::Yes), "{odd}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_redis_stores_nothing_and_fails_nothing() {
+    on_redis(async |server| {
+        let client = Client::new(&server);
+        client.say("CONFIG SET maxmemory-policy noeviction").await;
+        client.say("CONFIG SET maxmemory 1").await;
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        assert_eq!(instance.read().await.value, Some(b"1".to_vec()));
+        instance.write().await.expect("the policy is to commit");
+        assert_eq!(instance.read().await.value, Some(b"2".to_vec()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_asks_once_for_what_it_misses() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        instance.read().await;
+        instance.take_commands();
+        let entries: Vec<_> = (41..=43)
+            .map(|id| versioned_cache::Entry::new(&versioned_cache::Scope::item("user", id), instance::TTL))
+            .collect();
+        let answers = instance.cache.read_many(&entries, async |missing| {
+            assert_eq!(missing, [0, 2]);
+            Ok::<_, Failed>(vec![Some(b"first".to_vec()), None])
+        });
+        let values: Vec<_> = answers.await.expect("fetched").into_iter().map(|answer| answer.value).collect();
+        assert_eq!(values, [Some(b"first".to_vec()), Some(b"1".to_vec()), None]);
+        instance.take_commands();
+        let all = instance.cache.read_many(&entries, async |_| panic!("everything is cached")).await;
+        let sources = all.map(|answers| answers.into_iter().map(|answer| answer.status.source).collect::<Vec<_>>());
+        assert_eq!(sources, Ok::<_, Failed>(vec![Source::Hit; 3]));
+        assert_eq!(instance.take_commands(), ["MGET"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn hits_and_misses_are_counted() {
+    on_redis(async |server| {
+        let client = Client::new(&server);
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        for _ in 0..10 {
+            instance.read().await;
+        }
+        let give_up = Instant::now() + Duration::from_secs(5);
+        loop {
+            let counted = client.say("HMGET cache:stats users:getById:hits users:getById:misses").await;
+            if counted == [Reply::Bytes(b"9".to_vec()), Reply::Bytes(b"1".to_vec())] {
+                break;
+            }
+            assert!(Instant::now() < give_up, "still {counted:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disabled_cache_is_not_read_but_writes_still_bump() {
+    on_redis(async |server| {
+        let row = row(1);
+        let on = Instance::new(&server, &row, Settings::default());
+        let off = Instance::new(&server, &row, Settings { enabled: false, ..Settings::default() });
+        on.read().await;
+        assert_eq!(off.read().await.status.source, Source::Bypass(Bypass::Disabled));
+        assert_eq!(off.take_commands(), Vec::<String>::new());
+        off.write().await.expect("written");
+        assert_eq!(on.read().await.value, Some(b"2".to_vec()));
+    })
+    .await;
+}
