@@ -1,1 +1,11 @@
-//! Spin adapter.
+//! The one crate that knows Spin: everything else is written against the ports.
+
+pub mod database;
+pub mod http;
+pub mod variables;
+
+mod redis;
+mod runtime;
+
+pub use redis::SpinRedis;
+pub use runtime::SpinRuntime;

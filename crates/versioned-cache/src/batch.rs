@@ -6,7 +6,7 @@ use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Stored};
 use crate::hints::Hint;
-use crate::key::Entry;
+use crate::key::{Entry, Scope};
 use crate::read::Answer;
 use crate::stats::Event;
 use crate::version::Version;
@@ -73,7 +73,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
 
     async fn look_up_many(&self, entries: &[Entry]) -> Result<Vec<Seen>, RedisError> {
         let hints: Vec<Option<Hint>> = entries.iter().map(|entry| self.hints.get(&entry.identity())).collect();
-        let mut keys: Vec<Arg> = entries.iter().map(|entry| entry.scope.version.as_str().into()).collect();
+        let mut keys: Vec<Arg> = entries.iter().map(|entry| entry.scope.version().into()).collect();
         keys.extend(entries.iter().zip(&hints).filter_map(|(entry, hint)| Some(entry.key((*hint)?.version).into())));
         let mut versions = self.call("MGET", keys).await?;
         let mut hinted = versions.split_off(entries.len().min(versions.len())).into_iter();
@@ -142,13 +142,13 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Whether no write at all is in flight for what is missing: one command for the whole batch. Marks of dead writers
     /// count here until their set ends; a single read looks closer.
     async fn quiet(&self, entries: &[Entry], missing: &[usize]) -> Result<bool, RedisError> {
-        let mut keys: Vec<&str> = missing
+        let mut keys: Vec<String> = missing
             .iter()
             .flat_map(|&at| {
                 let entry = &entries[at];
                 [Some(&entry.scope), entry.absent_guard.as_ref()].into_iter().flatten()
             })
-            .map(|scope| scope.writing.as_str())
+            .map(Scope::writing)
             .collect();
         keys.sort_unstable();
         keys.dedup();

@@ -135,7 +135,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Whether a write that marks `scope` is in flight. Marks of writers that died stop counting after `mark_ms`.
     pub(crate) async fn writes_in_flight(&self, scope: &Scope) -> Result<bool, RedisError> {
         let oldest = self.runtime.unix_ms().saturating_sub(self.settings.mark_ms) as i64;
-        let count = self.call_one("ZCOUNT", vec![scope.writing.as_str().into(), oldest.into(), "+inf".into()]).await?;
+        let count = self.call_one("ZCOUNT", vec![scope.writing().into(), oldest.into(), "+inf".into()]).await?;
         Ok(count.as_int() != Some(0))
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use crate::key::Identity;
 use crate::version::Version;
 
 /// Entries remembered at most; beyond that all are forgotten, which costs each of them one extra round trip.
@@ -18,14 +19,14 @@ pub(crate) struct Hint {
 
 /// Hints by entry identity. A hint may be wrong: it only chooses which key is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(RefCell<HashMap<String, Hint>>);
+pub(crate) struct Hints(RefCell<HashMap<Identity, Hint>>);
 
 impl Hints {
-    pub(crate) fn get(&self, identity: &str) -> Option<Hint> {
+    pub(crate) fn get(&self, identity: &Identity) -> Option<Hint> {
         self.0.borrow().get(identity).copied()
     }
 
-    pub(crate) fn set(&self, identity: String, hint: Hint) {
+    pub(crate) fn set(&self, identity: Identity, hint: Hint) {
         let mut hints = self.0.borrow_mut();
         if hints.len() >= CAPACITY && !hints.contains_key(&identity) {
             hints.clear();

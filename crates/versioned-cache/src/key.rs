@@ -7,6 +7,8 @@
 //! | `user:writing:{id}`, `users:writing` | sorted set, TTL | writes in flight: member = token, score = start in Unix ms |
 //! | `filling:{entry key}` | string, TTL | the lease: somebody is filling this entry |
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::settings::Ttl;
@@ -15,27 +17,35 @@ use crate::version::Version;
 /// What changes as one: everything cached under a scope is outdated by one bump of its version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    pub(crate) version: String,
-    pub(crate) writing: String,
-    entry_prefix: String,
+    kind: Cow<'static, str>,
+    id: Option<i64>,
 }
 
 impl Scope {
     /// One thing of a kind, such as user 42.
-    pub fn item(kind: &str, id: i64) -> Self {
-        Self {
-            version: format!("{kind}:version:{id}"),
-            writing: format!("{kind}:writing:{id}"),
-            entry_prefix: format!("{kind}:cache:{id}-v"),
-        }
+    pub fn item(kind: impl Into<Cow<'static, str>>, id: i64) -> Self {
+        Self { kind: kind.into(), id: Some(id) }
     }
 
     /// A collection, such as the list of users with all its pages.
-    pub fn list(kind: &str) -> Self {
-        Self {
-            version: format!("{kind}:version"),
-            writing: format!("{kind}:writing"),
-            entry_prefix: format!("{kind}:cache:v"),
+    pub fn list(kind: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: kind.into(), id: None }
+    }
+
+    /// The key of the version.
+    pub(crate) fn version(&self) -> String {
+        self.key("version")
+    }
+
+    /// The key of the marks.
+    pub(crate) fn writing(&self) -> String {
+        self.key("writing")
+    }
+
+    fn key(&self, what: &str) -> String {
+        match self.id {
+            Some(id) => format!("{}:{what}:{id}", self.kind),
+            None => format!("{}:{what}", self.kind),
         }
     }
 }
@@ -90,13 +100,24 @@ impl Entry {
 
     /// The key of this entry under `version`.
     pub(crate) fn key(&self, version: Version) -> String {
-        format!("{}{}{}", self.scope.entry_prefix, version.number(), self.suffix)
+        let (kind, version, suffix) = (&self.scope.kind, version.number(), &self.suffix);
+        match self.scope.id {
+            Some(id) => format!("{kind}:cache:{id}-v{version}{suffix}"),
+            None => format!("{kind}:cache:v{version}{suffix}"),
+        }
     }
 
     /// What stays the same over all versions.
-    pub(crate) fn identity(&self) -> String {
-        [self.scope.entry_prefix.as_str(), self.suffix.as_str()].concat()
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { scope: self.scope.clone(), suffix: self.suffix.clone() }
     }
+}
+
+/// An entry, whatever its version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    scope: Scope,
+    suffix: String,
 }
 
 /// The key that says that somebody is filling the entry under `entry_key`.
@@ -117,11 +138,11 @@ mod tests {
     fn names_are_those_of_the_contract() {
         let version = Version::from_number(1 << 61).expect("in range");
         let user = Entry::new(&Scope::item("user", 42), TTL);
-        assert_eq!(user.scope.version, "user:version:42");
-        assert_eq!(user.scope.writing, "user:writing:42");
+        assert_eq!(user.scope.version(), "user:version:42");
+        assert_eq!(user.scope.writing(), "user:writing:42");
         assert_eq!(user.key(version), format!("user:cache:42-v{}", 1u64 << 61));
         let list = Entry::new(&Scope::list("users"), TTL);
-        assert_eq!(list.scope.version, "users:version");
+        assert_eq!(list.scope.version(), "users:version");
         assert_eq!(list.key(version), format!("users:cache:v{}", 1u64 << 61));
         let page = list.query("limit=2");
         assert!(page.key(version).starts_with(&format!("users:cache:v{}:", 1u64 << 61)));

@@ -21,10 +21,10 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
     pub(crate) async fn look_up(&self, entry: &Entry) -> Result<Lookup, RedisError> {
         let Some(hint) = self.hints.get(&entry.identity()) else {
             // MGET also of one key: unlike GET it takes a key of another type for missing.
-            let current = self.call_one("MGET", vec![entry.scope.version.as_str().into()]).await?;
+            let current = self.call_one("MGET", vec![entry.scope.version().into()]).await?;
             return self.look_up_under(entry, current).await;
         };
-        let keys = vec![entry.scope.version.as_str().into(), entry.key(hint.version).into()];
+        let keys = vec![entry.scope.version().into(), entry.key(hint.version).into()];
         let mut replies = self.call("MGET", keys).await?.into_iter();
         let (current, value) = (replies.next().unwrap_or(Reply::Nil), replies.next().unwrap_or(Reply::Nil));
         if Version::from_reply(&current) != Some(hint.version) {
@@ -69,7 +69,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
     /// else gave it meanwhile.
     pub(crate) async fn start_version(&self, scope: &Scope, current: Reply) -> Result<Version, RedisError> {
         let fresh = self.fresh_version();
-        let key = || Arg::from(scope.version.as_str());
+        let key = || Arg::from(scope.version());
         if current == Reply::Nil {
             let set = vec![key(), fresh.number().into(), "NX".into()];
             if self.call_one("SET", set).await? != Reply::Nil {

@@ -32,21 +32,21 @@ impl Event {
     }
 }
 
-/// How many batches one request sends before another one has to take over: no request should live for ever.
-const ROUNDS: u32 = 8;
+/// How long events gather before they are sent, in ms: under load that makes the counters next to free, and a request
+/// stays this much longer, after its answer.
+const GATHER_MS: u64 = 5;
 
-/// Events of this instance that Redis does not know yet. What gathers while a batch is on its way goes with the next,
-/// so the busier the instance, the larger the batches.
+/// Events of this instance that Redis does not know yet.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     pending: RefCell<BTreeMap<(&'static str, &'static str, Event), i64>>,
-    sending: Rc<Cell<bool>>,
+    gathering: Rc<Cell<bool>>,
 }
 
 /// Lets the next event start a sender, also when this one is cancelled with its request.
-struct Sending(Rc<Cell<bool>>);
+struct Gathering(Rc<Cell<bool>>);
 
-impl Drop for Sending {
+impl Drop for Gathering {
     fn drop(&mut self) {
         self.0.set(false);
     }
@@ -56,30 +56,27 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Counts an event in the hash `cache:stats`, field `{module}:{operation}:{event}`.
     pub(crate) fn count(&self, entry: &Entry, event: Event) {
         *self.stats.pending.borrow_mut().entry((entry.module, entry.operation, event)).or_default() += 1;
-        if !self.stats.sending.replace(true)
+        if !self.stats.gathering.replace(true)
             && let Some(cache) = self.me.upgrade()
         {
-            let sending = Sending(Rc::clone(&self.stats.sending));
-            self.runtime.spawn(async move { cache.send_stats(sending).await });
+            let gathering = Gathering(Rc::clone(&self.stats.gathering));
+            self.runtime.spawn(async move {
+                cache.runtime.sleep(GATHER_MS).await;
+                drop(gathering);
+                cache.send_stats().await;
+            });
         }
     }
 
-    async fn send_stats(&self, sending: Sending) {
-        let mut sending = Some(sending);
-        for round in 1..=ROUNDS {
-            if round == ROUNDS {
-                // What is counted while the last batch is on its way starts the next sender.
-                sending.take();
-            }
-            let batch = self.stats.pending.take();
-            if batch.is_empty() || self.admit().is_err() {
-                return;
-            }
-            join_all(batch.into_iter().map(|((module, operation, event), times)| {
-                let field = [module, ":", operation, ":", event.name()].concat();
-                self.call("HINCRBY", vec![STATS.into(), field.into(), times.into()])
-            }))
-            .await;
+    async fn send_stats(&self) {
+        let batch = self.stats.pending.take();
+        if batch.is_empty() || self.admit().is_err() {
+            return;
         }
+        join_all(batch.into_iter().map(|((module, operation, event), times)| {
+            let field = [module, ":", operation, ":", event.name()].concat();
+            self.call("HINCRBY", vec![STATS.into(), field.into(), times.into()])
+        }))
+        .await;
     }
 }

@@ -67,16 +67,11 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Marks first, then bumps: a filler that reads the new version must see the mark.
     async fn begin(&self, write: &Write, token: &str) -> Result<(), RedisError> {
         let now = self.runtime.unix_ms() as i64;
-        all(write
-            .mark
-            .iter()
-            .map(|scope| self.call("ZADD", vec![scope.writing.as_str().into(), now.into(), token.into()])))
-        .await?;
+        all(write.mark.iter().map(|scope| self.call("ZADD", vec![scope.writing().into(), now.into(), token.into()])))
+            .await?;
         let mark_ms = self.settings.mark_ms as i64;
-        let expiries = all(write
-            .mark
-            .iter()
-            .map(|scope| self.call("PEXPIRE", vec![scope.writing.as_str().into(), mark_ms.into()])));
+        let expiries =
+            all(write.mark.iter().map(|scope| self.call("PEXPIRE", vec![scope.writing().into(), mark_ms.into()])));
         let (expiries, bumps) = join(expiries, self.bump(&write.bump)).await;
         expiries.and(bumps)
     }
@@ -106,27 +101,27 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     }
 
     async fn unmark(&self, scopes: &[Scope], token: &str) -> Result<(), RedisError> {
-        all(scopes.iter().map(|scope| self.call("ZREM", vec![scope.writing.as_str().into(), token.into()]))).await
+        all(scopes.iter().map(|scope| self.call("ZREM", vec![scope.writing().into(), token.into()]))).await
     }
 
     async fn bump(&self, scopes: &[Scope]) -> Result<(), RedisError> {
         if scopes.len() > SINGLE_BUMPS {
-            let pairs = scopes.iter().flat_map(|scope| -> [Arg; 2] {
-                [scope.version.as_str().into(), self.fresh_version().number().into()]
-            });
+            let pairs = scopes
+                .iter()
+                .flat_map(|scope| -> [Arg; 2] { [scope.version().into(), self.fresh_version().number().into()] });
             return self.call("MSET", pairs.collect()).await.map(drop);
         }
         join_all(scopes.iter().map(|scope| self.bump_one(scope))).await.into_iter().collect()
     }
 
     async fn bump_one(&self, scope: &Scope) -> Result<(), RedisError> {
-        match self.call_one("INCR", vec![scope.version.as_str().into()]).await {
+        match self.call_one("INCR", vec![scope.version().into()]).await {
             Ok(reply) if Version::from_reply(&reply).is_some() => Ok(()),
             Err(error @ RedisError::Unreachable(_)) => Err(error),
             // The version had been lost, or somebody else wrote there: start anew where nothing can be resurrected.
             Ok(_) | Err(RedisError::Refused(_)) => {
                 let fresh = self.fresh_version().number();
-                self.call("SET", vec![scope.version.as_str().into(), fresh.into()]).await.map(drop)
+                self.call("SET", vec![scope.version().into(), fresh.into()]).await.map(drop)
             }
         }
     }

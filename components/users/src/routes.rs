@@ -1,0 +1,62 @@
+//! The routes of the component.
+
+use std::rc::Rc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use axum::routing::{get, post};
+use problem::{Kind, Problem};
+use send_wrapper::SendWrapper;
+use spin_adapter::http::{Failure, local};
+
+use crate::app::App;
+use crate::user_id::UserId;
+use crate::{reading, writing};
+
+type Shared = State<SendWrapper<Rc<App>>>;
+type Answer = Result<Response, Failure>;
+
+/// The router, to be built once per instance.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/users", get(list).post(create))
+        .route("/users/batch", post(create_batch))
+        .route("/users/{id}", get(show).put(update).patch(update).delete(remove))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(SendWrapper::new(Rc::new(app)))
+}
+
+fn list(State(app): Shared, uri: Uri, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
+    local(async move { reading::list(&app, &uri, &headers).await })
+}
+
+fn show(State(app): Shared, UserId(id): UserId, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
+    local(async move { reading::show(&app, id, &headers).await })
+}
+
+fn create(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+    local(async move { writing::create(&app, request).await })
+}
+
+fn create_batch(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+    local(async move { writing::create_batch(&app, request).await })
+}
+
+fn update(State(app): Shared, UserId(id): UserId, request: Request) -> impl Future<Output = Answer> + Send {
+    local(async move { writing::update(&app, id, request).await })
+}
+
+fn remove(State(app): Shared, UserId(id): UserId, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
+    local(async move { writing::remove(&app, id, &headers).await })
+}
+
+async fn no_such_route(uri: Uri) -> Failure {
+    Problem::new(Kind::NotFound, format!("There is nothing at {}.", uri.path())).into()
+}
+
+async fn no_such_method(method: Method) -> Failure {
+    Problem::new(Kind::MethodNotAllowed, format!("This route does not know {method}: see Allow.")).into()
+}

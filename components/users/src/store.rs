@@ -1,0 +1,187 @@
+//! The SQL of users: one statement per operation, values only as parameters.
+
+use spin_adapter::database::{Database, DatabaseError, Row};
+use spin_sdk::pg::ParameterValue;
+use versioned_cache::StatementError;
+
+use crate::entity_tag::Precondition;
+use crate::input::{Changes, NewUser};
+use crate::list_query::PageQuery;
+use crate::user::{User, columns};
+
+/// The unique index over addresses of users who are not archived.
+const EMAIL_INDEX: &str = "users_email_key";
+
+/// Why a statement that changes users did not.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no such user.
+    NotFound,
+    /// There is, in another version.
+    VersionMismatch,
+    /// Another user has (one of) the addresses.
+    EmailTaken,
+    /// The database failed.
+    Database(DatabaseError),
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::UniqueViolation { constraint } if constraint == EMAIL_INDEX => Self::EmailTaken,
+            other => Self::Database(other),
+        }
+    }
+}
+
+impl StatementError for StoreError {
+    fn may_still_commit(&self) -> bool {
+        matches!(self, Self::Database(error) if error.may_still_commit())
+    }
+}
+
+/// The table `users`.
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// The table in this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// Those of the database; so everywhere below.
+    pub async fn find(&self, id: i64) -> Result<Option<User>, DatabaseError> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND archived_at IS NULL");
+        let rows = self.database.read(SQL, vec![id.into()]).await?;
+        rows.first().map(|row| User::from_row(row, 0)).transpose()
+    }
+
+    /// Those of `ids` that exist, by id.
+    pub async fn find_many(&self, ids: impl Iterator<Item = i64>) -> Result<Vec<User>, DatabaseError> {
+        const SQL: &str =
+            concat!("SELECT ", columns!(), " FROM users WHERE id = ANY ($1) AND archived_at IS NULL ORDER BY id");
+        let ids = ParameterValue::ArrayInt64(ids.map(Some).collect());
+        users(&self.database.read(SQL, vec![ids]).await?)
+    }
+
+    /// A page of the list and, if there is one, the first user of the next page.
+    pub async fn page(&self, query: &PageQuery) -> Result<Vec<User>, DatabaseError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM users WHERE archived_at IS NULL AND id > $1 AND ($2::text IS NULL OR lower(email) = $2) \
+             AND ($3::boolean IS NULL OR is_active = $3) ORDER BY id LIMIT $4"
+        );
+        let parameters = vec![
+            query.after.unwrap_or(0).into(),
+            query.email.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
+            query.is_active.map_or(ParameterValue::DbNull, ParameterValue::Boolean),
+            (query.limit as i64 + 1).into(),
+        ];
+        users(&self.database.read(SQL, parameters).await?)
+    }
+
+    /// Draws `count` ids for users to be created, ascending. Ids that are not used stay unused.
+    pub async fn draw_ids(&self, count: usize) -> Result<Vec<i64>, DatabaseError> {
+        const SQL: &str = "SELECT nextval(pg_get_serial_sequence('users', 'id')) FROM generate_series(1, $1::bigint)";
+        let rows = self.database.read(SQL, vec![(count as i64).into()]).await?;
+        let mut ids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Creates all of `new` under `ids`, or none; answers them in that order.
+    pub async fn insert(&self, ids: &[i64], new: &[NewUser]) -> Result<Vec<User>, StoreError> {
+        const SQL: &str = concat!(
+            "WITH created AS (INSERT INTO users (id, name, email, roles, is_active) \
+             SELECT id, name, email, roles, is_active FROM jsonb_to_recordset($1::jsonb) \
+             AS new (id bigint, name text, email text, roles text[], is_active boolean) RETURNING *) SELECT ",
+            columns!(),
+            " FROM created ORDER BY id"
+        );
+        let records: Vec<_> = ids.iter().zip(new).map(|(id, user)| Record { id: *id, user }).collect();
+        let records = serde_json::to_vec(&records).expect("strings, numbers and lists of them always serialize");
+        Ok(users(&self.database.query(SQL, vec![ParameterValue::Jsonb(records)]).await?)?)
+    }
+
+    /// Which of the addresses (in lower case) users have already.
+    pub async fn taken(&self, emails: Vec<String>) -> Result<Vec<String>, DatabaseError> {
+        const SQL: &str = "SELECT lower(email) FROM users WHERE archived_at IS NULL AND lower(email) = ANY ($1)";
+        let emails = ParameterValue::ArrayStr(emails.into_iter().map(Some).collect());
+        self.database.read(SQL, vec![emails]).await?.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Changes the given members of one user and answers it.
+    pub async fn update(&self, id: i64, changes: &Changes, only: &Precondition) -> Result<User, StoreError> {
+        const SQL: &str = concat!(
+            "WITH changed AS (UPDATE users SET name = COALESCE($3::text, name), email = COALESCE($4::text, email), \
+             roles = COALESCE($5::text[], roles), is_active = COALESCE($6::boolean, is_active), \
+             updated_at = now(), version = version + 1 \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::int[] IS NULL OR version = ANY ($2)) RETURNING *) \
+             SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.* \
+             FROM (VALUES (1)) AS once (row) LEFT JOIN (SELECT ",
+            columns!(),
+            " FROM changed) AS changed ON true"
+        );
+        let parameters = vec![
+            id.into(),
+            versions(only),
+            changes.name.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
+            changes.email.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
+            changes.roles.clone().map_or(ParameterValue::DbNull, |roles| {
+                ParameterValue::ArrayStr(roles.into_iter().map(Some).collect())
+            }),
+            changes.is_active.map_or(ParameterValue::DbNull, ParameterValue::Boolean),
+        ];
+        let rows = self.database.query(SQL, parameters).await?;
+        Ok(User::from_row(changed(&rows, only)?, 1)?)
+    }
+
+    /// Archives one user.
+    pub async fn archive(&self, id: i64, only: &Precondition) -> Result<(), StoreError> {
+        const SQL: &str = "WITH changed AS (UPDATE users SET archived_at = now(), updated_at = now(), \
+             version = version + 1 \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::int[] IS NULL OR version = ANY ($2)) RETURNING id) \
+             SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.id \
+             FROM (VALUES (1)) AS once (row) LEFT JOIN changed ON true";
+        let rows = self.database.query(SQL, vec![id.into(), versions(only)]).await?;
+        changed(&rows, only).map(drop)
+    }
+}
+
+/// An element of what `insert` sends.
+#[derive(serde::Serialize)]
+struct Record<'a> {
+    id: i64,
+    #[serde(flatten)]
+    user: &'a NewUser,
+}
+
+fn users(rows: &[Row]) -> Result<Vec<User>, DatabaseError> {
+    rows.iter().map(|row| User::from_row(row, 0)).collect()
+}
+
+fn versions(only: &Precondition) -> ParameterValue {
+    match only {
+        Precondition::Any => ParameterValue::DbNull,
+        Precondition::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
+    }
+}
+
+/// The row of what was changed: columns from 1 on. Column 0 tells whether there was anything when the statement began:
+/// if so, it had another version (or went while the statement waited for it, which only one without a condition sees).
+fn changed<'a>(rows: &'a [Row], only: &Precondition) -> Result<&'a Row, StoreError> {
+    let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement gave no row".to_owned()))?;
+    if row.get::<Option<i64>>(1)?.is_some() {
+        return Ok(row);
+    }
+    match (row.get(0)?, only) {
+        (true, Precondition::Versions(_)) => Err(StoreError::VersionMismatch),
+        _ => Err(StoreError::NotFound),
+    }
+}

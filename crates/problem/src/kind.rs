@@ -1,0 +1,93 @@
+//! The table of problem types: one stable URI, title and status each. docs/problems.md explains them to clients.
+
+/// A problem type (RFC 9457, section 3.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The body is not JSON.
+    MalformedJson,
+    /// A part of the path or of the query string is not valid.
+    InvalidParameter,
+    /// There is nothing here.
+    NotFound,
+    /// The resource exists and does not know the method.
+    MethodNotAllowed,
+    /// The change would break a rule between several resources, such as a unique email address.
+    Conflict,
+    /// `If-Match` names a version that is not the current one.
+    PreconditionFailed,
+    /// The body is larger than the route accepts.
+    ContentTooLarge,
+    /// The body is not of a media type that the route accepts.
+    UnsupportedMediaType,
+    /// The body is JSON, but not what the route expects.
+    Validation,
+    /// A fault on this side; the log has the reason.
+    Internal,
+    /// Something that the answer needs is out of reach for now.
+    Unavailable,
+}
+
+impl Kind {
+    /// All kinds, for tests and documentation.
+    pub const ALL: [Self; 11] = [
+        Self::MalformedJson,
+        Self::InvalidParameter,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::ContentTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Validation,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The stable `type`: a relative reference, the same wherever the API is served.
+    pub const fn uri(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The `title`: the same for every occurrence.
+    pub const fn title(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The HTTP status code.
+    pub const fn status(self) -> u16 {
+        self.row().2
+    }
+
+    const fn row(self) -> (&'static str, &'static str, u16) {
+        match self {
+            Self::MalformedJson => ("/problems/malformed-json", "Malformed JSON", 400),
+            Self::InvalidParameter => ("/problems/invalid-parameter", "Invalid parameter", 400),
+            Self::NotFound => ("/problems/not-found", "Not found", 404),
+            Self::MethodNotAllowed => ("/problems/method-not-allowed", "Method not allowed", 405),
+            Self::Conflict => ("/problems/conflict", "Conflict", 409),
+            Self::PreconditionFailed => ("/problems/precondition-failed", "Precondition failed", 412),
+            Self::ContentTooLarge => ("/problems/content-too-large", "Content too large", 413),
+            Self::UnsupportedMediaType => ("/problems/unsupported-media-type", "Unsupported media type", 415),
+            Self::Validation => ("/problems/validation", "Validation failed", 422),
+            Self::Internal => ("/problems/internal", "Internal error", 500),
+            Self::Unavailable => ("/problems/unavailable", "Service unavailable", 503),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_kind_has_its_own_uri_and_is_documented() {
+        let documentation = include_str!("../../../docs/problems.md");
+        let mut uris = HashSet::new();
+        for kind in Kind::ALL {
+            assert!(uris.insert(kind.uri()), "{} is used twice", kind.uri());
+            let row = format!("| `{}` | {} | {} |", kind.uri(), kind.status(), kind.title());
+            assert!(documentation.contains(&row), "docs/problems.md lacks the row {row}");
+        }
+    }
+}
