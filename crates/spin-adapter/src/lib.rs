@@ -4,6 +4,8 @@ pub mod database;
 pub mod http;
 pub mod variables;
 
+#[cfg(target_family = "wasm")]
+mod allocator;
 mod redis;
 mod runtime;
 

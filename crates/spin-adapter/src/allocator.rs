@@ -1,0 +1,6 @@
+//! The allocator of components, whose memory belongs to one thread.
+
+use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
+
+#[global_allocator]
+static ALLOCATOR: WasmDynamicTalc = new_wasm_dynamic_allocator();
