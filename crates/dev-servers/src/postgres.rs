@@ -1,0 +1,218 @@
+//! A private PostgreSQL server.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::account::Account;
+use crate::process::{children, signal_one};
+use crate::{Cluster, Error, Output, Port, Process, Signal, programs};
+
+/// How long a start may take, recovery after a kill included.
+const START: Duration = Duration::from_secs(60);
+/// The superuser and first database of a server that we start, those of deploy/compose.yaml.
+const NAME: &str = "tumbler";
+
+const LOG: &str = "postgres.log";
+
+/// What a crash of the machine may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: for data that somebody may care about.
+    Safe,
+    /// Everything (`fsync=off`): for tests, several times as fast. A crash of the server alone still costs nothing.
+    Volatile,
+}
+
+/// A PostgreSQL server on 127.0.0.1 that trusts every local connection, run as the user `postgres` when we are root.
+#[derive(Debug)]
+pub struct PostgresServer {
+    folder: PathBuf,
+    programs: PathBuf,
+    account: Option<Account>,
+    durability: Durability,
+    port: Port,
+    process: Process,
+}
+
+impl PostgresServer {
+    /// Starts a server with its data in `folder/data` (made by initdb the first time) and its log in
+    /// `folder/postgres.log`.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or what kept it
+    /// from accepting connections.
+    pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
+        let folder = std::path::absolute(folder).map_err(Error::io(format!("find {}", folder.display())))?;
+        let account = Account::for_postgres()?;
+        if let Some(account) = account {
+            account.own(&folder)?;
+            if !account.reaches(&folder) {
+                return Err(Error::OutOfReach(folder));
+            }
+        }
+        let programs = choose_programs(&folder)?;
+        if !folder.join("data").exists() {
+            initdb(&programs, account, &folder)?;
+        }
+        let port = Port::reserve()?;
+        let process = spawn(&programs, account, &folder, durability, port.number()).await?;
+        Ok(Self { folder, programs, account, durability, port, process })
+    }
+
+    /// `postgres://tumbler@127.0.0.1:port/tumbler`: a superuser, and a database that exists.
+    pub fn url(&self) -> String {
+        url(self.port.number())
+    }
+
+    /// The port that it listens on, the same after every restart.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// The process id of the postmaster.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The file that the server logs to.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(LOG)
+    }
+
+    /// The databases of this server.
+    pub fn cluster(&self) -> Cluster {
+        Cluster::at(&self.url())
+    }
+
+    /// Ends the server at once, as a crash does: open statements are cut off, the next start recovers.
+    ///
+    /// # Errors
+    /// [`Error::TooSlow`] if it does not end.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        // Not SIGKILL: that would leave backends running for a moment, and shared memory for ever.
+        self.process.stop(Signal::QUIT, START).await.map(drop)
+    }
+
+    /// Ends all connections and stops cleanly.
+    ///
+    /// # Errors
+    /// [`Error::TooSlow`] if it does not end.
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        self.process.stop(Signal::INT, START).await.map(drop)
+    }
+
+    /// Starts a server again that was killed or stopped (one that runs is stopped first), on the same port.
+    ///
+    /// # Errors
+    /// As [`PostgresServer::start`].
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.stop().await?;
+        self.process = spawn(&self.programs, self.account, &self.folder, self.durability, self.port.number()).await?;
+        Ok(())
+    }
+
+    /// Stops every process of the server without ending it (SIGSTOP): connections stay open, nothing is answered, and
+    /// the kernel still accepts new connections.
+    pub fn pause(&self) {
+        // The postmaster first, so that no backend is started meanwhile.
+        signal_one(self.id(), Signal::STOP);
+        children(self.id()).into_iter().for_each(|id| signal_one(id, Signal::STOP));
+    }
+
+    /// Goes on after [`PostgresServer::pause`].
+    pub fn resume(&self) {
+        children(self.id()).into_iter().for_each(|id| signal_one(id, Signal::CONT));
+        signal_one(self.id(), Signal::CONT);
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        // Else the paused backends would keep the postmaster from ending.
+        self.resume();
+    }
+}
+
+fn url(port: u16) -> String {
+    format!("postgres://{NAME}@127.0.0.1:{port}/{NAME}")
+}
+
+/// The newest programs, or those of the version that made the data.
+fn choose_programs(folder: &Path) -> Result<PathBuf, Error> {
+    let found = programs::postgres_folders()?;
+    let Ok(made_by) = std::fs::read_to_string(folder.join("data/PG_VERSION")) else { return Ok(found[0].clone()) };
+    let made_by = made_by.trim();
+    let versions: Vec<String> = found.iter().map(|programs| major_version(programs)).collect();
+    match versions.iter().position(|version| version == made_by) {
+        Some(index) => Ok(found[index].clone()),
+        None => {
+            Err(Error::WrongVersion { dir: folder.join("data"), made_by: made_by.into(), found: versions.join(", ") })
+        }
+    }
+}
+
+/// `15` from `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+fn major_version(programs: &Path) -> String {
+    let output = Command::new(programs.join("postgres")).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let mut words = text.split_whitespace().skip_while(|word| *word != "(PostgreSQL)");
+    words.nth(1).and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()).unwrap_or("?").to_owned()
+}
+
+fn initdb(programs: &Path, account: Option<Account>, folder: &Path) -> Result<(), Error> {
+    // Made beside and renamed: an initdb that was cut short leaves nothing that looks like a database.
+    let unfinished = folder.join("data.unfinished");
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).map_err(Error::io(format!("delete {}", unfinished.display())))?;
+    }
+    let locale = if cfg!(target_os = "macos") { "--locale=en_US.UTF-8" } else { "--locale=C.UTF-8" };
+    let mut command = Command::new(programs.join("initdb"));
+    command.args(["--username", NAME, "--auth", "trust", "--encoding", "UTF8", "--no-sync", locale, "--pgdata"]);
+    command.arg(&unfinished).current_dir(folder);
+    if let Some(account) = account {
+        account.apply(&mut command);
+    }
+    let output = command.output().map_err(Error::io("start initdb"))?;
+    if !output.status.success() {
+        let tail = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        return Err(Error::Ended { name: "initdb".into(), status: output.status.to_string(), tail });
+    }
+    std::fs::rename(&unfinished, folder.join("data")).map_err(Error::io("rename the new database"))
+}
+
+async fn spawn(
+    programs: &Path,
+    account: Option<Account>,
+    folder: &Path,
+    durability: Durability,
+    port: u16,
+) -> Result<Process, Error> {
+    let mut command = Command::new(programs.join("postgres"));
+    command.arg("-D").arg(folder.join("data")).current_dir(folder).args(["-p", &port.to_string()]);
+    let mut set = |setting: &str| {
+        command.args(["-c", setting]);
+    };
+    set("listen_addresses=127.0.0.1");
+    set("unix_socket_directories=");
+    set("max_connections=300");
+    set("timezone=UTC");
+    set("log_timezone=UTC");
+    // The database's name, so that a test finds its own statements.
+    set("log_line_prefix=%m [%p] db=%d ");
+    if durability == Durability::Volatile {
+        // Not synchronous_commit=off as well: that loses commits when only the server is killed, which tests do.
+        set("fsync=off");
+        set("full_page_writes=off");
+    }
+    if let Some(account) = account {
+        account.apply(&mut command);
+    }
+    let on_drop = if durability == Durability::Safe { Signal::INT } else { Signal::QUIT };
+    let mut process = Process::spawn("postgres", command, Output::Log(&folder.join(LOG)), on_drop)?;
+    let cluster = Cluster::at(&format!("postgres://{NAME}@127.0.0.1:{port}/postgres"));
+    process.until(START, async || cluster.connect().await.is_ok()).await?;
+    cluster.ensure_database(NAME).await?;
+    Ok(process)
+}

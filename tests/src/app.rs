@@ -1,0 +1,148 @@
+//! The application under test and everything that it runs on.
+
+use std::fs::Permissions;
+use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+
+use dev_servers::{Durability, PostgresServer};
+use tempfile::TempDir;
+
+use crate::database::{Shared, migrations};
+use crate::host::Launch;
+use crate::{Api, Database, Host, Redis};
+
+/// A running application with a Redis server and a database of its own. Everything ends with it.
+///
+/// It derefs to [`Api`]: `app.get_user(1)`. Its parts are fields, so that a task may break one (`app.redis.restart()`)
+/// while others use a clone of the `api`.
+#[derive(Debug)]
+pub struct App {
+    /// The client.
+    pub api: Api,
+    /// The host's process.
+    pub host: Host,
+    /// The Redis server.
+    pub redis: Redis,
+    /// The database.
+    pub database: Database,
+    postgres: Option<PostgresServer>,
+    /// Last: what is above writes into it until it is dropped.
+    _folder: TempDir,
+}
+
+impl App {
+    /// Starts the application as spin.toml has it.
+    pub async fn spawn() -> Self {
+        Self::builder().spawn().await
+    }
+
+    /// Starts it otherwise.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The PostgreSQL server, to stop and to break. Panics without [`Builder::private_postgres`].
+    pub fn postgres(&mut self) -> &mut PostgresServer {
+        self.postgres.as_mut().expect("the shared server is not for breaking: use App::builder().private_postgres()")
+    }
+
+    /// A connection to the database, whose own statements are not logged.
+    pub async fn db(&self) -> tokio_postgres::Client {
+        self.database.connect().await
+    }
+
+    /// Kills the host with SIGKILL.
+    pub async fn kill_host(&mut self) {
+        self.host.kill().await;
+    }
+
+    /// Kills the host if it runs, and starts it again on the same port.
+    pub async fn restart_host(&mut self) {
+        self.host.restart().await;
+    }
+}
+
+impl Deref for App {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+/// How an application is to be started.
+#[derive(Debug, Default)]
+pub struct Builder {
+    manifest: Option<String>,
+    variables: Vec<(String, String)>,
+    host_args: Vec<String>,
+    private_postgres: bool,
+    log_statements: bool,
+}
+
+impl Builder {
+    /// Sets one of spin.toml's variables.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts the host with an option, such as `--max-instance-reuse-count` and `1`.
+    pub fn host_arg(mut self, name: &str, value: &str) -> Self {
+        self.host_args.extend([name.into(), value.into()]);
+        self
+    }
+
+    /// Uses another manifest than spin.toml, by its path below the workspace.
+    pub fn manifest(mut self, path: &str) -> Self {
+        self.manifest = Some(path.into());
+        self
+    }
+
+    /// Starts a PostgreSQL server for this application alone (a second of time), which the test may stop and break.
+    pub fn private_postgres(mut self) -> Self {
+        self.private_postgres = true;
+        self
+    }
+
+    /// Makes PostgreSQL log every statement, for [`Database::statements`].
+    pub fn log_statements(mut self) -> Self {
+        self.log_statements = true;
+        self
+    }
+
+    /// Starts it; panics, with the end of the host's log, if it does not answer.
+    pub async fn spawn(self) -> App {
+        // The user that PostgreSQL runs as must be able to enter.
+        let open = Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("tumbler-app-").permissions(open).tempdir();
+        let folder = folder.expect("the temporary folder is writable");
+        let redis = Redis::start(&folder.path().join("redis")).await;
+        let (postgres, database) = self.store(&folder).await;
+        if self.log_statements {
+            database.log_statements().await;
+        }
+        let mut variables = vec![
+            ("redis_url".to_owned(), redis.url()),
+            ("redis_egress".to_owned(), redis.url()),
+            ("database_url".to_owned(), database.url().to_owned()),
+            ("database_egress".to_owned(), database.egress()),
+        ];
+        variables.extend(self.variables);
+        let manifest = self.manifest.unwrap_or_else(|| "spin.toml".into());
+        let host = Host::start(Launch { manifest, variables, args: self.host_args }, folder.path()).await;
+        App { api: Api::new(&host.url()), host, redis, database, postgres, _folder: folder }
+    }
+
+    async fn store(&self, folder: &TempDir) -> (Option<PostgresServer>, Database) {
+        if !self.private_postgres {
+            return (None, Database::create(Shared::get().await).await);
+        }
+        let started = PostgresServer::start(&folder.path().join("postgres"), Durability::Volatile).await;
+        let server = started.unwrap_or_else(|error| panic!("{error}"));
+        let applied = dev_servers::migrations::apply(&server.url(), &migrations()).await;
+        applied.unwrap_or_else(|error| panic!("{error}"));
+        let database = Database::of(&server.url(), &server.log());
+        (Some(server), database)
+    }
+}

@@ -1,0 +1,91 @@
+//! The application that is measured, on stores of its own.
+
+use std::fs::Permissions;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dev_servers::{Durability, Output, Port, PostgresServer, Process, RedisServer, Signal, migrations};
+use tempfile::TempDir;
+
+use crate::{egress, workspace};
+
+/// A cold compilation of all components included.
+const START: Duration = Duration::from_secs(120);
+
+/// Redis, PostgreSQL with some users, and the host's program.
+pub struct Place {
+    /// The host, or a real Spin.
+    pub program: PathBuf,
+    redis: RedisServer,
+    postgres: PostgresServer,
+    folder: TempDir,
+}
+
+impl Place {
+    /// Starts the stores; users 1 to `users` exist.
+    pub async fn new(program: PathBuf, users: i32) -> Result<Self> {
+        let open = Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("tumbler-bench-").permissions(open).tempdir()?;
+        let redis = RedisServer::start(&folder.path().join("redis")).await?;
+        let postgres = PostgresServer::start(&folder.path().join("postgres"), Durability::Volatile).await?;
+        migrations::apply(&postgres.url(), &workspace::root().join("migrations")).await?;
+        let insert = "INSERT INTO users (name, email) SELECT 'User ' || n, 'user' || n || '@example.org' \
+                      FROM generate_series(1, $1) AS n";
+        let client = postgres.cluster().connect().await?;
+        client.execute(insert, &[&users]).await.context("cannot create the users")?;
+        Ok(Self { program, redis, postgres, folder })
+    }
+
+    /// Starts an application with some of its variables set (`name=value`); returns when it accepts connections.
+    pub async fn start(&self, manifest: &str, variables: &[&str]) -> Result<Application> {
+        let port = Port::reserve()?;
+        let address = format!("127.0.0.1:{}", port.number());
+        let mut command = Command::new(&self.program);
+        command.current_dir(workspace::root()).args(["up", "--from", manifest, "--listen", &address, "--quiet"]);
+        command.env("SPIN_LOG_DIR", self.folder.path().join("logs"));
+        // The yardstick's manifest has none.
+        if manifest == "spin.toml" {
+            for (name, url) in [("redis", self.redis.url()), ("database", self.postgres.url())] {
+                let egress = egress::of(&url).context("our own URLs are valid")?;
+                command.args(["--variable", &format!("{name}_url={url}")]);
+                command.args(["--variable", &format!("{name}_egress={egress}")]);
+            }
+        }
+        for variable in variables {
+            command.args(["--variable", variable]);
+        }
+        let log = self.folder.path().join("host.log");
+        let mut process = Process::spawn("the host", command, Output::Log(&log), Signal::KILL)?;
+        process.until(START, async || TcpStream::connect(&address).is_ok()).await?;
+        Ok(Application { process, address, redis: self.redis.id(), _port: port })
+    }
+}
+
+/// A running host.
+pub struct Application {
+    process: Process,
+    address: String,
+    redis: u32,
+    _port: Port,
+}
+
+impl Application {
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The process id of the host.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The process id of Redis.
+    pub fn redis(&self) -> u32 {
+        self.redis
+    }
+}

@@ -1,0 +1,99 @@
+//! Redis and PostgreSQL for a run of the application: private ones, or those that the environment names.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
+
+use crate::data::Data;
+use crate::packages::{self, Package};
+use crate::{egress, workspace};
+
+/// Two stores; those that are ours end with this.
+pub struct Stores {
+    redis_url: String,
+    database_url: String,
+    redis: Option<RedisServer>,
+    postgres: Option<PostgresServer>,
+}
+
+/// The URL that the environment variable names, if it does.
+fn named(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|url| !url.is_empty())
+}
+
+/// The packages that [`Stores::start`] needs here.
+pub fn packages() -> Vec<Package> {
+    let redis = named("REDIS_URL").is_none().then_some(packages::REDIS);
+    let postgres = named("DATABASE_URL").is_none().then_some(packages::POSTGRES);
+    redis.into_iter().chain(postgres).collect()
+}
+
+impl Stores {
+    /// Starts what `REDIS_URL` and `DATABASE_URL` do not name, with its data in `data`, and applies the migrations.
+    pub async fn start(data: &Data) -> Result<Self> {
+        let postgres = match named("DATABASE_URL") {
+            Some(_) => None,
+            None => Some(start_postgres(data).await?),
+        };
+        let redis = match named("REDIS_URL") {
+            Some(_) => None,
+            // A cache outlives its database only together with it: another's may have changed in between.
+            None if postgres.is_some() => Some(RedisServer::start_kept(&data.folder().join("redis")).await?),
+            None => Some(RedisServer::start(&data.folder().join("redis")).await?),
+        };
+        let redis_url = redis.as_ref().map(RedisServer::url).or_else(|| named("REDIS_URL"));
+        let database_url = postgres.as_ref().map(PostgresServer::url).or_else(|| named("DATABASE_URL"));
+        let redis_url = redis_url.expect("it is named or started");
+        let database_url = database_url.expect("it is named or started");
+        for name in migrations::apply(&database_url, &workspace::root().join("migrations")).await? {
+            eprintln!("      applied {name}");
+        }
+        Ok(Self { redis_url, database_url, redis, postgres })
+    }
+
+    /// Tells the host about them.
+    pub fn add_variables(&self, host: &mut Command) -> Result<()> {
+        let egress = |url: &str| egress::of(url).with_context(|| format!("{url} is no URL of Redis or PostgreSQL"));
+        let mut variable = |name: &str, value: &str| {
+            host.arg("--variable").arg(format!("{name}={value}"));
+        };
+        variable("redis_url", &self.redis_url);
+        variable("redis_egress", &egress(&self.redis_url)?);
+        variable("database_url", &self.database_url);
+        variable("database_egress", &egress(&self.database_url)?);
+        Ok(())
+    }
+
+    /// One line for each store: where it is and where its data lives.
+    pub fn described(&self, data: &Data) -> [String; 2] {
+        let place = |ours: bool, folder: String| if ours { format!("data in {folder}") } else { "not ours".into() };
+        let redis = place(self.redis.is_some(), data.folder().join("redis").display().to_string());
+        let postgres = place(self.postgres.is_some(), data.postgres().display().to_string());
+        [format!("{}  ({redis})", self.redis_url), format!("{}  ({postgres})", self.database_url)]
+    }
+
+    /// Stops those that are ours, keeping their data.
+    pub async fn stop(self) -> Result<()> {
+        if let Some(redis) = self.redis {
+            redis.stop_and_keep().await?;
+        }
+        if let Some(mut postgres) = self.postgres {
+            postgres.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn start_postgres(data: &Data) -> Result<PostgresServer> {
+    match PostgresServer::start(&data.postgres(), Durability::Safe).await {
+        Err(Error::OutOfReach(_)) => {
+            data.move_postgres()?;
+            Ok(PostgresServer::start(&data.postgres(), Durability::Safe).await?)
+        }
+        Err(error @ Error::WrongVersion { .. }) => {
+            Err(error).context("install that version, or delete the data with `cargo xtask reset`")
+        }
+        other => Ok(other?),
+    }
+}
