@@ -57,7 +57,7 @@ impl Default for Settings {
             write_policy: WritePolicy::Available,
             mark_ms: 30_000,
             lease_ms: 1_000,
-            fill_wait_ms: 250,
+            fill_wait_ms: 500,
         }
     }
 }

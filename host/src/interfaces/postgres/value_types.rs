@@ -1,0 +1,106 @@
+//! SQL types that the driver has no Rust type for: intervals, decimals in ranges, NULL of any type, raw bytes.
+
+use std::error::Error;
+
+use bytes::{Buf, BufMut, BytesMut};
+use postgres_range::{BoundSided, Normalizable, RangeBound};
+use postgres_types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use rust_decimal::Decimal;
+
+use super::super::spin::postgres::postgres::Interval;
+
+type SqlError = Box<dyn Error + Sync + Send>;
+
+/// `INTERVAL`: in binary, microseconds (8 bytes), days and months (4 each).
+#[derive(Debug)]
+pub struct SqlInterval(pub Interval);
+
+impl ToSql for SqlInterval {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, SqlError> {
+        out.put_i64(self.0.micros);
+        out.put_i32(self.0.days);
+        out.put_i32(self.0.months);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::INTERVAL
+    }
+
+    to_sql_checked!();
+}
+
+impl FromSql<'_> for SqlInterval {
+    fn from_sql(_: &Type, mut raw: &[u8]) -> Result<Self, SqlError> {
+        if raw.len() != 16 {
+            return Err("unexpected binary format for Postgres INTERVAL".into());
+        }
+        Ok(Self(Interval { micros: raw.get_i64(), days: raw.get_i32(), months: raw.get_i32() }))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::INTERVAL
+    }
+}
+
+/// A decimal that can be the bound of a range.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct RangeDecimal(pub Decimal);
+
+impl Normalizable for RangeDecimal {
+    fn normalize<S: BoundSided>(bound: RangeBound<S, Self>) -> RangeBound<S, Self> {
+        bound
+    }
+}
+
+impl ToSql for RangeDecimal {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, SqlError> {
+        self.0.to_sql(ty, out)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Decimal as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+impl FromSql<'_> for RangeDecimal {
+    fn from_sql(ty: &Type, raw: &[u8]) -> Result<Self, SqlError> {
+        Decimal::from_sql(ty, raw).map(Self)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Decimal as FromSql>::accepts(ty)
+    }
+}
+
+/// NULL for a parameter of whatever type: a typed `Option` would be refused by any other type.
+#[derive(Debug)]
+pub struct Null;
+
+impl ToSql for Null {
+    fn to_sql(&self, _: &Type, _: &mut BytesMut) -> Result<IsNull, SqlError> {
+        Ok(IsNull::Yes)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// The bytes of a value of a type that the interface does not know.
+#[derive(Debug)]
+pub struct Raw(pub Vec<u8>);
+
+impl FromSql<'_> for Raw {
+    fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, SqlError> {
+        Ok(Self(raw.to_vec()))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}

@@ -1,0 +1,243 @@
+//! `spin:redis@3.0.0`: each connection that a component opens is a TCP connection of its own. Commands of concurrent
+//! requests on one connection are sent in the order of the calls, without waiting for each other's answers.
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Value, cmd};
+use wasmtime::component::{Accessor, Resource};
+
+use super::spin::redis::redis::{
+    Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
+};
+use super::{MAX_BUFFERED_BYTES, Platform};
+use crate::state::InstanceState;
+
+/// An open connection.
+pub struct Connection(MultiplexedConnection);
+
+impl Host for InstanceState {}
+
+impl HostConnection for InstanceState {
+    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+fn other(message: impl Into<String>) -> Error {
+    Error::Other(message.into())
+}
+
+/// Sends `command` on `connection` and waits for the answer.
+async fn query<T: Send, R: FromRedisValue>(
+    accessor: &Accessor<T, Platform>,
+    connection: Resource<Connection>,
+    command: &Cmd,
+) -> Result<R, Error> {
+    // The store must not be held while waiting: the handle is a cheap copy.
+    let open = accessor.with(|mut access| access.get().table.get(&connection).map(|open| open.0.clone()));
+    let mut open = open.map_err(|_| other("could not find connection for resource"))?;
+    command.query_async(&mut open).await.map_err(|error| other(message_of(&error)))
+}
+
+fn too_large() -> Error {
+    other(format!("query result exceeds limit of {MAX_BUFFERED_BYTES} bytes"))
+}
+
+impl<T: Send> HostConnectionWithStore<T> for Platform {
+    async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, Error> {
+        let component = accessor.with(|mut access| access.get().component.clone());
+        if !component.allowed_hosts.allows(&address, "redis") {
+            return Err(Error::InvalidAddress);
+        }
+        let client = Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
+        // No timeouts of its own: as in Spin, how long to wait is the component's affair.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = Connection(connection.map_err(|error| other(message_of(&error)))?);
+        accessor.with(|mut access| access.get().table.push(connection)).map_err(|_| Error::TooManyConnections)
+    }
+
+    async fn publish(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        channel: String,
+        payload: Payload,
+    ) -> Result<(), Error> {
+        query(accessor, connection, cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+    ) -> Result<Option<Payload>, Error> {
+        let value: Option<Payload> = query(accessor, connection, cmd("GET").arg(key)).await?;
+        if value.as_ref().is_some_and(|value| value.len() > MAX_BUFFERED_BYTES - size_of::<Option<Payload>>()) {
+            return Err(too_large());
+        }
+        Ok(value)
+    }
+
+    async fn set(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+        value: Payload,
+    ) -> Result<(), Error> {
+        query(accessor, connection, cmd("SET").arg(key).arg(value)).await
+    }
+
+    async fn incr(accessor: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
+        query(accessor, connection, cmd("INCRBY").arg(key).arg(1)).await
+    }
+
+    async fn del(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        keys: Vec<String>,
+    ) -> Result<u32, Error> {
+        query(accessor, connection, cmd("DEL").arg(keys)).await
+    }
+
+    async fn sadd(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+        values: Vec<String>,
+    ) -> Result<u32, Error> {
+        query(accessor, connection, cmd("SADD").arg(key).arg(values)).await
+    }
+
+    async fn smembers(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+    ) -> Result<Vec<String>, Error> {
+        query(accessor, connection, cmd("SMEMBERS").arg(key)).await
+    }
+
+    async fn srem(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        key: String,
+        values: Vec<String>,
+    ) -> Result<u32, Error> {
+        query(accessor, connection, cmd("SREM").arg(key).arg(values)).await
+    }
+
+    async fn execute(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        command: String,
+        arguments: Vec<RedisParameter>,
+    ) -> Result<Vec<RedisResult>, Error> {
+        let mut command = cmd(&command);
+        for argument in arguments {
+            match argument {
+                RedisParameter::Int64(number) => command.arg(number),
+                RedisParameter::Binary(bytes) => command.arg(bytes),
+            };
+        }
+        let mut results = Vec::new();
+        flatten(query(accessor, connection, &command).await?, &mut results)?;
+        let size = size_of::<Vec<RedisResult>>() + results.iter().map(memory_size).sum::<usize>();
+        if size > MAX_BUFFERED_BYTES { Err(too_large()) } else { Ok(results) }
+    }
+}
+
+/// Appends the answer to any command: nested arrays and sets are unrolled, maps are refused.
+fn flatten(value: Value, results: &mut Vec<RedisResult>) -> Result<(), Error> {
+    let unsupported = |what: &str| Err(other(format!("Could not convert Redis response - TypeError: {what}")));
+    results.push(match value {
+        Value::Nil => RedisResult::Nil,
+        Value::Int(number) => RedisResult::Int64(number),
+        Value::Boolean(truth) => RedisResult::Int64(truth.into()),
+        Value::BulkString(bytes) => RedisResult::Binary(bytes),
+        Value::Double(number) => RedisResult::Binary(number.to_string().into_bytes()),
+        Value::BigNumber(number) => RedisResult::Binary(number),
+        Value::SimpleString(text) => RedisResult::Status(text),
+        Value::Okay => RedisResult::Status("OK".to_owned()),
+        Value::Array(values) | Value::Set(values) => {
+            return values.into_iter().try_for_each(|value| flatten(value, results));
+        }
+        Value::Map(_) => return unsupported("Redis Map type is not supported"),
+        Value::Attribute { .. } => return unsupported("Redis Attribute type is not supported"),
+        Value::VerbatimString { .. } => return unsupported("Redis string with format attribute is not supported"),
+        Value::Push { .. } => return unsupported("Redis Pub/Sub types are not supported"),
+        unknown => return unsupported(&format!("{unknown:?}")),
+    });
+    Ok(())
+}
+
+/// The error's text as components see it on Spin 4, whose client library (redis 0.32) words some errors differently.
+fn message_of(error: &RedisError) -> String {
+    use ::redis::ServerErrorKind as Kind;
+    let detail = error.detail().unwrap_or_default();
+    let name = match error.kind() {
+        ErrorKind::Server(Kind::NoPerm) | ErrorKind::Extension => {
+            return format!("{}: {detail}", error.code().unwrap_or_default());
+        }
+        ErrorKind::Server(Kind::ExecAbort) => "ExecAbortError".to_owned(),
+        ErrorKind::Server(Kind::BusyLoading) => "BusyLoadingError".to_owned(),
+        ErrorKind::Server(Kind::NoScript) => "NoScriptError".to_owned(),
+        ErrorKind::Server(kind) => format!("{kind:?}"),
+        _ => {
+            let text = error.to_string();
+            return match text.strip_prefix("Incompatible type - ") {
+                Some(what) => format!("Response was of incompatible type - TypeError: {what}"),
+                None => text,
+            };
+        }
+    };
+    if detail.is_empty() {
+        format!("An error was signalled by the server- {name}")
+    } else {
+        format!("An error was signalled by the server - {name}: {detail}")
+    }
+}
+
+fn memory_size(result: &RedisResult) -> usize {
+    let payload = match result {
+        RedisResult::Nil | RedisResult::Int64(_) => 0,
+        RedisResult::Binary(bytes) => bytes.len(),
+        RedisResult::Status(text) => text.len(),
+    };
+    size_of::<RedisResult>() + payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(value: Value) -> Result<Vec<RedisResult>, String> {
+        let mut results = Vec::new();
+        match flatten(value, &mut results) {
+            Ok(()) => Ok(results),
+            Err(Error::Other(message)) => Err(message),
+            Err(error) => Err(format!("{error:?}")),
+        }
+    }
+
+    #[test]
+    fn answers_are_flattened() {
+        let nested = Value::Array(vec![
+            Value::Int(1),
+            Value::Array(vec![Value::Nil, Value::BulkString(b"x".to_vec())]),
+            Value::Set(vec![Value::Boolean(true), Value::Double(1.5)]),
+            Value::Okay,
+            Value::SimpleString("QUEUED".into()),
+        ]);
+        let text = format!("{:?}", flat(nested).expect("supported"));
+        assert_eq!(
+            text,
+            "[RedisResult::Int64(1), RedisResult::Nil, RedisResult::Binary([120]), RedisResult::Int64(1), \
+             RedisResult::Binary([49, 46, 53]), RedisResult::Status(\"OK\"), RedisResult::Status(\"QUEUED\")]"
+        );
+    }
+
+    #[test]
+    fn maps_are_refused_in_spins_words() {
+        let error = flat(Value::Array(vec![Value::Map(Vec::new())])).expect_err("refused");
+        assert_eq!(error, "Could not convert Redis response - TypeError: Redis Map type is not supported");
+    }
+}

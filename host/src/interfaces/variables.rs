@@ -1,0 +1,21 @@
+//! `spin:variables@3.0.0`: the variables of `[component.<id>.variables]`.
+
+use wasmtime::component::Accessor;
+
+use super::Platform;
+use super::spin::variables::variables::{Error, Host, HostWithStore};
+use crate::manifest::check_name;
+use crate::state::InstanceState;
+
+impl Host for InstanceState {}
+
+impl<T: Send> HostWithStore<T> for Platform {
+    async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Error> {
+        check_name(&name).map_err(Error::InvalidName)?;
+        accessor.with(|mut access| {
+            let component = &access.get().component;
+            let undefined = || Error::Undefined(format!("no variable for {:?}.{name:?}", component.id));
+            component.variables.get(&name).cloned().ok_or_else(undefined)
+        })
+    }
+}

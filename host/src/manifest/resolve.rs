@@ -1,0 +1,229 @@
+//! From what is written to what can be run: checks everything and fills the variables in.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Result, bail};
+use toml::Spanned;
+
+use super::schema::{self, HttpRoute, Unsupported};
+use super::{
+    App, Component, HttpTrigger, ManifestError, Source, StaticResponse, Target, Template, check_name, environment_name,
+};
+use crate::egress::{AllowedHost, AllowedHosts};
+
+/// Makes an application of a manifest.
+///
+/// `given` are the variables from the command line, `environment` looks up environment variables, `env` goes to every
+/// component. Errors name file and line: what is not valid, what this host does not support, variables without value.
+pub fn resolve(
+    source: &Source,
+    given: &HashMap<String, String>,
+    environment: impl Fn(&str) -> Option<String>,
+    env: &[(String, String)],
+) -> Result<App> {
+    let manifest: schema::Manifest = toml::from_str(source.text()).map_err(|error| source.parse_error(&error))?;
+    let version = &manifest.spin_manifest_version;
+    if *version.get_ref() != 2 {
+        bail!(source.error(&version.span(), "only spin_manifest_version = 2 is supported"));
+    }
+    refuse(source, "application.trigger", &manifest.application.trigger)?;
+    refuse(source, "trigger.redis", &manifest.trigger.redis)?;
+
+    let values = variable_values(source, &manifest.variables, given, environment)?;
+    let ids: Vec<&str> = manifest.component.keys().map(|id| id.get_ref().as_str()).collect();
+    let components = manifest
+        .component
+        .iter()
+        .map(|(id, component)| resolve_component(source, id, component, &ids, &values, env))
+        .collect::<Result<Vec<_>>>()?;
+    let triggers = manifest
+        .trigger
+        .http
+        .iter()
+        .map(|trigger| resolve_trigger(source, trigger, &ids))
+        .collect::<Result<Vec<_>, _>>()?;
+    if triggers.is_empty() {
+        bail!("{}: the application has no [[trigger.http]]", source.place(&(0..0)));
+    }
+    Ok(App { name: manifest.application.name, version: manifest.application.version, components, triggers })
+}
+
+fn refuse(source: &Source, name: &str, value: &Unsupported) -> Result<(), ManifestError> {
+    match value {
+        None => Ok(()),
+        Some(value) => Err(source.error(&value.span(), format!("`{name}` is not supported by this host"))),
+    }
+}
+
+fn variable_values(
+    source: &Source,
+    variables: &indexmap::IndexMap<Spanned<String>, schema::Variable>,
+    given: &HashMap<String, String>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<HashMap<String, String>> {
+    for name in given.keys().filter(|name| !variables.contains_key(name.as_str())) {
+        eprintln!("warning: --variable {name}: the application has no such variable");
+    }
+    let mut values = HashMap::new();
+    let mut missing = Vec::new();
+    for (name, variable) in variables {
+        check_name(name.get_ref()).map_err(|reason| source.error(&name.span(), format!("variable {reason}")))?;
+        let required = variable.required.as_ref().is_some_and(|required| *required.get_ref());
+        if required == variable.default.is_some() {
+            let message = format!("variable {:?} must have either `default` or `required = true`", name.get_ref());
+            bail!(source.error(&name.span(), message));
+        }
+        let value = given.get(name.get_ref()).cloned();
+        let value = value.or_else(|| environment(&environment_name(name.get_ref()))).or(variable.default.clone());
+        match value {
+            Some(value) => drop(values.insert(name.get_ref().clone(), value)),
+            None => missing.push(name),
+        }
+    }
+    if let Some(first) = missing.first() {
+        let names: Vec<&str> = missing.iter().map(|name| name.get_ref().as_str()).collect();
+        let message = format!(
+            "no value for the required variable(s) {}: give --variable {}=… or set {}",
+            names.join(", "),
+            first.get_ref(),
+            environment_name(first.get_ref()),
+        );
+        bail!(source.error(&first.span(), message));
+    }
+    Ok(values)
+}
+
+fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, String>) -> Result<String, ManifestError> {
+    let error = |message: String| source.error(&text.span(), message);
+    let template = Template::parse(text.get_ref()).map_err(|e| error(e.to_string()))?;
+    template.render(|name| match values.get(name) {
+        Some(value) => Ok(value.as_str()),
+        None => Err(error(format!("unknown variable {name:?}"))),
+    })
+}
+
+fn resolve_component(
+    source: &Source,
+    id: &Spanned<String>,
+    component: &schema::Component,
+    ids: &[&str],
+    values: &HashMap<String, String>,
+    env: &[(String, String)],
+) -> Result<Component> {
+    check_component_id(id.get_ref()).map_err(|reason| source.error(&id.span(), reason))?;
+    for (name, value) in [
+        ("files", &component.files),
+        ("exclude_files", &component.exclude_files),
+        ("allowed_http_hosts", &component.allowed_http_hosts),
+        ("key_value_stores", &component.key_value_stores),
+        ("sqlite_databases", &component.sqlite_databases),
+        ("ai_models", &component.ai_models),
+        ("dependencies", &component.dependencies),
+        ("dependencies_inherit_configuration", &component.dependencies_inherit_configuration),
+    ] {
+        refuse(source, name, value)?;
+    }
+    let Some(file) = component.source.get_ref().as_str() else {
+        bail!(source.error(&component.source.span(), "only a file is supported as the component's source"));
+    };
+    let mut variables = HashMap::new();
+    for (name, template) in &component.variables {
+        check_name(name.get_ref()).map_err(|reason| source.error(&name.span(), format!("variable {reason}")))?;
+        variables.insert(name.get_ref().clone(), render(source, template, values)?);
+    }
+    let mut hosts = Vec::new();
+    for host in &component.allowed_outbound_hosts {
+        let text = render(source, host, values)?;
+        // As in Spin, a template may render to nothing: an optional server that isn't there.
+        let is_template = text != *host.get_ref();
+        if is_template && matches!(text.as_str(), "" | "http://" | "https://") {
+            continue;
+        }
+        let parsed = AllowedHost::parse(&text).map_err(|e| source.error(&host.span(), format!("{e:#}")))?;
+        hosts.extend(parsed.expand_chaining(ids));
+    }
+    let overridden: HashSet<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
+    let own = component.environment.iter().filter(|(name, _)| !overridden.contains(name.as_str()));
+    Ok(Component {
+        id: id.get_ref().clone(),
+        place: source.place(&id.span()),
+        description: component.description.clone(),
+        source: source.folder().join(file),
+        environment: own.map(|(name, value)| (name.clone(), value.clone())).chain(env.iter().cloned()).collect(),
+        variables,
+        allowed_hosts: AllowedHosts::new(hosts),
+    })
+}
+
+/// Component model words, separated by hyphens (`my-component`).
+fn check_component_id(id: &str) -> Result<(), String> {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && (word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                || word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()))
+    };
+    if id.split('-').all(is_word) {
+        return Ok(());
+    }
+    Err(format!("component id {id:?}: expected words of letters and digits, separated by hyphens"))
+}
+
+fn resolve_trigger(
+    source: &Source,
+    trigger: &Spanned<schema::HttpTrigger>,
+    ids: &[&str],
+) -> Result<HttpTrigger, ManifestError> {
+    let (span, trigger) = (trigger.span(), trigger.get_ref());
+    refuse(source, "components", &trigger.components)?;
+    refuse(source, "dependencies", &trigger.dependencies)?;
+    if let Some(executor) = &trigger.executor {
+        let kind = executor.get_ref().get("type").and_then(|kind| kind.as_str());
+        if executor.get_ref().len() != 1 || !matches!(kind, Some("http" | "spin")) {
+            return Err(source.error(&executor.span(), "only executor = { type = \"http\" } is supported"));
+        }
+    }
+    let route = match trigger.route.get_ref() {
+        HttpRoute::Pattern(pattern) => Some(pattern.clone()),
+        HttpRoute::Private(private) if private.private => None,
+        HttpRoute::Private(_) => {
+            let message = "a route is a pattern or `{ private = true }`";
+            return Err(source.error(&trigger.route.span(), message));
+        }
+    };
+    let target = match (&trigger.component, &trigger.static_response) {
+        (Some(component), None) => {
+            let error = |message: String| source.error(&component.span(), message);
+            let Some(id) = component.get_ref().as_str() else {
+                return Err(error("a component defined within its trigger is not supported by this host".to_owned()));
+            };
+            let index = ids.iter().position(|known| *known == id);
+            Target::Component(index.ok_or_else(|| error(format!("there is no [component.{id}]")))?)
+        }
+        (None, Some(response)) => Target::Static(static_response(source, response)?),
+        _ => return Err(source.error(&span, "a trigger has either `component` or `static_response`")),
+    };
+    Ok(HttpTrigger { place: source.place(&span), route, target })
+}
+
+fn static_response(
+    source: &Source,
+    response: &Spanned<schema::StaticResponse>,
+) -> Result<StaticResponse, ManifestError> {
+    let error = |message: String| source.error(&response.span(), message);
+    let response = response.get_ref();
+    let status = response.status_code.unwrap_or(200);
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in &response.headers {
+        let name: http::HeaderName = name.parse().map_err(|e| error(format!("header {name:?}: {e}")))?;
+        headers.append(name, value.parse().map_err(|e| error(format!("header value {value:?}: {e}")))?);
+    }
+    Ok(StaticResponse {
+        status: http::StatusCode::from_u16(status).map_err(|e| error(format!("status_code {status}: {e}")))?,
+        headers,
+        body: response.body.clone().unwrap_or_default().into(),
+    })
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

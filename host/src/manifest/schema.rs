@@ -1,0 +1,176 @@
+//! spin.toml, manifest version 2, as it is written. What Spin accepts and this host does not support is parsed too
+//! (as [`Unsupported`]), so that it can be refused by name and line rather than be called a typing error.
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use toml::{Spanned, Table, Value};
+
+/// A value that is known to Spin and not supported here.
+pub type Unsupported = Option<Spanned<Value>>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Must be 2.
+    pub spin_manifest_version: Spanned<u64>,
+    /// `[application]`
+    pub application: Application,
+    /// `[variables]`
+    #[serde(default)]
+    pub variables: IndexMap<Spanned<String>, Variable>,
+    /// `[[trigger.http]]`
+    #[serde(default)]
+    pub trigger: Triggers,
+    /// `[component.<id>]`
+    #[serde(default)]
+    pub component: IndexMap<Spanned<String>, Component>,
+}
+
+/// `[application]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Its version, shown by `/.well-known/spin/info`.
+    #[serde(default)]
+    pub version: String,
+    #[serde(default, rename = "description")]
+    _description: String,
+    #[serde(default, rename = "authors")]
+    _authors: Vec<String>,
+    /// Only `spin build` looks at it.
+    #[serde(default, rename = "targets")]
+    _targets: Vec<Value>,
+    /// Settings of all triggers of a kind.
+    pub trigger: Unsupported,
+    /// For tools: no host reads it.
+    #[serde(default, rename = "tool")]
+    _tool: Table,
+}
+
+/// A row of `[variables]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    /// Whether it must be given.
+    pub required: Option<Spanned<bool>>,
+    /// Its value unless one is given.
+    pub default: Option<String>,
+    /// Whether its value must not be shown: this host never shows any.
+    #[serde(default, rename = "secret")]
+    _secret: bool,
+}
+
+/// `[[trigger.*]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Triggers {
+    /// `[[trigger.http]]`
+    #[serde(default)]
+    pub http: Vec<Spanned<HttpTrigger>>,
+    /// `[[trigger.redis]]`
+    pub redis: Unsupported,
+}
+
+/// One `[[trigger.http]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTrigger {
+    #[serde(default, rename = "id")]
+    _id: String,
+    /// Which requests.
+    pub route: Spanned<HttpRoute>,
+    /// Which component answers them …
+    pub component: Option<Spanned<Value>>,
+    /// … or the answer itself.
+    pub static_response: Option<Spanned<StaticResponse>>,
+    /// How the component is called.
+    pub executor: Option<Spanned<Table>>,
+    /// Further components of a trigger.
+    pub components: Unsupported,
+    /// Middleware.
+    pub dependencies: Unsupported,
+}
+
+/// `route = "/users/..."` or `route = { private = true }`
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum HttpRoute {
+    /// A pattern.
+    Pattern(String),
+    /// Reachable by other components only.
+    Private(PrivateRoute),
+}
+
+/// `{ private = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivateRoute {
+    /// Must be true.
+    pub private: bool,
+}
+
+/// An answer that needs no component.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticResponse {
+    /// 200 unless given.
+    pub status_code: Option<u16>,
+    /// Header fields.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// Empty unless given.
+    pub body: Option<String>,
+}
+
+/// `[component.<id>]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// The file of the component.
+    pub source: Spanned<Value>,
+    /// One line, shown beside its routes.
+    #[serde(default)]
+    pub description: String,
+    /// `[component.<id>.variables]`: what it may ask for, as templates.
+    #[serde(default)]
+    pub variables: IndexMap<Spanned<String>, Spanned<String>>,
+    /// Environment variables.
+    #[serde(default)]
+    pub environment: IndexMap<String, String>,
+    /// Whom it may reach.
+    #[serde(default)]
+    pub allowed_outbound_hosts: Vec<Spanned<String>>,
+    /// Files that it sees.
+    pub files: Unsupported,
+    /// Files that it doesn't see.
+    pub exclude_files: Unsupported,
+    /// Spin's older way of saying `allowed_outbound_hosts`.
+    pub allowed_http_hosts: Unsupported,
+    /// Key-value stores.
+    pub key_value_stores: Unsupported,
+    /// SQLite databases.
+    pub sqlite_databases: Unsupported,
+    /// Language models.
+    pub ai_models: Unsupported,
+    /// Components that it is composed with.
+    pub dependencies: Unsupported,
+    /// What those inherit.
+    pub dependencies_inherit_configuration: Unsupported,
+    /// Only `spin build` looks at it.
+    #[serde(rename = "targets")]
+    _targets: Option<Value>,
+    /// Only `spin build` looks at it.
+    #[serde(rename = "build")]
+    _build: Option<Value>,
+    /// Only `--profile`, which this host does not have, looks at it.
+    #[serde(rename = "profile")]
+    _profile: Option<Value>,
+    /// For tools: no host reads it.
+    #[serde(rename = "tool")]
+    _tool: Option<Value>,
+}

@@ -1,0 +1,106 @@
+//! Templates: text with `{{ variable }}` in it, as Spin writes them in spin.toml.
+
+use std::fmt;
+
+/// A parsed template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(String),
+}
+
+/// Braces that open and never close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnmatchedBraces;
+
+impl fmt::Display for UnmatchedBraces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid variable template: unmatched '{{' in template")
+    }
+}
+
+impl std::error::Error for UnmatchedBraces {}
+
+impl Template {
+    /// Parses `text`; blanks around a variable's name don't count.
+    pub fn parse(text: &str) -> Result<Self, UnmatchedBraces> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, behind) = after.split_once("}}").ok_or(UnmatchedBraces)?;
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            parts.push(Part::Variable(name.trim().to_owned()));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// Whether it has no variable in it.
+    pub fn is_literal(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The names of the variables in it, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Variable(name) => Some(name.as_str()),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with each variable replaced by what `lookup` answers; its first error ends it.
+    pub fn render<'a, E>(&self, mut lookup: impl FnMut(&str) -> Result<&'a str, E>) -> Result<String, E> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Variable(name) => text.push_str(lookup(name)?),
+            }
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(template: &str) -> Result<String, String> {
+        let template = Template::parse(template).map_err(|e| e.to_string())?;
+        template.render(|name| match name {
+            "host" => Ok("example.com"),
+            "empty" => Ok(""),
+            other => Err(format!("no {other}")),
+        })
+    }
+
+    #[test]
+    fn variables_are_replaced_wherever_they_stand() {
+        assert_eq!(render("http://{{ host }}:80").as_deref(), Ok("http://example.com:80"));
+        assert_eq!(render("{{host}}{{ empty }}{{host }}").as_deref(), Ok("example.comexample.com"));
+        assert_eq!(render("plain }} text").as_deref(), Ok("plain }} text"));
+        assert_eq!(render("").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn what_cannot_be_rendered_is_an_error() {
+        assert_eq!(render("{{ nobody }}"), Err("no nobody".to_owned()));
+        assert_eq!(render("{{ host }} {{ host"), Err(UnmatchedBraces.to_string()));
+    }
+
+    #[test]
+    fn it_knows_its_variables() {
+        let template = Template::parse("a{{ x }}b{{ y }}").expect("well-formed");
+        assert_eq!(template.variables().collect::<Vec<_>>(), ["x", "y"]);
+        assert!(!template.is_literal());
+        assert!(Template::parse("a }} b").expect("well-formed").is_literal());
+    }
+}

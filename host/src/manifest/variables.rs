@@ -1,0 +1,129 @@
+//! Values of the application's variables: command line, then environment, then default.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+
+/// What one `--variable` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VariableSource {
+    /// `name=value`
+    Literal(String, String),
+    /// `name=@file`: the value is the file's content, as it is.
+    FileContent(String, PathBuf),
+    /// `@file.json`: an object of names and strings.
+    JsonFile(PathBuf),
+    /// `@file.toml`: a table of names and strings.
+    TomlFile(PathBuf),
+}
+
+impl FromStr for VariableSource {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(path) = text.strip_prefix('@') {
+            let path = PathBuf::from(path);
+            return match path.extension().and_then(|extension| extension.to_str()) {
+                Some("json") => Ok(Self::JsonFile(path)),
+                Some("toml") => Ok(Self::TomlFile(path)),
+                _ => bail!("a file of variables must be called .json or .toml"),
+            };
+        }
+        let Some((name, value)) = text.split_once('=') else {
+            bail!("expected `name=value`, `name=@file` or `@file`");
+        };
+        Ok(match value.strip_prefix('@') {
+            Some(path) => Self::FileContent(name.to_owned(), PathBuf::from(path)),
+            None => Self::Literal(name.to_owned(), value.to_owned()),
+        })
+    }
+}
+
+impl VariableSource {
+    /// Adds its variables to `values`, in place of what they were. Errors: a file that cannot be read or parsed.
+    pub fn read_into(&self, values: &mut HashMap<String, String>) -> Result<()> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read variables from {}", path.display()))
+        };
+        match self {
+            Self::Literal(name, value) => drop(values.insert(name.clone(), value.clone())),
+            Self::FileContent(name, path) => drop(values.insert(name.clone(), read(path)?)),
+            Self::JsonFile(path) => {
+                let parsed: HashMap<String, String> = serde_json::from_str(&read(path)?)
+                    .with_context(|| format!("cannot parse variables from {}", path.display()))?;
+                values.extend(parsed);
+            }
+            Self::TomlFile(path) => {
+                let parsed: HashMap<String, String> = toml::from_str(&read(path)?)
+                    .with_context(|| format!("cannot parse variables from {}", path.display()))?;
+                values.extend(parsed);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The environment variable that sets the variable `name`.
+pub fn environment_name(name: &str) -> String {
+    format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())
+}
+
+/// Whether `name` can be a variable's name: lower-case letters, digits and single underscores, beginning with a letter
+/// and ending with a letter or digit. The error is the reason, worded as Spin words it to components.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let reason = if name.is_empty() {
+        "must not be empty".to_owned()
+    } else if let Some(invalid) = name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_')) {
+        format!(
+            "invalid character {invalid:?}. Variable names may contain only lower-case letters, numbers, and underscores."
+        )
+    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        "must start with a lowercase ASCII letter".to_owned()
+    } else if name.ends_with('_') {
+        "must end with a lowercase ASCII letter or digit".to_owned()
+    } else if name.contains("__") {
+        "must not contain multiple consecutive underscores".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(format!("{name:?}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_apart() {
+        let parse = |text: &str| text.parse::<VariableSource>().expect("well-formed");
+        assert_eq!(parse("k=v=w"), VariableSource::Literal("k".into(), "v=w".into()));
+        assert_eq!(parse("k=@v.txt"), VariableSource::FileContent("k".into(), "v.txt".into()));
+        assert_eq!(parse("@v.json"), VariableSource::JsonFile("v.json".into()));
+        assert_eq!(parse("@v.toml"), VariableSource::TomlFile("v.toml".into()));
+        for bad in ["nope", "@nope", "@nope.txt"] {
+            assert!(bad.parse::<VariableSource>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let mut values = HashMap::new();
+        for text in ["k=1", "other=3", "k=2"] {
+            text.parse::<VariableSource>().and_then(|source| source.read_into(&mut values)).expect("literals");
+        }
+        assert_eq!(values["k"], "2");
+        assert_eq!(values["other"], "3");
+    }
+
+    #[test]
+    fn names_follow_spin() {
+        for good in ["a", "abc", "a1b2c3", "a_1", "a_1_b_3"] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "aX", "1bc", "_x", "x.y", "x_", "a__b", "x-y"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}
