@@ -76,6 +76,13 @@ async fn with_nothing_going_wrong() {
 }
 
 #[tokio::test]
+async fn with_an_instance_for_each_request() {
+    let app = App::builder().host_arg("--max-instance-reuse-count", "1").spawn().await;
+    let outcome = check(app, USERS, Duration::ZERO, async |_, _| ()).await;
+    assert_eq!(outcome.unanswered, 0);
+}
+
+#[tokio::test]
 async fn with_version_keys_deleted_at_random() {
     let app = App::spawn().await;
     let mut redis = app.redis.connection().await;

@@ -40,8 +40,8 @@ impl Place {
         Ok(Self { program, redis, postgres, folder })
     }
 
-    /// Starts an application with some of its variables set (`name=value`); returns when it accepts connections.
-    pub async fn start(&self, manifest: &str, variables: &[&str]) -> Result<Application> {
+    /// Starts an application with some more words on the host's command line; returns when it accepts connections.
+    pub async fn start(&self, manifest: &str, more: &[&str]) -> Result<Application> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
         let mut command = Command::new(&self.program);
@@ -55,9 +55,7 @@ impl Place {
                 command.args(["--variable", &format!("{name}_egress={egress}")]);
             }
         }
-        for variable in variables {
-            command.args(["--variable", variable]);
-        }
+        command.args(more);
         let log = self.folder.path().join("host.log");
         let mut process = Process::spawn("the host", command, Output::Log(&log), Signal::KILL)?;
         process.until(START, async || TcpStream::connect(&address).is_ok()).await?;

@@ -33,6 +33,8 @@ pub struct Options {
 
 /// Users in the database, and so in the list.
 const USERS: i32 = 100;
+/// Instances that live longer and do more at once than by default (128 requests, 16 at once), which is Spin's.
+const LONG_LIVED: [&str; 4] = ["--max-instance-reuse-count", "1000", "--max-instance-concurrent-reuse-count", "64"];
 
 /// Measures all rows and writes bench/results.md. With `SPIN` set to a real Spin: on that.
 ///
@@ -73,6 +75,9 @@ async fn empty(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<
     let app = place.start("bench/spin.toml", &[]).await?;
     http::expect(app.address(), "/empty", &[], 200)?;
     rows.push(measure::row("empty component", &app, options, &Load::get("/empty"))?);
+    drop(app);
+    let app = place.start("bench/spin.toml", &LONG_LIVED).await?;
+    rows.push(measure::row("empty component, long-lived", &app, options, &Load::get("/empty"))?);
     Ok(())
 }
 
@@ -91,11 +96,15 @@ async fn users(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<
     rows.push(measure::row("GET /users/:id, If-None-Match (304)", &app, options, &load)?);
     rows.push(measure::row(&format!("GET /users, {USERS} users, cached"), &app, options, &Load::get("/users"))?);
     rows.push(measure::row("PUT /users/:id", &app, options, &Load::put_users(USERS))?);
+    drop(app);
+    let app = place.start("spin.toml", &LONG_LIVED).await?;
+    http::expect(app.address(), "/users/1", &[], 200)?;
+    rows.push(measure::row("GET /users/:id, cached, long-lived", &app, options, &Load::get("/users/1"))?);
     Ok(())
 }
 
 async fn uncached(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
-    let app: Application = place.start("spin.toml", &["cache_enabled=false"]).await?;
+    let app: Application = place.start("spin.toml", &["--variable", "cache_enabled=false"]).await?;
     http::expect(app.address(), "/users/1", &[], 200)?;
     rows.push(measure::row("GET /users/:id, cache off", &app, options, &Load::get("/users/1"))?);
     Ok(())

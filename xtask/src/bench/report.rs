@@ -31,7 +31,12 @@ pub fn markdown(rows: &[Row], options: &Options, machine: &[(&str, String)]) -> 
         let cells = [thousands(row.rate), ms(row.p50), ms(row.p99), us(row.host), us(row.redis)];
         add(&mut text, format!("| {} | {} |", row.name, cells.join(" | ")));
     }
-    add(&mut text, "\nCPU is user and system time per request. Yardsticks for a cached read:\n".into());
+    add(
+        &mut text,
+        "\nCPU is user and system time per request; the load generator shares the machine. An instance serves".into(),
+    );
+    add(&mut text, "128 requests, 16 at once, as on Spin; a long-lived one 1,000, 64 at once.\n".into());
+    add(&mut text, "Yardsticks for a cached read:\n".into());
     add(&mut text, "| | requests/s | CPU µs |\n|---|---:|---:|".into());
     for (name, rate, cpu) in YARDSTICKS {
         add(&mut text, format!("| {name} | {rate} | {cpu} |"));

@@ -4,8 +4,10 @@
 //!
 //! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
 
+mod ports;
 mod redis;
 mod search;
+mod step;
 mod tasks;
 mod weakness;
 mod world;
@@ -93,7 +95,7 @@ fn requests_that_share_an_instance_and_wait_for_its_fills() {
 
 #[test]
 fn a_create_after_a_cached_absence() {
-    holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()));
+    holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, EVICTION));
 }
 
 #[test]

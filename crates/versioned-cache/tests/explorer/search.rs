@@ -9,8 +9,9 @@ use std::task::{Context, Waker};
 use versioned_cache::Settings;
 
 use crate::redis::Value;
+use crate::step::{Step, StepId};
 use crate::tasks::{Role, Task, cache, task};
-use crate::world::{Rules, Shared, Step, StepId, World};
+use crate::world::{Rules, Shared, World};
 
 /// What may go wrong, and how often.
 ///

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use versioned_cache::{Cache, Entry, Settings, Ttl, Write};
+use versioned_cache::{Cache, Entry, Scope, Settings, StatementError, Ttl, Write};
 
-use crate::world::{NoError, Outcome, Shared, SimRedis, SimRuntime, Step, list, scope, wait};
+use crate::ports::{SimRedis, SimRuntime};
+use crate::step::{Outcome, Step};
+use crate::world::{Shared, wait};
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
@@ -24,6 +26,26 @@ pub enum Role {
     Writer(u32),
     /// Creates the row.
     Creator,
+}
+
+/// What the simulated database never says: statements settle or their task dies.
+#[derive(Debug, PartialEq, Eq)]
+struct NoError;
+
+impl StatementError for NoError {
+    fn may_still_commit(&self) -> bool {
+        false
+    }
+}
+
+/// The scope under test.
+fn scope() -> Scope {
+    Scope::item("user", 42)
+}
+
+/// The collection it belongs to.
+fn list() -> Scope {
+    Scope::list("users")
 }
 
 pub fn cache(world: &Shared, settings: Settings) -> SimCache {

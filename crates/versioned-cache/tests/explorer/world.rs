@@ -9,79 +9,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use redis_port::{Arg, RedisError, Reply};
-use versioned_cache::{Scope, StatementError};
+use redis_port::Arg;
 
 use crate::redis::Redis;
+use crate::step::{ArgKey, Outcome, ReplyKey, Step, StepId, commutes, is_lease, is_list_version};
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
-const START_MS: u64 = 1_795_219_200_000;
-/// A sleep this long is a deadline; Redis always answers here, so it never ends.
-const DEADLINE_MS: u64 = 100;
-
-/// Which step: the task's number and a count of its steps so far.
-pub type StepId = (usize, u32);
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum Step {
-    /// The request arrives.
-    Start,
-    Redis(String, Vec<ArgKey>),
-    /// `SELECT` of the row.
-    Select,
-    /// `UPDATE` of the row: its value grows by one.
-    Update,
-    Sleep(u64),
-}
-
-/// [`Arg`], hashable.
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum ArgKey {
-    Bytes(Vec<u8>),
-    Int(i64),
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Redis(command, args) => {
-                f.write_str(command)?;
-                args.iter().try_for_each(|arg| match arg {
-                    ArgKey::Bytes(bytes) => write!(f, " {}", String::from_utf8_lossy(bytes)),
-                    ArgKey::Int(number) => write!(f, " {number}"),
-                })
-            }
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    Redis(Vec<ReplyKey>),
-    Row(u64),
-}
-
-/// [`Reply`], hashable.
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum ReplyKey {
-    Nil,
-    Status(String),
-    Int(i64),
-    Bytes(Vec<u8>),
-}
-
-/// What the simulated database never says: statements settle or their task dies.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NoError;
-
-impl StatementError for NoError {
-    fn may_still_commit(&self) -> bool {
-        false
-    }
-}
+pub const START_MS: u64 = 1_795_219_200_000;
 
 /// How the world behaves in one exploration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,7 +39,7 @@ pub struct World {
     done: BTreeMap<StepId, Outcome>,
     /// Per task: steps begun, random numbers drawn, a digest of what it has seen, the floor its read is held to.
     begun: Vec<u32>,
-    drawn: Vec<u64>,
+    pub drawn: Vec<u64>,
     seen: Vec<u64>,
     floor: Vec<u64>,
     /// Writers between their first step and their end.
@@ -193,6 +128,9 @@ impl World {
             Step::Redis(..) if self.rules.eager && is_lease(step) => {
                 Outcome::Redis(vec![ReplyKey::Status("OK".into())])
             }
+            Step::Redis(..) if self.rules.eager && is_list_version(step) => {
+                Outcome::Redis(vec![ReplyKey::Int(i64::MAX)])
+            }
             Step::Redis(command, args) => {
                 let mut args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
                 let reply = match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
@@ -248,37 +186,6 @@ impl World {
     }
 }
 
-impl ArgKey {
-    fn to_arg(&self) -> Arg {
-        match self {
-            Self::Bytes(bytes) => Arg::Bytes(bytes.clone()),
-            Self::Int(number) => Arg::Int(*number),
-        }
-    }
-}
-
-impl From<Reply> for ReplyKey {
-    fn from(reply: Reply) -> Self {
-        match reply {
-            Reply::Nil => Self::Nil,
-            Reply::Status(status) => Self::Status(status),
-            Reply::Int(number) => Self::Int(number),
-            Reply::Bytes(bytes) => Self::Bytes(bytes),
-        }
-    }
-}
-
-impl From<ReplyKey> for Reply {
-    fn from(reply: ReplyKey) -> Self {
-        match reply {
-            ReplyKey::Nil => Self::Nil,
-            ReplyKey::Status(status) => Self::Status(status),
-            ReplyKey::Int(number) => Self::Int(number),
-            ReplyKey::Bytes(bytes) => Self::Bytes(bytes),
-        }
-    }
-}
-
 /// Waits until the search lets `step` happen.
 pub struct Wait {
     world: Shared,
@@ -327,80 +234,4 @@ impl Drop for Wait {
             world.done.remove(&id);
         }
     }
-}
-
-/// Steps whose outcome and effect do not depend on when they happen: how long something lives, which is not simulated;
-/// leases, which are always granted when steps are eager, for all that a lease can do is to make somebody wait; and the
-/// version of the list.
-fn commutes(step: &Step) -> bool {
-    matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
-        || is_lease(step)
-}
-
-fn is_lease(step: &Step) -> bool {
-    matches!(step, Step::Redis(_, args) if matches!(args.first(), Some(ArgKey::Bytes(key)) if key.starts_with(b"filling:")))
-}
-
-/// The port to the simulated Redis.
-pub struct SimRedis(pub Shared);
-
-impl redis_port::Redis for SimRedis {
-    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let args = args
-            .into_iter()
-            .map(|arg| match arg {
-                Arg::Bytes(bytes) => ArgKey::Bytes(bytes),
-                Arg::Int(number) => ArgKey::Int(number),
-            })
-            .collect();
-        match wait(&self.0, Step::Redis(command.to_owned(), args)).await {
-            Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
-            other => panic!("{other:?} is no reply"),
-        }
-    }
-
-    fn reconnect(&self) {}
-}
-
-/// The port to the simulated clock. Spawned work is lost, as it may be: it only counts and catches up.
-pub struct SimRuntime(pub Shared);
-
-impl redis_port::Runtime for SimRuntime {
-    fn unix_ms(&self) -> u64 {
-        self.0.borrow().now_ms
-    }
-
-    fn monotonic_ms(&self) -> u64 {
-        self.0.borrow().now_ms - START_MS
-    }
-
-    /// Different for each task and draw, and far enough apart that no INCR gets from one to the next.
-    fn random_u64(&self) -> u64 {
-        let mut world = self.0.borrow_mut();
-        if let Some(Weakness::VersionsComeBack) = world.rules.weakness {
-            return 0;
-        }
-        let task = world.current;
-        world.drawn[task] += 1;
-        (task as u64 * 64 + world.drawn[task]) * 64
-    }
-
-    async fn sleep(&self, ms: u64) {
-        if ms >= DEADLINE_MS {
-            std::future::pending::<()>().await;
-        }
-        wait(&self.0, Step::Sleep(ms)).await;
-    }
-
-    fn spawn(&self, _work: impl Future<Output = ()> + 'static) {}
-}
-
-/// The scope under test.
-pub fn scope() -> Scope {
-    Scope::item("user", 42)
-}
-
-/// The collection it belongs to.
-pub fn list() -> Scope {
-    Scope::list("users")
 }

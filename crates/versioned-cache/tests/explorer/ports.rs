@@ -1,0 +1,66 @@
+//! The ports of the crate over the simulated world.
+
+use std::future::Future;
+
+use redis_port::{Arg, RedisError, Reply};
+
+use crate::step::{ArgKey, Outcome, Step};
+use crate::weakness::Weakness;
+use crate::world::{START_MS, Shared, wait};
+
+/// A sleep this long is a deadline; Redis always answers here, so it never ends.
+const DEADLINE_MS: u64 = 100;
+
+/// The port to the simulated Redis.
+pub struct SimRedis(pub Shared);
+
+impl redis_port::Redis for SimRedis {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        let args = args
+            .into_iter()
+            .map(|arg| match arg {
+                Arg::Bytes(bytes) => ArgKey::Bytes(bytes),
+                Arg::Int(number) => ArgKey::Int(number),
+            })
+            .collect();
+        match wait(&self.0, Step::Redis(command.to_owned(), args)).await {
+            Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
+            other => panic!("{other:?} is no reply"),
+        }
+    }
+
+    fn reconnect(&self) {}
+}
+
+/// The port to the simulated clock. Spawned work is lost, as it may be: it only counts and catches up.
+pub struct SimRuntime(pub Shared);
+
+impl redis_port::Runtime for SimRuntime {
+    fn unix_ms(&self) -> u64 {
+        self.0.borrow().now_ms
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.0.borrow().now_ms - START_MS
+    }
+
+    /// Different for each task and draw, and far enough apart that no INCR gets from one to the next.
+    fn random_u64(&self) -> u64 {
+        let mut world = self.0.borrow_mut();
+        if let Some(Weakness::VersionsComeBack) = world.rules.weakness {
+            return 0;
+        }
+        let task = world.current;
+        world.drawn[task] += 1;
+        (task as u64 * 64 + world.drawn[task]) * 64
+    }
+
+    async fn sleep(&self, ms: u64) {
+        if ms >= DEADLINE_MS {
+            std::future::pending::<()>().await;
+        }
+        wait(&self.0, Step::Sleep(ms)).await;
+    }
+
+    fn spawn(&self, _work: impl Future<Output = ()> + 'static) {}
+}

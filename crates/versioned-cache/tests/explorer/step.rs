@@ -1,0 +1,117 @@
+//! The steps of a task, and what they bring: values that can be hashed, for digests of states.
+
+use redis_port::{Arg, Reply};
+
+/// Which step: the task's number and a count of its steps so far.
+pub type StepId = (usize, u32);
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum Step {
+    /// The request arrives.
+    Start,
+    Redis(String, Vec<ArgKey>),
+    /// `SELECT` of the row.
+    Select,
+    /// `UPDATE` of the row: its value grows by one.
+    Update,
+    Sleep(u64),
+}
+
+/// [`Arg`], hashable.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum ArgKey {
+    Bytes(Vec<u8>),
+    Int(i64),
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Redis(command, args) => {
+                f.write_str(command)?;
+                args.iter().try_for_each(|arg| match arg {
+                    ArgKey::Bytes(bytes) => write!(f, " {}", String::from_utf8_lossy(bytes)),
+                    ArgKey::Int(number) => write!(f, " {number}"),
+                })
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Redis(Vec<ReplyKey>),
+    Row(u64),
+}
+
+/// [`Reply`], hashable.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum ReplyKey {
+    Nil,
+    Status(String),
+    Int(i64),
+    Bytes(Vec<u8>),
+}
+
+impl ArgKey {
+    pub fn to_arg(&self) -> Arg {
+        match self {
+            Self::Bytes(bytes) => Arg::Bytes(bytes.clone()),
+            Self::Int(number) => Arg::Int(*number),
+        }
+    }
+}
+
+impl From<Reply> for ReplyKey {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Nil => Self::Nil,
+            Reply::Status(status) => Self::Status(status),
+            Reply::Int(number) => Self::Int(number),
+            Reply::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+impl From<ReplyKey> for Reply {
+    fn from(reply: ReplyKey) -> Self {
+        match reply {
+            ReplyKey::Nil => Self::Nil,
+            ReplyKey::Status(status) => Self::Status(status),
+            ReplyKey::Int(number) => Self::Int(number),
+            ReplyKey::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+/// Steps whose outcome and effect do not depend on when they happen: how long something lives, which is not simulated;
+/// leases, which are always granted when steps are eager, for all that a lease can do is to make somebody wait; and the
+/// version of the list.
+pub fn commutes(step: &Step) -> bool {
+    matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
+        || is_lease(step)
+        || is_list_version(step)
+}
+
+pub fn is_lease(step: &Step) -> bool {
+    matches!(step.key(), Some(key) if key.starts_with(b"filling:"))
+}
+
+/// Nobody reads a list here, so nobody reads its version.
+pub fn is_list_version(step: &Step) -> bool {
+    step.key() == Some(b"users:version")
+}
+
+impl Step {
+    fn key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Redis(_, args) => match args.first() {
+                Some(ArgKey::Bytes(key)) => Some(key),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
