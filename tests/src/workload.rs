@@ -40,31 +40,44 @@ impl Outcome {
     }
 }
 
-/// Runs two updaters, one client that creates and deletes, and four readers until `end`, over `users` users that live
-/// from the beginning to the end and others that come and go. Panics if the first users cannot be created.
-pub async fn run(api: &Api, users: usize, seed: u64, end: Instant) -> Outcome {
-    let origin = Instant::now();
-    let known = Known { fixed: users, ids: Arc::default() };
-    let mut first = Client::new(api, origin, end, known, seed);
-    for number in 0..users {
-        first.create(&format!("fixed-{number}")).await.unwrap_or_else(|| panic!("{:?}", first.outcome.failures));
+/// A workload whose first users are there.
+pub struct Workload {
+    first: Client,
+    seed: u64,
+}
+
+impl Workload {
+    /// Creates the `users` users that live from the beginning to `end`, before anything goes wrong. Panics if it cannot.
+    pub async fn prepare(api: &Api, users: usize, seed: u64, end: Instant) -> Self {
+        let known = Known { fixed: users, ids: Arc::default() };
+        let mut first = Client::new(api, Instant::now(), end, known, seed);
+        for number in 0..users {
+            first.create(&format!("fixed-{number}")).await.unwrap_or_else(|| panic!("{:?}", first.outcome.failures));
+        }
+        Self { first, seed }
     }
-    let clients = (1..=7).map(|number| {
-        let client = Client::new(api, origin, end, first.known.clone(), seed.wrapping_add(number));
-        tokio::spawn(async move {
-            match number {
-                1 | 2 => client.update().await,
-                3 => client.come_and_go().await,
-                _ => client.watch().await,
-            }
-        })
-    });
-    let clients: Vec<_> = clients.collect();
-    let mut outcome = first.outcome;
-    for client in clients {
-        outcome.merge(client.await.expect("a client does not panic"));
+
+    /// Runs two updaters, one client that creates and deletes other users, and four readers until the end.
+    pub async fn run(self) -> Outcome {
+        let Self { first, seed } = self;
+        let clients = (1..=7).map(|number| {
+            let client =
+                Client::new(&first.api, first.origin, first.end, first.known.clone(), seed.wrapping_add(number));
+            tokio::spawn(async move {
+                match number {
+                    1 | 2 => client.update().await,
+                    3 => client.come_and_go().await,
+                    _ => client.watch().await,
+                }
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        let mut outcome = first.outcome;
+        for client in clients {
+            outcome.merge(client.await.expect("a client does not panic"));
+        }
+        outcome
     }
-    outcome
 }
 
 /// The ids that have been created: first those that live on, then the latest of the others.

@@ -9,7 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use blackbox::{App, workload};
+use blackbox::App;
+use blackbox::workload::{self, Workload};
 use fastrand::Rng;
 
 /// Few, so that writers and readers meet.
@@ -27,7 +28,7 @@ async fn run(
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let seed = fastrand::u64(..);
     println!("seed {seed}");
-    let api = app.api.clone();
+    let workload = Workload::prepare(&app.api, users, seed, end).await;
     let strikes = async {
         let mut rng = Rng::with_seed(seed);
         let mut strikes = 0;
@@ -38,7 +39,7 @@ async fn run(
         }
         strikes
     };
-    tokio::join!(workload::run(&api, users, seed, end), strikes)
+    tokio::join!(workload.run(), strikes)
 }
 
 /// Runs the workload and checks that nothing stale was read and no request failed.
