@@ -13,13 +13,15 @@ use crate::{command, packages, workspace};
 pub const TARGET: &str = "wasm32-wasip2";
 
 /// Debian 12's packages: cargo and rustc, the source of the standard library (they bring no compiled one for
-/// this target), the linker, and the C library of WASI.
-const DEBIAN: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22", "wasi-libc"];
+/// this target), the linkers for modules and for components, and the C library of WASI.
+const DEBIAN: [&str; 6] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22", "wasi-libc"];
 /// What tells that they are installed.
-const DEBIAN_FILES: [&str; 5] = [
+const DEBIAN_FILES: [&str; 6] = [
     "/usr/bin/rustc",
     "/usr/bin/cargo",
     "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
+    // Of rust-web-llvm, whose wasm-component-ld lies in a folder named after the machine.
+    "/usr/bin/rust-lld",
     "/usr/lib/llvm-22/bin/wasm-ld",
     "/usr/lib/wasm32-wasi/libc.a",
 ];
