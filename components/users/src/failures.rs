@@ -12,16 +12,16 @@ pub fn no_such_user(id: i64) -> Failure {
     Problem::new(Kind::NotFound, format!("There is no user {id}.")).into()
 }
 
-/// The database failed a read.
+/// The database failed a statement that changes nothing.
 pub fn database(error: DatabaseError) -> Failure {
+    unavailable(error, "The database is out of reach for now.")
+}
+
+fn unavailable(error: DatabaseError, detail: &str) -> Failure {
     if !error.is_temporary() {
         return Failure::internal(error);
     }
     eprintln!("{error}");
-    let detail = match error.may_still_commit() {
-        true => "The database gave no answer in time; a change that was asked for may or may not have taken effect.",
-        false => "The database is out of reach for now.",
-    };
     Problem::new(Kind::Unavailable, detail).into()
 }
 
@@ -36,10 +36,13 @@ pub fn write(error: WriteError<StoreError>, id: i64) -> Failure {
         WriteError::Statement(StoreError::NotFound) => no_such_user(id),
         WriteError::Statement(StoreError::VersionMismatch) => Problem::new(
             Kind::PreconditionFailed,
-            format!("User {id} has another version than If-Match names: somebody was faster."),
+            format!("If-Match does not name the current version of user {id} by a strong tag: read it again."),
         )
         .into(),
         WriteError::Statement(StoreError::EmailTaken) => email_conflict(vec![email_taken("/email")]),
+        WriteError::Statement(StoreError::Database(error)) if error.may_still_commit() => {
+            unavailable(error, "The database gave no answer in time; the change may or may not have taken effect.")
+        }
         WriteError::Statement(StoreError::Database(error)) => database(error),
     }
 }
