@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
-use crate::cache_status::{Bypass, CacheStatus, Stored};
+use crate::cache_status::{CacheStatus, Stored};
 use crate::hints::Hint;
 use crate::key::{Entry, Scope};
 use crate::read::Answer;
@@ -31,14 +31,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         entries: &[Entry],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<Answer>, E> {
-        let seen = match self.admit() {
-            Err(reason) => Err(reason),
-            Ok(()) => self.look_up_many(entries).await.map_err(|error| {
-                self.log_failure("a lookup failed", &error);
-                Bypass::Unreachable
-            }),
-        };
-        let seen = match seen {
+        let seen = match self.ask(self.look_up_many(entries)).await {
             Ok(seen) => seen,
             Err(reason) => {
                 let all: Vec<usize> = (0..entries.len()).collect();

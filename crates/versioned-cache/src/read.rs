@@ -1,6 +1,6 @@
 //! Reading one entry, cache first.
 
-use redis_port::{Redis, Runtime};
+use redis_port::{Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
@@ -28,14 +28,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<Answer, E> {
-        let looked_up = match self.admit() {
-            Err(reason) => Err(reason),
-            Ok(()) => self.look_up(entry).await.map_err(|error| {
-                self.log_failure("a lookup failed", &error);
-                Bypass::Unreachable
-            }),
-        };
-        match looked_up {
+        match self.ask(self.look_up(entry)).await {
             Ok(Lookup::Found { version, value, expires_ms }) => {
                 self.count(entry, Event::Hit);
                 Ok(self.hit(entry.key(version), value, expires_ms))
@@ -55,6 +48,15 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(reason) })
             }
         }
+    }
+
+    /// Asks Redis if it may be asked now; if there is no answer, why.
+    pub(crate) async fn ask<V>(&self, lookup: impl Future<Output = Result<V, RedisError>>) -> Result<V, Bypass> {
+        self.admit()?;
+        lookup.await.map_err(|error| {
+            self.log_failure("a lookup failed", &error);
+            Bypass::Unreachable
+        })
     }
 
     pub(crate) fn hit(&self, key: String, value: Vec<u8>, expires_ms: u64) -> Answer {
