@@ -31,7 +31,7 @@ impl Default for Limits {
             concurrent: 16,
             idle: Duration::from_secs(1),
             request_timeout: None,
-            memory: 128 << 20,
+            memory: 1 << 30,
             instances: 64,
             queue: 1024,
         }

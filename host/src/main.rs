@@ -79,7 +79,7 @@ struct LimitArgs {
     request_timeout: Option<Duration>,
 
     /// Memory of an instance, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 128 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     max_instance_memory: usize,
 
     /// Instances of a component per thread.

@@ -84,12 +84,13 @@ async fn with_an_instance_for_each_request() {
 }
 
 #[tokio::test]
-async fn with_version_keys_deleted_at_random() {
+async fn with_versions_and_generations_deleted_at_random() {
     let app = App::spawn().await;
     let mut redis = app.redis.connection().await;
     let outcome = check(app, USERS, Duration::from_millis(5), async |_, rng: &mut Rng| {
         let key = match rng.usize(..=USERS) {
-            0 => "users:version".to_owned(),
+            0 if rng.bool() => "users:version".to_owned(),
+            0 => "cache:generation:users".to_owned(),
             id => format!("user:version:{id}"),
         };
         let _: i64 = redis::cmd("DEL").arg(key).query_async(&mut redis).await.unwrap();
@@ -142,8 +143,11 @@ async fn a_stale_entry_would_be_noticed() {
         };
         let version: Option<u64> = redis::cmd("GET").arg("user:version:1").query_async(&mut redis).await.unwrap();
         if let Some(version) = version {
-            let entry = format!("user:cache:1-v{version}");
-            let _: String = redis::cmd("SET").arg(entry).arg(stale).query_async(&mut redis).await.unwrap();
+            let pattern = format!("user:cache:1-v{version}:*");
+            let entries: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut redis).await.unwrap();
+            for entry in entries {
+                let _: String = redis::cmd("SET").arg(entry).arg(stale).query_async(&mut redis).await.unwrap();
+            }
         }
     })
     .await;

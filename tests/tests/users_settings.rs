@@ -43,11 +43,23 @@ async fn entries_live_as_long_as_is_set() {
 }
 
 #[tokio::test]
+async fn a_ttl_of_zero_keeps_an_operation_out_of_the_cache() {
+    let app = App::builder().variable("cache_ttl_user", "0").spawn().await;
+    let id = app.given_user_id("ada").await;
+    for _ in 0..2 {
+        let answer = read(app.get_user(id).await).await;
+        assert_eq!(answer.header("cache-status"), "tumbler; fwd=bypass; detail=disabled");
+        read(app.list_users("").await).await;
+    }
+    assert!(read(app.list_users("").await).await.is_hit(), "the list is another operation");
+}
+
+#[tokio::test]
 async fn a_bad_value_is_told_in_the_log_and_never_guessed() {
     let table = [
         ("cache_enabled", "yes", "true or false"),
         ("cache_ttl_user", "5m", "seconds"),
-        ("cache_ttl_users_list", "0", "seconds"),
+        ("cache_ttl_users_list", "-5", "seconds"),
         ("cache_ttl_absent", "-1", "seconds"),
         ("cache_timeout_ms", "0", "milliseconds"),
         ("cache_write_policy", "maybe", "available or consistent"),

@@ -23,30 +23,19 @@ mod writing;
 use std::cell::RefCell;
 
 use axum::Router;
-use axum::response::{IntoResponse, Response};
-use spin_adapter::http::{Failure, serve};
+use axum::response::Response;
+use spin_adapter::http::serve;
 use spin_sdk::http::Request;
 
+use app::App;
+
 thread_local! {
-    /// The router of this instance, with all that its requests share. An instance has one thread.
+    /// The router of this instance, with all that its requests share.
     static ROUTER: RefCell<Option<Router>> = const { RefCell::new(None) };
 }
 
 /// Answers one request.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
-    match router().await {
-        Ok(router) => serve(&router, request).await,
-        Err(failure) => failure.into_response(),
-    }
-}
-
-/// The router of this instance. Requests that come before the first one has read the variables each read them: one of
-/// the results is kept.
-async fn router() -> Result<Router, Failure> {
-    if let Some(router) = ROUTER.with_borrow(Clone::clone) {
-        return Ok(router);
-    }
-    let app = app::App::from_variables().await.map_err(Failure::internal)?;
-    Ok(ROUTER.with_borrow_mut(|kept| kept.get_or_insert_with(|| routes::router(app)).clone()))
+    serve(&ROUTER, request, async || Ok(routes::router(App::from_variables().await?))).await
 }

@@ -18,9 +18,8 @@ use crate::{answers, failures, page};
 /// # Errors
 /// No such user, no database.
 pub async fn show(app: &App, id: i64, headers: &HeaderMap) -> Result<Response, Failure> {
-    let entry = app.user_entry(id, "getById");
     let find = async || Ok(app.store.find(id).await?.map(|user| user.to_json()));
-    let answer = app.cache.read(&entry, find).await.map_err(failures::database)?;
+    let answer = app.users.find(id, find).await.map_err(failures::database)?;
     let status = answer.status.to_string();
     let Some(json) = answer.value else {
         let (name, value) = answers::cache_status(&status);
@@ -42,9 +41,8 @@ pub async fn list(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Response,
 }
 
 async fn show_page(app: &App, query: &PageQuery, headers: &HeaderMap) -> Result<Response, Failure> {
-    let entry = app.page_entry(query);
     let fetch = async || Ok(Some(page::to_json(&app.store.page(query).await?, query.limit)));
-    let answer = app.cache.read(&entry, fetch).await.map_err(failures::database)?;
+    let answer = app.users.list(&query.canonical(), fetch).await.map_err(failures::database)?;
     // A page always has a value; an empty entry would be somebody else's.
     let json = answer.value.unwrap_or_else(|| page::to_json(&[], query.limit));
     let link = page::next_link(&json, query);
@@ -58,14 +56,13 @@ async fn show_page(app: &App, query: &PageQuery, headers: &HeaderMap) -> Result<
 }
 
 async fn show_many(app: &App, ids: &[i64], headers: &HeaderMap) -> Result<Response, Failure> {
-    let entries: Vec<_> = ids.iter().map(|&id| app.user_entry(id, "getByIds")).collect();
     let fetch = async |missing: &[usize]| {
         let wanted = missing.iter().map(|&at| ids[at]);
         let found: HashMap<i64, User> =
             app.store.find_many(wanted.clone()).await?.into_iter().map(|user| (user.id, user)).collect();
         Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
     };
-    let answers = app.cache.read_many(&entries, fetch).await.map_err(failures::database)?;
+    let answers = app.users.find_many(ids, fetch).await.map_err(failures::database)?;
     let status = summary(&answers);
     let json = page::array(answers.iter().filter_map(|answer| answer.value.as_deref()));
     Ok(answers::read(headers, &EntityTag::of_bytes(&json), &status, json))

@@ -4,12 +4,11 @@ use std::rc::Rc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
-use problem::{Kind, Problem};
 use send_wrapper::SendWrapper;
-use spin_adapter::http::{Failure, local};
+use spin_adapter::http::{Failure, local, no_such_method, no_such_route};
 
 use crate::app::App;
 use crate::user_id::UserId;
@@ -51,12 +50,4 @@ fn update(State(app): Shared, UserId(id): UserId, request: Request) -> impl Futu
 
 fn remove(State(app): Shared, UserId(id): UserId, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
     local(async move { writing::remove(&app, id, &headers).await })
-}
-
-async fn no_such_route(uri: Uri) -> Failure {
-    Problem::new(Kind::NotFound, format!("There is nothing at {}.", uri.path())).into()
-}
-
-async fn no_such_method(method: Method) -> Failure {
-    Problem::new(Kind::MethodNotAllowed, format!("This route does not know {method}: see Allow.")).into()
 }

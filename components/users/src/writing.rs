@@ -9,7 +9,7 @@ use problem::FieldError;
 use spin_adapter::http::{Failure, read_body};
 use versioned_cache::WriteError;
 
-use crate::app::{App, change_of, creation_of};
+use crate::app::App;
 use crate::entity_tag::Precondition;
 use crate::input::{Changes, NewUser};
 use crate::store::StoreError;
@@ -53,7 +53,7 @@ pub async fn create_batch(app: &App, request: Request) -> Result<Response, Failu
 /// The ids are drawn first, so that the cache knows before the INSERT which users it concerns.
 async fn insert(app: &App, new: &[NewUser]) -> Result<Result<Vec<User>, WriteError<StoreError>>, Failure> {
     let ids = app.store.draw_ids(new.len()).await.map_err(failures::database)?;
-    Ok(app.cache.write(creation_of(&ids), async || app.store.insert(&ids, new).await).await)
+    Ok(app.users.create(&ids, async || app.store.insert(&ids, new).await).await)
 }
 
 fn doubled_emails(users: &[NewUser]) -> Vec<FieldError> {
@@ -78,7 +78,7 @@ pub async fn update(app: &App, id: i64, request: Request) -> Result<Response, Fa
     let only = Precondition::from_headers(request.headers())?;
     let changes = Changes::from_body(&read_body(request, MEDIA_TYPE, BODY_MAX).await?)?;
     let statement = async || app.store.update(id, &changes, &only).await;
-    let user = app.cache.write(change_of(id), statement).await.map_err(|error| failures::write(error, id))?;
+    let user = app.users.change(id, statement).await.map_err(|error| failures::write(error, id))?;
     Ok(answers::changed(&user))
 }
 
@@ -89,7 +89,7 @@ pub async fn update(app: &App, id: i64, request: Request) -> Result<Response, Fa
 pub async fn remove(app: &App, id: i64, headers: &HeaderMap) -> Result<Response, Failure> {
     let only = Precondition::from_headers(headers)?;
     let statement = async || app.store.archive(id, &only).await;
-    app.cache.write(change_of(id), statement).await.map_err(|error| failures::write(error, id))?;
+    app.users.change(id, statement).await.map_err(|error| failures::write(error, id))?;
     Ok(answers::removed())
 }
 

@@ -7,6 +7,10 @@ pub enum Kind {
     MalformedJson,
     /// A part of the path or of the query string is not valid.
     InvalidParameter,
+    /// The request needs credentials, and has none or wrong ones.
+    Unauthorized,
+    /// The credentials are good, but not for this.
+    Forbidden,
     /// There is nothing here.
     NotFound,
     /// The resource exists and does not know the method.
@@ -23,15 +27,21 @@ pub enum Kind {
     Validation,
     /// A fault on this side; the log has the reason.
     Internal,
+    /// A server behind this one is out of reach, or gave an answer that cannot be used.
+    BadGateway,
     /// Something that the answer needs is out of reach for now.
     Unavailable,
+    /// A server behind this one did not answer in time.
+    GatewayTimeout,
 }
 
 impl Kind {
     /// All kinds, for tests and documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::InvalidParameter,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
@@ -40,7 +50,9 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::Validation,
         Self::Internal,
+        Self::BadGateway,
         Self::Unavailable,
+        Self::GatewayTimeout,
     ];
 
     /// The stable `type`: a relative reference, the same wherever the API is served.
@@ -62,6 +74,8 @@ impl Kind {
         match self {
             Self::MalformedJson => ("/problems/malformed-json", "Malformed JSON", 400),
             Self::InvalidParameter => ("/problems/invalid-parameter", "Invalid parameter", 400),
+            Self::Unauthorized => ("/problems/unauthorized", "Unauthorized", 401),
+            Self::Forbidden => ("/problems/forbidden", "Forbidden", 403),
             Self::NotFound => ("/problems/not-found", "Not found", 404),
             Self::MethodNotAllowed => ("/problems/method-not-allowed", "Method not allowed", 405),
             Self::Conflict => ("/problems/conflict", "Conflict", 409),
@@ -70,7 +84,9 @@ impl Kind {
             Self::UnsupportedMediaType => ("/problems/unsupported-media-type", "Unsupported media type", 415),
             Self::Validation => ("/problems/validation", "Validation failed", 422),
             Self::Internal => ("/problems/internal", "Internal error", 500),
+            Self::BadGateway => ("/problems/bad-gateway", "Bad gateway", 502),
             Self::Unavailable => ("/problems/unavailable", "Service unavailable", 503),
+            Self::GatewayTimeout => ("/problems/gateway-timeout", "Gateway timeout", 504),
         }
     }
 }

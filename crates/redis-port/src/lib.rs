@@ -103,6 +103,26 @@ pub trait Redis {
     fn reconnect(&self);
 }
 
+/// Opens connections of one's own, for WATCH and MULTI.
+pub trait Connect {
+    /// An open connection. Dropping it closes it.
+    type Connection: Connection + 'static;
+
+    /// Opens a connection to the same server and database as [`Redis::execute`] uses.
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, RedisError>>;
+}
+
+/// A connection that nobody else uses.
+///
+/// Commands called side by side may reach the server in any order: the hosts of components send them in the order of the
+/// calls as a rule, but not when tokio's budget for a turn of their event loop has run out. Where safety needs an order,
+/// wait for the reply of one command before calling the next.
+pub trait Connection {
+    /// Runs one command. After [`RedisError::Unreachable`], or when the call was dropped before it returned, nobody knows
+    /// what state the connection is in: it must not be used again.
+    fn execute(&self, command: &str, args: Vec<Arg>) -> impl Future<Output = Result<Vec<Reply>, RedisError>>;
+}
+
 /// What the protocols need besides Redis: clocks, randomness, sleep, and work that outlives a request's answer.
 pub trait Runtime {
     /// Wall-clock time in milliseconds since the Unix epoch.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Value};
 
-use crate::{Arg, Redis, RedisError, Reply, Runtime};
+use crate::{Arg, Connect, Connection, Redis, RedisError, Reply, Runtime};
 
 /// A client of one Redis server, on one connection that is opened on first use and anew after a failure.
 pub struct NativeRedis {
@@ -39,42 +39,75 @@ impl NativeRedis {
         if let Some(connection) = kept() {
             return Ok(connection);
         }
-        // Deadlines are the caller's business.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-        let opened = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let opened = self.open().await?;
         *self.connection.borrow_mut() = Some(opened.clone());
         Ok(opened)
+    }
+
+    async fn open(&self) -> redis::RedisResult<MultiplexedConnection> {
+        // Deadlines are the caller's business.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+}
+
+/// A connection of one's own.
+pub struct NativeConnection(MultiplexedConnection);
+
+impl Connect for NativeRedis {
+    type Connection = NativeConnection;
+
+    async fn connect(&self) -> Result<NativeConnection, RedisError> {
+        self.open().await.map(NativeConnection).map_err(unreachable)
+    }
+}
+
+impl Connection for NativeConnection {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        query(&mut self.0.clone(), command, args).await
     }
 }
 
 impl Redis for NativeRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let unreachable = |error: redis::RedisError| RedisError::Unreachable(error.to_string());
         let mut connection = self.connection().await.map_err(unreachable)?;
-        let mut sent = redis::cmd(command);
-        for arg in args {
-            match arg {
-                Arg::Bytes(bytes) => sent.arg(bytes),
-                Arg::Int(number) => sent.arg(number),
-            };
+        let outcome = query(&mut connection, command, args).await;
+        if matches!(outcome, Err(RedisError::Unreachable(_))) {
+            self.reconnect();
         }
-        match sent.query_async::<Value>(&mut connection).await {
-            Ok(value) => {
-                let mut replies = Vec::new();
-                flatten(value, &mut replies);
-                Ok(replies)
-            }
-            Err(error) if error.kind() == redis::ErrorKind::Io || error.is_connection_dropped() => {
-                self.reconnect();
-                Err(unreachable(error))
-            }
-            Err(error) => Err(RedisError::Refused(error.to_string())),
-        }
+        outcome
     }
 
     fn reconnect(&self) {
         self.connection.borrow_mut().take();
     }
+}
+
+async fn query(
+    connection: &mut MultiplexedConnection,
+    command: &str,
+    args: Vec<Arg>,
+) -> Result<Vec<Reply>, RedisError> {
+    let mut sent = redis::cmd(command);
+    for arg in args {
+        match arg {
+            Arg::Bytes(bytes) => sent.arg(bytes),
+            Arg::Int(number) => sent.arg(number),
+        };
+    }
+    match sent.query_async::<Value>(connection).await {
+        Ok(value) => {
+            let mut replies = Vec::new();
+            flatten(value, &mut replies);
+            Ok(replies)
+        }
+        Err(error) if error.kind() == redis::ErrorKind::Io || error.is_connection_dropped() => Err(unreachable(error)),
+        Err(error) => Err(RedisError::Refused(error.to_string())),
+    }
+}
+
+fn unreachable(error: redis::RedisError) -> RedisError {
+    RedisError::Unreachable(error.to_string())
 }
 
 fn flatten(value: Value, replies: &mut Vec<Reply>) {

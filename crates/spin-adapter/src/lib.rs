@@ -9,5 +9,5 @@ mod allocator;
 mod redis;
 mod runtime;
 
-pub use redis::SpinRedis;
+pub use redis::{OwnConnection, SpinRedis};
 pub use runtime::SpinRuntime;

@@ -4,8 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::SpinRuntime;
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
+
+/// A connection that nobody else uses.
+pub struct OwnConnection(Connection);
 
 /// A Redis client for the concurrent requests of one instance. The connection is opened on first use, shared, and opened
 /// anew after a failure.
@@ -45,13 +48,17 @@ impl SpinRedis {
             // Requests of one instance are tasks of their own, which cannot wake one another: so they look again.
             SpinRuntime.sleep(OPENING_POLL_MS).await;
         };
-        let opened = Rc::new(Connection::open(&self.address).await.map_err(|error| match error {
+        let opened = Rc::new(self.open().await?);
+        Ok(Rc::clone(self.connection.borrow_mut().get_or_insert(opened)))
+    }
+
+    async fn open(&self) -> Result<Connection, RedisError> {
+        Connection::open(&self.address).await.map_err(|error| match error {
             Error::InvalidAddress => RedisError::Unreachable(
                 "the address is invalid, or not among the component's allowed_outbound_hosts".to_owned(),
             ),
             other => RedisError::Unreachable(text(&other)),
-        })?);
-        Ok(Rc::clone(self.connection.borrow_mut().get_or_insert(opened)))
+        })
     }
 
     fn forget(&self, broken: &Rc<Connection>) {
@@ -62,25 +69,44 @@ impl SpinRedis {
     }
 }
 
+impl Connect for SpinRedis {
+    type Connection = OwnConnection;
+
+    async fn connect(&self) -> Result<OwnConnection, RedisError> {
+        self.open().await.map(OwnConnection)
+    }
+}
+
+impl redis_port::Connection for OwnConnection {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        run(&self.0, command, args).await
+    }
+}
+
 impl Redis for SpinRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         let connection = self.connection().await?;
-        let parameters = args.into_iter().map(|arg| match arg {
-            Arg::Bytes(bytes) => RedisParameter::Binary(bytes),
-            Arg::Int(number) => RedisParameter::Int64(number),
-        });
-        match connection.execute(command, parameters).await {
-            Ok(results) => Ok(results.into_iter().map(reply).collect()),
-            Err(error) if is_refusal(&error) => Err(RedisError::Refused(text(&error))),
-            Err(error) => {
-                self.forget(&connection);
-                Err(RedisError::Unreachable(text(&error)))
-            }
+        let outcome = run(&connection, command, args).await;
+        if matches!(outcome, Err(RedisError::Unreachable(_))) {
+            self.forget(&connection);
         }
+        outcome
     }
 
     fn reconnect(&self) {
         self.connection.borrow_mut().take();
+    }
+}
+
+async fn run(connection: &Connection, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+    let parameters = args.into_iter().map(|arg| match arg {
+        Arg::Bytes(bytes) => RedisParameter::Binary(bytes),
+        Arg::Int(number) => RedisParameter::Int64(number),
+    });
+    match connection.execute(command, parameters).await {
+        Ok(results) => Ok(results.into_iter().map(reply).collect()),
+        Err(error) if is_refusal(&error) => Err(RedisError::Refused(text(&error))),
+        Err(error) => Err(RedisError::Unreachable(text(&error))),
     }
 }
 
@@ -109,7 +135,8 @@ fn is_refusal(error: &Error) -> bool {
         Error::TypeError => true,
         Error::Other(text) => {
             let text = text.trim_start_matches('"');
-            text.starts_with("WRONGTYPE") || text.starts_with("OOM") || text.contains("signalled by the server")
+            ["WRONGTYPE", "OOM", "NOPERM"].iter().any(|code| text.starts_with(code))
+                || text.contains("signalled by the server")
         }
         Error::InvalidAddress | Error::TooManyConnections => false,
     }
@@ -125,6 +152,7 @@ mod tests {
             "WRONGTYPE: Operation against a key holding the wrong kind of value",
             r#""WRONGTYPE": Operation against a key holding the wrong kind of value"#,
             "OOM: command not allowed when used memory > 'maxmemory'.",
+            "NOPERM: this user has no permissions to run the 'delex' command",
             "An error was signalled by the server - ResponseError: value is not an integer or out of range",
         ] {
             assert!(is_refusal(&Error::Other(refused.to_owned())), "{refused}");

@@ -22,6 +22,8 @@ pub enum Stored {
     Collapsed,
     /// A write is in flight.
     WriteInFlight,
+    /// Somebody else stored a value while this one was fetched.
+    Overtaken,
     /// Redis did not take it.
     Failed,
 }
@@ -62,6 +64,7 @@ impl fmt::Display for CacheStatus {
             Source::Miss(Stored::Yes) => "tumbler; fwd=miss; stored",
             Source::Miss(Stored::Collapsed) => "tumbler; fwd=miss; collapsed",
             Source::Miss(Stored::WriteInFlight) => "tumbler; fwd=miss; detail=write-in-flight",
+            Source::Miss(Stored::Overtaken) => "tumbler; fwd=miss; detail=overtaken",
             Source::Miss(Stored::Failed) => "tumbler; fwd=miss; detail=not-stored",
             Source::Bypass(Bypass::Disabled) => "tumbler; fwd=bypass; detail=disabled",
             Source::Bypass(Bypass::Unreachable) => "tumbler; fwd=bypass; detail=unreachable",
@@ -71,9 +74,23 @@ impl fmt::Display for CacheStatus {
             write!(f, "; ttl={ttl}")?;
         }
         if let Some(key) = &self.key {
-            write!(f, "; key=\"{key}\"")?;
+            write!(f, "; key=\"{}\"", Quoted(key))?;
         }
         Ok(())
+    }
+}
+
+/// The inside of a Structured Fields string (RFC 8941, section 3.3.3), which is ASCII: other characters are
+/// percent-encoded.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.bytes().try_for_each(|byte| match byte {
+            b'"' | b'\\' => write!(f, "\\{}", char::from(byte)),
+            b' '..=b'~' => write!(f, "{}", char::from(byte)),
+            _ => write!(f, "%{byte:02X}"),
+        })
     }
 }
 
@@ -86,5 +103,7 @@ mod tests {
         let hit = CacheStatus { source: Source::Hit, ttl_s: Some(287), key: Some("user:cache:42-v7".into()) };
         assert_eq!(hit.to_string(), r#"tumbler; hit; ttl=287; key="user:cache:42-v7""#);
         assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "tumbler; fwd=bypass; detail=disabled");
+        let odd = CacheStatus { key: Some("a\"\\ü\n".into()), ..hit };
+        assert_eq!(odd.to_string(), r#"tumbler; hit; ttl=287; key="a\"\\%C3%BC%0A""#);
     }
 }

@@ -11,6 +11,10 @@ use crate::cache_status::Bypass;
 /// How long an answer that may be there already is waited for when the deadline is over.
 const GRACE_MS: u64 = 1;
 
+/// What a large command may move in a millisecond, on a busy machine.
+const ARGS_PER_MS: usize = 20;
+const BYTES_PER_MS: usize = 16 * 1024;
+
 /// The outcome of a command.
 pub(crate) type Called = Result<Vec<Reply>, RedisError>;
 
@@ -29,13 +33,24 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
     /// Runs one command, once more if the connection turns out to be broken: all commands of the protocol may be
     /// repeated. A failure opens the breaker, which reads heed through [`Cache::admit`] and writes ignore.
     pub(crate) async fn call(&self, command: &str, args: Vec<Arg>) -> Called {
+        self.call_within(command, args, self.settings.timeout_ms).await
+    }
+
+    /// Runs a command with many arguments, or large ones, which may take longer the more there are of them.
+    pub(crate) async fn call_large(&self, command: &str, args: Vec<Arg>) -> Called {
+        let bytes: usize = args.iter().map(|arg| if let Arg::Bytes(bytes) = arg { bytes.len() } else { 8 }).sum();
+        let more_ms = args.len() / ARGS_PER_MS + bytes / BYTES_PER_MS;
+        self.call_within(command, args, self.settings.timeout_ms + more_ms as u64).await
+    }
+
+    async fn call_within(&self, command: &str, args: Vec<Arg>, timeout_ms: u64) -> Called {
         let answer = pin!(async {
             match self.redis.execute(command, args.clone()).await {
                 Err(RedisError::Unreachable(_)) => self.redis.execute(command, args).await,
                 outcome => outcome,
             }
         });
-        let deadline = pin!(self.runtime.sleep(self.settings.timeout_ms));
+        let deadline = pin!(self.runtime.sleep(timeout_ms));
         let outcome = match select(answer, deadline).await {
             Either::Left((outcome, _)) => outcome,
             // An instance that was short of CPU sees the end of the deadline and the answer together.
@@ -43,7 +58,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => {
                     self.redis.reconnect();
-                    Err(RedisError::Unreachable(format!("no answer within {} ms", self.settings.timeout_ms)))
+                    Err(RedisError::Unreachable(format!("no answer within {timeout_ms} ms")))
                 }
             },
         };

@@ -1,15 +1,17 @@
 //! Filling an entry on a miss, so that a cold key asked for by many at once costs about one fetch.
 
-use futures_util::future::join3;
-use redis_port::{Redis, RedisError, Reply, Runtime};
+use futures_util::future::{join, join3};
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
+use crate::basis::Basis;
 use crate::cache_status::Stored;
+use crate::entry::Entry;
+use crate::envelope::Envelope;
 use crate::flight::{Filled, Part, Progress};
 use crate::hints::Hint;
-use crate::key::{Entry, Scope, lease_key};
+use crate::key::{self, Scope};
 use crate::stats::Event;
-use crate::version::Version;
 
 /// How often a follower looks whether this instance's fill has landed.
 const FOLLOW_POLL_MS: u64 = 2;
@@ -34,23 +36,26 @@ enum Claim {
 }
 
 impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
-    /// Fetches the value of an entry that `version` does not have, and stores it unless a write is in flight.
+    /// Fetches the value of an entry that `basis` does not have, and stores it unless a write is in flight. The last
+    /// part of the answer is the TTL that it was stored with, in ms.
     ///
-    /// Order matters: `version` was read first, the marks are counted next, the row is read last (see the crate docs).
+    /// Order matters: `basis` was read first, the marks are counted next, the value is fetched last (see the crate
+    /// docs). `outdated`: something is in the way under the entry's key.
     pub(crate) async fn fill<E>(
         &self,
         entry: &Entry,
-        version: Version,
+        basis: Basis,
+        outdated: bool,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Filled, E> {
-        let key = entry.key(version);
+    ) -> Result<(Option<Vec<u8>>, Stored, u64), E> {
+        let flight = entry.flight(basis);
         let deadline = self.runtime.monotonic_ms() + self.settings.fill_wait_ms;
-        let leader = match self.flights.board(&key) {
+        let leader = match self.flights.board(&flight) {
             Part::Leader(leader) => Some(leader),
             Part::Follower(follower) => {
                 loop {
                     match follower.progress() {
-                        Progress::Landed((value, _)) => return Ok((value, Stored::Collapsed)),
+                        Progress::Landed((value, _)) => return Ok((value, Stored::Collapsed, 0)),
                         Progress::Lost => break,
                         Progress::UnderWay if self.runtime.monotonic_ms() >= deadline => break,
                         Progress::UnderWay => self.runtime.sleep(FOLLOW_POLL_MS).await,
@@ -59,13 +64,13 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 None
             }
         };
-        let permit = match self.claim(entry, &key, deadline).await {
+        let permit = match self.claim(entry, basis, &flight, outdated, deadline).await {
             Ok(Claim::Stored(value)) => {
                 let filled = ((!value.is_empty()).then_some(value), Stored::Collapsed);
                 if let Some(leader) = leader {
                     leader.land(&filled);
                 }
-                return Ok(filled);
+                return Ok((filled.0, filled.1, 0));
             }
             Ok(Claim::Granted(permit)) => Some(permit),
             Err(_) => None,
@@ -78,85 +83,149 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let value = match fetch().await {
             Ok(value) => value,
             Err(error) => {
-                self.release_lease(&key).await;
+                self.release_lease(&flight).await;
                 return Err(error);
             }
         };
-        let stored = match permit {
-            None => Stored::Failed,
+        let (stored, ttl_ms) = match permit {
+            None => (Stored::Failed, 0),
             Some(permit) if if value.is_some() { permit.found } else { permit.absent } => {
-                self.store(entry, version, &key, value.as_deref()).await
+                let ttl_ms = entry.ttl_ms(value.is_some(), self.runtime.random_u64());
+                // An absence is cached, but it is nothing to list.
+                let registered = async {
+                    if value.is_some() {
+                        self.register(&[(entry, ttl_ms)]).await;
+                    }
+                };
+                let (stored, ()) = join(self.store(entry, basis, value.as_deref(), ttl_ms), registered).await;
+                (stored, ttl_ms)
             }
             Some(_) => {
-                self.release_lease(&key).await;
-                Stored::WriteInFlight
+                self.release_lease(&flight).await;
+                (Stored::WriteInFlight, 0)
             }
         };
-        let filled = (value, stored);
+        let filled: Filled = (value, stored);
         if let Some(leader) = leader {
             leader.land(&filled);
         }
-        Ok(filled)
+        Ok((filled.0, filled.1, ttl_ms))
     }
 
-    /// Takes the lease of `key` and counts the marks; while another instance has the lease, waits for what it stores.
-    /// At `deadline` (monotonic ms) the waiting is over and the database is asked all the same.
-    async fn claim(&self, entry: &Entry, key: &str, deadline: u64) -> Result<Claim, RedisError> {
+    /// Takes the lease of the flight and counts the marks; while another instance has the lease, waits for what it
+    /// stores. At `deadline` (monotonic ms) the waiting is over and the value is fetched all the same.
+    async fn claim(
+        &self,
+        entry: &Entry,
+        basis: Basis,
+        flight: &str,
+        outdated: bool,
+        deadline: u64,
+    ) -> Result<Claim, RedisError> {
         let mut pause = LEASE_POLL_MS;
         loop {
             let take = vec![
-                lease_key(key).into(),
+                key::lease(flight).into(),
                 "1".into(),
                 "NX".into(),
                 "PX".into(),
                 (self.settings.lease_ms as i64).into(),
             ];
-            let (lease, writes, guarded) =
-                join3(self.call_one("SET", take), self.writes_in_flight(&entry.scope), async {
-                    match &entry.absent_guard {
-                        Some(guard) => self.writes_in_flight(guard).await,
-                        None => Ok(false),
-                    }
-                })
-                .await;
+            let (lease, writes, guarded) = join3(
+                self.call_one("SET", take),
+                self.writes_in_flight(entry.scope()),
+                self.writes_in_flight(entry.absent_guard.as_ref()),
+            )
+            .await;
             let (lease, writes, guarded) = (lease?, writes?, guarded?);
             // While a write is in flight nobody stores, so there is nothing to wait for.
             if lease != Reply::Nil || writes || self.runtime.monotonic_ms() >= deadline {
+                if outdated {
+                    self.call("UNLINK", vec![entry.key(basis).into()]).await?;
+                }
                 return Ok(Claim::Granted(Permit { found: !writes, absent: !writes && !guarded }));
             }
             self.runtime.sleep(pause).await;
             pause = (pause * 2).min(LEASE_POLL_MAX_MS);
-            if let Some(value) = self.call_one("GET", vec![key.into()]).await?.into_bytes() {
+            let there = self.call_one("MGET", vec![entry.key(basis).into()]).await?;
+            let value = if entry.is_named() {
+                self.opened(entry, basis, there).ok().flatten().map(|found| found.value)
+            } else {
+                there.into_bytes()
+            };
+            if let Some(value) = value {
                 return Ok(Claim::Stored(value));
             }
         }
     }
 
     /// Whether a write that marks `scope` is in flight. Marks of writers that died stop counting after `mark_ms`.
-    pub(crate) async fn writes_in_flight(&self, scope: &Scope) -> Result<bool, RedisError> {
+    async fn writes_in_flight(&self, scope: Option<&Scope>) -> Result<bool, RedisError> {
+        let Some(scope) = scope else { return Ok(false) };
         let oldest = self.runtime.unix_ms().saturating_sub(self.settings.mark_ms) as i64;
         let count = self.call_one("ZCOUNT", vec![scope.writing().into(), oldest.into(), "+inf".into()]).await?;
         Ok(count.as_int() != Some(0))
     }
 
-    /// Stores a value (`None`: absent) under the version that was read before the row. The lease is left to end by
+    /// Stores a value (`None`: absent) on the basis that was read before it was fetched. The lease is left to end by
     /// itself: whoever comes next finds the entry.
-    pub(crate) async fn store(&self, entry: &Entry, version: Version, key: &str, value: Option<&[u8]>) -> Stored {
-        let ttl_ms = entry.ttl.jittered_ms(value.is_some(), self.runtime.random_u64());
-        let set = vec![key.into(), value.unwrap_or_default().to_vec().into(), "PX".into(), (ttl_ms as i64).into()];
-        if let Err(error) = self.call("SET", set).await {
-            self.log_failure("an entry was not stored", &error);
-            self.count(entry, Event::Error);
-            return Stored::Failed;
+    pub(crate) async fn store(&self, entry: &Entry, basis: Basis, value: Option<&[u8]>, ttl_ms: u64) -> Stored {
+        let value = value.unwrap_or_default();
+        let stored = async {
+            if entry.is_named() {
+                return self.store_named(entry, basis, value, ttl_ms).await;
+            }
+            self.call_one("SET", set(entry.key(basis), value.to_vec(), ttl_ms, None)).await
+        };
+        match stored.await {
+            Err(error) => {
+                self.log_failure("an entry was not stored", &error);
+                self.count(entry, Event::Error);
+                Stored::Failed
+            }
+            Ok(Reply::Nil) => Stored::Overtaken,
+            Ok(_) => {
+                self.count(entry, Event::Fill);
+                if !entry.is_named() {
+                    let expires_ms = self.runtime.monotonic_ms() + ttl_ms;
+                    self.hints.set(entry.place.clone(), Hint { basis, expires_ms });
+                }
+                Stored::Yes
+            }
         }
-        self.hints.set(entry.identity(), Hint { version, expires_ms: self.runtime.monotonic_ms() + ttl_ms });
-        Stored::Yes
+    }
+
+    async fn store_named(&self, entry: &Entry, basis: Basis, value: &[u8], ttl_ms: u64) -> Result<Reply, RedisError> {
+        let key = entry.key(basis);
+        // The version must not end before the entry. It is not set again: it may have been outdated meanwhile.
+        let live = self.call("PEXPIRE", vec![entry.version_key().into(), (ttl_ms as i64).into()]);
+        // Somebody may have set the entry while its value was fetched: that is newer.
+        let sealed = Envelope::seal(basis, self.runtime.unix_ms() + ttl_ms, value);
+        let store = || self.call_one("SET", set(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
+        let (lives, stored) = join(live, store()).await;
+        lives?;
+        if stored != Ok(Reply::Nil) {
+            return stored;
+        }
+        // A key of another type is in the way, which MGET does not see: somebody else's, in our namespace.
+        let kind = self.call_one("TYPE", vec![key.as_str().into()]).await?;
+        if !matches!(kind, Reply::Status(kind) if kind == "string" || kind == "none") {
+            self.call("UNLINK", vec![key.as_str().into()]).await?;
+            return store().await;
+        }
+        Ok(Reply::Nil)
     }
 
     /// Lets others fill at once what we did not. Best effort: the lease ends by itself.
-    async fn release_lease(&self, key: &str) {
+    async fn release_lease(&self, flight: &str) {
         if self.admit().is_ok() {
-            let _ = self.call("DEL", vec![lease_key(key).into()]).await;
+            let _ = self.call("DEL", vec![key::lease(flight).into()]).await;
         }
     }
+}
+
+/// The arguments of a SET with a TTL in ms and, maybe, a condition.
+pub(crate) fn set(key: String, value: Vec<u8>, ttl_ms: u64, condition: Option<&str>) -> Vec<Arg> {
+    let words = [key.into(), value.into(), "PX".into(), (ttl_ms as i64).into()];
+    words.into_iter().chain(condition.map(Arg::from)).collect()
 }

@@ -3,34 +3,34 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::key::Identity;
-use crate::version::Version;
+use crate::basis::Basis;
+use crate::entry::Place;
 
 /// Entries remembered at most; beyond that all are forgotten, which costs each of them one extra round trip.
 const CAPACITY: usize = 16_384;
 
-/// The last version seen of an entry, and when the entry under it will end.
+/// The basis that an entry was last seen on, and when the entry on it will end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
-    pub version: Version,
+    pub basis: Basis,
     /// Monotonic time in ms.
     pub expires_ms: u64,
 }
 
-/// Hints by entry identity. A hint may be wrong: it only chooses which key is asked for.
+/// Hints by entry. A hint may be wrong: it only chooses which key is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(RefCell<HashMap<Identity, Hint>>);
+pub(crate) struct Hints(RefCell<HashMap<Place, Hint>>);
 
 impl Hints {
-    pub(crate) fn get(&self, identity: &Identity) -> Option<Hint> {
-        self.0.borrow().get(identity).copied()
+    pub(crate) fn get(&self, place: &Place) -> Option<Hint> {
+        self.0.borrow().get(place).copied()
     }
 
-    pub(crate) fn set(&self, identity: Identity, hint: Hint) {
+    pub(crate) fn set(&self, place: Place, hint: Hint) {
         let mut hints = self.0.borrow_mut();
-        if hints.len() >= CAPACITY && !hints.contains_key(&identity) {
+        if hints.len() >= CAPACITY && !hints.contains_key(&place) {
             hints.clear();
         }
-        hints.insert(identity, hint);
+        hints.insert(place, hint);
     }
 }

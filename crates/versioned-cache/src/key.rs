@@ -3,16 +3,18 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `user:version:{id}`, `users:version` | integer, no TTL | version of one user, of the list |
-//! | `user:cache:{id}-v{n}`, `users:cache:v{n}[:{hash}]` | string, TTL | the cached answer, byte for byte; empty: "there is no such thing" |
+//! | `user:cache:{id}-v{n}:{g}`, `users:cache:v{n}:{g}[:{hash}]` | string, TTL | the cached answer, byte for byte; empty: "there is no such thing" |
 //! | `user:writing:{id}`, `users:writing` | sorted set, TTL | writes in flight: member = token, score = start in Unix ms |
+//! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its basis and its end, a line feed, the value |
+//! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
+//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | what a module's and an operation's entries hang on |
+//! | `cache:registry:{module}:{operation}`, `cache:registry:user:{id}` | sorted set, TTL | what is cached: member = entry, score = its end in Unix ms |
+//! | `cache:stats` | hash | counters, field `{module}:{operation}:{event}` |
 //! | `filling:{entry key}` | string, TTL | the lease: somebody is filling this entry |
+//!
+//! `{n}` is the version, `{g}` a digest of the generations, both as they were before the value was fetched.
 
 use std::borrow::Cow;
-
-use sha2::{Digest, Sha256};
-
-use crate::settings::Ttl;
-use crate::version::Version;
 
 /// What changes as one: everything cached under a scope is outdated by one bump of its version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +24,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// One thing of a kind, such as user 42.
+    /// One thing of a kind, such as user 42. A kind has no colon.
     pub fn item(kind: impl Into<Cow<'static, str>>, id: i64) -> Self {
         Self { kind: kind.into(), id: Some(id) }
     }
@@ -30,6 +32,11 @@ impl Scope {
     /// A collection, such as the list of users with all its pages.
     pub fn list(kind: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: kind.into(), id: None }
+    }
+
+    /// What is cached about or for one user.
+    pub fn user(id: i64) -> Self {
+        Self::item("user", id)
     }
 
     /// The key of the version.
@@ -42,116 +49,104 @@ impl Scope {
         self.key("writing")
     }
 
+    /// What the keys of entries begin with; the version follows.
+    pub(crate) fn entries(&self) -> String {
+        match self.id {
+            Some(id) => format!("{}:cache:{id}-v", self.kind),
+            None => format!("{}:cache:v", self.kind),
+        }
+    }
+
     fn key(&self, what: &str) -> String {
         match self.id {
             Some(id) => format!("{}:{what}:{id}", self.kind),
             None => format!("{}:{what}", self.kind),
         }
     }
-}
 
-/// One cached answer: where it lives, how long, and what it counts as.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub(crate) scope: Scope,
-    pub(crate) absent_guard: Option<Scope>,
-    pub(crate) ttl: Ttl,
-    pub(crate) module: &'static str,
-    pub(crate) operation: &'static str,
-    suffix: String,
-}
-
-impl Entry {
-    /// The answer that stands for the whole scope.
-    pub fn new(scope: &Scope, ttl: Ttl) -> Self {
-        Self {
-            scope: scope.clone(),
-            absent_guard: None,
-            ttl,
-            module: "default",
-            operation: "default",
-            suffix: String::new(),
-        }
+    /// `{kind}:{id}`, the id empty for a list: see [`Scope::parse`].
+    pub(crate) fn text(&self) -> String {
+        format!("{}:{}", self.kind, self.id.map(|id| id.to_string()).unwrap_or_default())
     }
 
-    /// One of several answers of the scope, told apart by `query` (in canonical form: equal questions, equal text).
-    #[must_use]
-    pub fn query(mut self, query: &str) -> Self {
-        let digest = Sha256::digest(query.as_bytes());
-        self.suffix = digest[..16].iter().fold(String::from(":"), |text, byte| text + &format!("{byte:02x}"));
-        self
-    }
-
-    /// The module and operation under which hits and misses are counted.
-    #[must_use]
-    pub fn labelled(mut self, module: &'static str, operation: &'static str) -> Self {
-        self.module = module;
-        self.operation = operation;
-        self
-    }
-
-    /// Stores "there is no such thing" only while no write that marks `guard` is in flight: creates mark the list,
-    /// since they cannot mark what does not exist yet.
-    #[must_use]
-    pub fn absent_guard(mut self, guard: &Scope) -> Self {
-        self.absent_guard = Some(guard.clone());
-        self
-    }
-
-    /// The key of this entry under `version`.
-    pub(crate) fn key(&self, version: Version) -> String {
-        let (kind, version, suffix) = (&self.scope.kind, version.number(), &self.suffix);
-        match self.scope.id {
-            Some(id) => format!("{kind}:cache:{id}-v{version}{suffix}"),
-            None => format!("{kind}:cache:v{version}{suffix}"),
-        }
-    }
-
-    /// What stays the same over all versions.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity { scope: self.scope.clone(), suffix: self.suffix.clone() }
+    /// The scope that [`Scope::text`] gave.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (kind, id) = text.split_once(':')?;
+        let id = if id.is_empty() { None } else { Some(id.parse().ok()?) };
+        Some(Self { kind: Cow::Owned(kind.to_owned()), id })
     }
 }
 
-/// An entry, whatever its version.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
-    scope: Scope,
-    suffix: String,
-}
-
-/// The key that says that somebody is filling the entry under `entry_key`.
-pub(crate) fn lease_key(entry_key: &str) -> String {
-    ["filling:", entry_key].concat()
-}
+/// Everything below is the cache's and nothing else is, but the entries, versions and marks of scopes.
+pub(crate) const NAMESPACE: &str = "cache:";
 
 /// The hash of counters: field `{module}:{operation}:{event}`.
 pub const STATS: &str = "cache:stats";
+
+/// The key of a named entry; `path` is `{module}:{operation}:{name}`.
+pub(crate) fn named_entry(path: &str) -> String {
+    ["cache:entry:", path].concat()
+}
+
+/// The key of a named entry's version.
+pub(crate) fn named_version(path: &str) -> String {
+    ["cache:version:", path].concat()
+}
+
+/// The key of a module's generation.
+pub(crate) fn module_generation(module: &str) -> String {
+    ["cache:generation:", module].concat()
+}
+
+/// The key of an operation's generation.
+pub(crate) fn operation_generation(module: &str, operation: &str) -> String {
+    ["cache:generation:", module, ":", operation].concat()
+}
+
+/// The key of the registry of an operation.
+pub(crate) fn registry(module: &str, operation: &str) -> String {
+    ["cache:registry:", module, ":", operation].concat()
+}
+
+/// The key of the registry of what is cached for one user. No operation is called by a number, so this is no module's.
+pub(crate) fn user_registry(id: i64) -> String {
+    format!("cache:registry:@user:{id}")
+}
+
+/// The key of the registry of registries: member = `{module}:{operation}`, score = when its last entry ends, Unix ms.
+pub(crate) const OPERATIONS: &str = "cache:operations";
+
+/// The key that says that somebody is filling an entry; `flight` names the entry and what it hangs on.
+pub(crate) fn lease(flight: &str) -> String {
+    ["filling:", flight].concat()
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
-
     #[test]
     fn names_are_those_of_the_contract() {
-        let version = Version::from_number(1 << 61).expect("in range");
-        let user = Entry::new(&Scope::item("user", 42), TTL);
-        assert_eq!(user.scope.version(), "user:version:42");
-        assert_eq!(user.scope.writing(), "user:writing:42");
-        assert_eq!(user.key(version), format!("user:cache:42-v{}", 1u64 << 61));
-        let list = Entry::new(&Scope::list("users"), TTL);
-        assert_eq!(list.scope.version(), "users:version");
-        assert_eq!(list.key(version), format!("users:cache:v{}", 1u64 << 61));
-        let page = list.query("limit=2");
-        assert!(page.key(version).starts_with(&format!("users:cache:v{}:", 1u64 << 61)));
-        assert_eq!(page.key(version).rsplit(':').next().map(str::len), Some(32));
+        let user = Scope::item("user", 42);
+        assert_eq!(user, Scope::user(42));
+        assert_eq!(
+            [user.version(), user.writing(), user.entries()],
+            ["user:version:42", "user:writing:42", "user:cache:42-v"]
+        );
+        let list = Scope::list("users");
+        assert_eq!(
+            [list.version(), list.writing(), list.entries()],
+            ["users:version", "users:writing", "users:cache:v"]
+        );
     }
 
     #[test]
-    fn different_queries_have_different_keys() {
-        let list = Entry::new(&Scope::list("users"), TTL);
-        assert_ne!(list.clone().query("limit=2").identity(), list.query("limit=3").identity());
+    fn a_scope_is_what_its_text_says() {
+        for scope in [Scope::item("user", 42), Scope::item("user", -1), Scope::list("users")] {
+            assert_eq!(Scope::parse(&scope.text()), Some(scope));
+        }
+        for other in ["user", "user:x", "user:1:2"] {
+            assert_eq!(Scope::parse(other), None, "{other}");
+        }
     }
 }

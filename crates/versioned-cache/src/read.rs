@@ -4,7 +4,7 @@ use redis_port::{Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
-use crate::key::Entry;
+use crate::entry::Entry;
 use crate::lookup::Lookup;
 use crate::stats::Event;
 
@@ -18,28 +18,31 @@ pub struct Answer {
 }
 
 impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
-    /// Answers from the cache, or else with what `fetch` reads from the database (`None`: there is no such thing),
-    /// which is then stored.
+    /// Cache-aside: answers from the cache, or else with what `fetch` gets from where the truth is (`None`: there is no
+    /// such thing), which is then stored.
     ///
     /// # Errors
     /// Those of `fetch`. Redis never fails a read.
-    pub async fn read<E>(
+    pub async fn get_or_set<E>(
         &self,
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<Answer, E> {
+        if !entry.is_cacheable() {
+            return Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(Bypass::Disabled) });
+        }
         match self.ask(self.look_up(entry)).await {
-            Ok(Lookup::Found { version, value, expires_ms }) => {
+            Ok(Lookup::Found { basis, value, expires_ms }) => {
                 self.count(entry, Event::Hit);
-                Ok(self.hit(entry.key(version), value, expires_ms))
+                Ok(self.hit(entry.key(basis), value, expires_ms))
             }
-            Ok(Lookup::Missing { version }) => {
+            Ok(Lookup::Missing { basis, outdated }) => {
                 self.count(entry, Event::Miss);
-                let (value, stored) = self.fill(entry, version, fetch).await?;
+                let (value, stored, ttl_ms) = self.fill(entry, basis, outdated, fetch).await?;
                 if stored == Stored::Collapsed {
                     self.count(entry, Event::Collapsed);
                 }
-                Ok(self.miss(entry, entry.key(version), value, stored))
+                Ok(self.miss(entry.key(basis), value, stored, ttl_ms))
             }
             Err(reason) => {
                 if reason != Bypass::Disabled {
@@ -67,11 +70,8 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         }
     }
 
-    pub(crate) fn miss(&self, entry: &Entry, key: String, value: Option<Vec<u8>>, stored: Stored) -> Answer {
-        let ttl_s = (stored == Stored::Yes)
-            .then(|| self.hints.get(&entry.identity()))
-            .flatten()
-            .map(|hint| hint.expires_ms.saturating_sub(self.runtime.monotonic_ms()).div_ceil(1000));
+    pub(crate) fn miss(&self, key: String, value: Option<Vec<u8>>, stored: Stored, ttl_ms: u64) -> Answer {
+        let ttl_s = (stored == Stored::Yes).then_some(ttl_ms.div_ceil(1000));
         Answer { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
     }
 }

@@ -1,19 +1,32 @@
 //! What can be set.
 
-/// How long an entry lives, in seconds, plus or minus 10 % of jitter so that entries made together do not end together.
+/// How long an entry lives, in seconds. Entries of a scope get plus or minus 10 % of jitter, so that entries made together
+/// do not end together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
-    /// For a value.
+    /// For a value; 0: it is not cached.
     pub found_s: u64,
     /// For "there is no such thing".
     pub absent_s: u64,
 }
 
+impl Default for Ttl {
+    /// 300 s, and 30 s for what does not exist: for operations that nobody chose a TTL for.
+    fn default() -> Self {
+        Self { found_s: 300, absent_s: 30 }
+    }
+}
+
 impl Ttl {
     /// The TTL in milliseconds with its jitter, at least 1.
     pub(crate) fn jittered_ms(self, found: bool, random: u64) -> u64 {
-        let ms = if found { self.found_s } else { self.absent_s } * 1000;
+        let ms = self.exact_ms(found);
         (ms - ms / 10 + random % (ms / 5 + 1)).max(1)
+    }
+
+    /// The TTL in milliseconds, at least 1.
+    pub(crate) fn exact_ms(self, found: bool) -> u64 {
+        (if found { self.found_s } else { self.absent_s } * 1000).max(1)
     }
 }
 
@@ -44,6 +57,8 @@ pub struct Settings {
     pub mark_ms: u64,
     /// How long a fill may keep others from filling the same entry.
     pub lease_ms: u64,
+    /// How long commands that do more than read are repeated while Redis is unreachable.
+    pub patience_ms: u64,
     /// How long a reader waits for somebody else's fill before it asks the database itself.
     pub fill_wait_ms: u64,
 }
@@ -57,6 +72,7 @@ impl Default for Settings {
             write_policy: WritePolicy::Available,
             mark_ms: 30_000,
             lease_ms: 1_000,
+            patience_ms: 800,
             fill_wait_ms: 500,
         }
     }

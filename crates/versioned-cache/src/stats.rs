@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use redis_port::{Redis, Runtime};
+use redis_port::{Redis, RedisError, Runtime};
 
 use crate::Cache;
-use crate::key::{Entry, STATS};
+use crate::entry::Entry;
+use crate::key::STATS;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,8 @@ pub(crate) enum Event {
     Miss,
     Bypass,
     Collapsed,
+    Fill,
+    Corrupt,
     Error,
 }
 
@@ -27,19 +30,23 @@ impl Event {
             Self::Miss => "misses",
             Self::Bypass => "bypasses",
             Self::Collapsed => "collapsed",
+            Self::Fill => "fills",
+            Self::Corrupt => "corrupt",
             Self::Error => "errors",
         }
     }
 }
 
 /// How long events gather before they are sent, in ms: under load that makes the counters next to free, and a request
-/// stays this much longer, after its answer.
+/// stays this much longer, after its answer. The first event after a pause is sent at once.
 const GATHER_MS: u64 = 5;
+
+type Pending = BTreeMap<(&'static str, &'static str, Event), i64>;
 
 /// Events of this instance that Redis does not know yet.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    pending: RefCell<BTreeMap<(&'static str, &'static str, Event), i64>>,
+    pending: RefCell<Pending>,
     gathering: Rc<Cell<bool>>,
 }
 
@@ -55,12 +62,13 @@ impl Drop for Gathering {
 impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Counts an event in the hash `cache:stats`, field `{module}:{operation}:{event}`.
     pub(crate) fn count(&self, entry: &Entry, event: Event) {
-        *self.stats.pending.borrow_mut().entry((entry.module, entry.operation, event)).or_default() += 1;
+        *self.stats.pending.borrow_mut().entry((entry.module, entry.counted, event)).or_default() += 1;
         if !self.stats.gathering.replace(true)
             && let Some(cache) = self.me.upgrade()
         {
             let gathering = Gathering(Rc::clone(&self.stats.gathering));
             self.runtime.spawn(async move {
+                cache.send_stats().await;
                 cache.runtime.sleep(GATHER_MS).await;
                 drop(gathering);
                 cache.send_stats().await;
@@ -68,14 +76,18 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         }
     }
 
-    async fn send_stats(&self) {
-        let batch = self.stats.pending.take();
-        if batch.is_empty() || self.admit().is_err() {
+    /// Sends what has gathered. What Redis does not take while it is unreachable is kept for the next time.
+    pub(crate) async fn send_stats(&self) {
+        if self.stats.pending.borrow().is_empty() || self.admit().is_err() {
             return;
         }
-        join_all(batch.into_iter().map(|((module, operation, event), times)| {
+        let batch: Pending = self.stats.pending.take();
+        join_all(batch.into_iter().map(async |((module, operation, event), times)| {
             let field = [module, ":", operation, ":", event.name()].concat();
-            self.call("HINCRBY", vec![STATS.into(), field.into(), times.into()])
+            let sent = self.call("HINCRBY", vec![STATS.into(), field.into(), times.into()]).await;
+            if let Err(RedisError::Unreachable(_)) = sent {
+                *self.stats.pending.borrow_mut().entry((module, operation, event)).or_default() += times;
+            }
         }))
         .await;
     }

@@ -114,7 +114,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         join_all(scopes.iter().map(|scope| self.bump_one(scope))).await.into_iter().collect()
     }
 
-    async fn bump_one(&self, scope: &Scope) -> Result<(), RedisError> {
+    pub(crate) async fn bump_one(&self, scope: &Scope) -> Result<(), RedisError> {
         match self.call_one("INCR", vec![scope.version().into()]).await {
             Ok(reply) if Version::from_reply(&reply).is_some() => Ok(()),
             Err(error @ RedisError::Unreachable(_)) => Err(error),

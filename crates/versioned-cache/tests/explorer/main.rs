@@ -4,16 +4,18 @@
 //!
 //! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
 
+mod execution;
 mod ports;
 mod redis;
-mod search;
 mod step;
 mod tasks;
 mod weakness;
 mod world;
 
-use search::{Faults, Scenario, exhaust, story, walk};
-use tasks::Role::{BatchReader, Creator, GuardedReader, Reader, Writer};
+use execution::{Execution, Faults, Scenario, story};
+use interleavings::{exhaust, walk};
+use tasks::Means;
+use tasks::Role::{BatchReader, Creator, GuardedReader, NamedReader, Outsider, Reader, UsersReader, Writer};
 use versioned_cache::Settings;
 use weakness::Weakness;
 use world::Rules;
@@ -27,6 +29,7 @@ const NO_WAITING: Settings = Settings {
     mark_ms: 30_000,
     lease_ms: 1_000,
     fill_wait_ms: 0,
+    patience_ms: 0,
 };
 
 /// One key evicted at any time. (Any request may die at any step without being told to: see [`Faults`].)
@@ -51,7 +54,7 @@ fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
 }
 
 fn holds(name: &str, scenario: &Scenario) {
-    let report = exhaust(scenario);
+    let report = exhaust(|| Execution::new(scenario));
     println!("{name}: {} states, {} steps", report.states, report.steps);
     if let Some((what, path)) = report.violation {
         panic!("{name}: {what}\n{}", story(scenario, &path));
@@ -60,7 +63,7 @@ fn holds(name: &str, scenario: &Scenario) {
 }
 
 fn is_caught(scenario: &Scenario) {
-    let report = exhaust(scenario);
+    let report = exhaust(|| Execution::new(scenario));
     let Some((what, path)) = report.violation else {
         panic!("{:?} was not caught in {} states", scenario.rules.weakness, report.states);
     };
@@ -108,6 +111,44 @@ fn a_flush_mid_write_is_survived_by_acknowledged_writes() {
     let mut flushed = scenario(&[Writer(1), Reader(1), Reader(1)], true, Faults { flushes: 1, ..Faults::default() });
     flushed.rules.acknowledged_only = true;
     holds("flush", &flushed);
+}
+
+/// Rows changed past the protocol, then an invalidation: what is read after it is at least as new.
+fn outdated(roles: &[tasks::Role]) -> Scenario {
+    let mut scenario = scenario(roles, true, EVICTION);
+    scenario.rules.acknowledged_only = true;
+    scenario.rules.evict_generations = true;
+    scenario
+}
+
+#[test]
+fn invalidation_of_a_module_an_operation_a_user_or_everything() {
+    for means in [Means::Module, Means::Operation, Means::User, Means::Clear] {
+        holds(&format!("{means:?}"), &outdated(&[Outsider(means), Reader(1), Reader(1)]));
+    }
+    holds("module and writer", &outdated(&[Outsider(Means::Module), Writer(1), Reader(1)]));
+}
+
+#[test]
+fn invalidation_of_named_entries() {
+    use Means::{Clear, Delete, Matching, NamedModule, NamedOperation, Set};
+    for means in [NamedModule, NamedOperation, Matching, Delete, Set, Clear] {
+        holds(&format!("named, {means:?}"), &outdated(&[Outsider(means), NamedReader(1), NamedReader(1)]));
+    }
+    holds("user's, by user", &outdated(&[Outsider(Means::User), UsersReader(1), UsersReader(1)]));
+    holds("two at once", &outdated(&[Outsider(NamedModule), Outsider(NamedModule), NamedReader(1)]));
+}
+
+#[test]
+fn named_entries_removed_without_their_versions_are_caught() {
+    let roles = [Outsider(Means::Delete), NamedReader(1), NamedReader(1)];
+    is_caught(&weakened(outdated(&roles), Weakness::OnlyTheEntryIsRemoved));
+}
+
+#[test]
+fn modules_invalidated_without_their_generation_are_caught() {
+    let roles = [Outsider(Means::NamedModule), NamedReader(1), NamedReader(1)];
+    is_caught(&weakened(outdated(&roles), Weakness::GenerationsStay));
 }
 
 #[test]
@@ -167,7 +208,39 @@ fn many_requests_at_random() {
         rules: Rules { acknowledged_only: true, ..Rules::default() },
         ..base.clone()
     };
-    let scenarios = [Scenario { shared_instance: true, ..base.clone() }, base, flushed];
+    let invalidated = Scenario {
+        roles: vec![
+            Outsider(Means::Module),
+            Writer(2),
+            Reader(3),
+            BatchReader(2),
+            Outsider(Means::User),
+            Outsider(Means::Clear),
+            Reader(3),
+        ],
+        rules: Rules { acknowledged_only: true, evict_generations: true, ..Rules::default() },
+        ..base.clone()
+    };
+    let named = Scenario {
+        roles: vec![
+            Outsider(Means::NamedModule),
+            NamedReader(3),
+            Outsider(Means::Delete),
+            NamedReader(3),
+            Outsider(Means::Matching),
+            NamedReader(3),
+        ],
+        ..invalidated.clone()
+    };
+    let scenarios = [
+        Scenario { shared_instance: true, ..named.clone() },
+        named,
+        Scenario { shared_instance: true, ..invalidated.clone() },
+        invalidated,
+        Scenario { shared_instance: true, ..base.clone() },
+        base,
+        flushed,
+    ];
     let seeds = match number("EXPLORER_SEED") {
         Some(seed) => seed..seed + 1,
         None => {
@@ -178,7 +251,7 @@ fn many_requests_at_random() {
     println!("seeds {seeds:?}");
     for seed in seeds {
         for scenario in &scenarios {
-            if let Some((what, path)) = walk(scenario, seed) {
+            if let Some((what, path)) = walk(Execution::new(scenario), seed) {
                 panic!("EXPLORER_SEED={seed} repeats this: {what}\n{}", story(scenario, &path));
             }
         }

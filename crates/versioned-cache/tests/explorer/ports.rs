@@ -25,6 +25,7 @@ impl redis_port::Redis for SimRedis {
             .collect();
         match wait(&self.0, Step::Redis(command.to_owned(), args)).await {
             Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
+            Outcome::Refused => Err(RedisError::Refused("ERR no such key".into())),
             other => panic!("{other:?} is no reply"),
         }
     }

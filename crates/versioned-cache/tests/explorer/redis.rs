@@ -36,6 +36,13 @@ impl Redis {
         }
     }
 
+    /// A Redis in which the modules' entries have been read before.
+    pub fn with_generations() -> Self {
+        let keys = ["default", "default:default", "kv", "kv:get"].map(|of| format!("cache:generation:{of}"));
+        let number = |at: usize| Value::Text(((1 << 61) + at).to_string().into_bytes());
+        Self(keys.into_iter().enumerate().map(|(at, key)| (key, number(at))).collect())
+    }
+
     fn get(&self, key: &str) -> Reply {
         match self.0.get(key) {
             Some(Value::Text(bytes)) => Reply::Bytes(bytes.clone()),
@@ -48,6 +55,14 @@ impl Redis {
         let one = match command {
             "GET" => self.get(&key),
             "MGET" => return Ok(args.iter().map(|key| self.get(&text(key))).collect()),
+            "TYPE" => Reply::Status(
+                match self.0.get(&key) {
+                    Some(Value::Text(_)) => "string",
+                    Some(Value::Marks(_)) => "zset",
+                    None => "none",
+                }
+                .into(),
+            ),
             "PTTL" => Reply::Int(if self.0.contains_key(&key) { 300_000 } else { -2 }),
             "PEXPIRE" => Reply::Int(self.0.contains_key(&key).into()),
             "SET" => {
@@ -68,6 +83,14 @@ impl Redis {
                 let next = self.int(&key).unwrap_or(0) + 1;
                 self.0.insert(key, Value::Text(next.to_string().into_bytes()));
                 Reply::Int(next)
+            }
+            "UNLINK" => Reply::Int(args.iter().filter(|key| self.0.remove(&text(key)).is_some()).count() as i64),
+            "SCAN" => {
+                let pattern = text(&args[2]);
+                let prefix = pattern.strip_suffix('*').expect("a prefix");
+                let keys = self.0.keys().filter(|key| key.starts_with(prefix));
+                let keys = keys.map(|key| Reply::Bytes(key.as_bytes().to_vec()));
+                return Ok(std::iter::once(Reply::Bytes(b"0".to_vec())).chain(keys).collect());
             }
             "DEL" => Reply::Int(self.0.remove(&key).is_some().into()),
             "EXISTS" => Reply::Int(args.iter().filter(|key| self.0.contains_key(&text(key))).count() as i64),

@@ -43,6 +43,7 @@ impl std::fmt::Display for Step {
 pub enum Outcome {
     Done,
     Redis(Vec<ReplyKey>),
+    Refused,
     Row(u64),
 }
 
@@ -92,11 +93,16 @@ impl From<ReplyKey> for Reply {
 pub fn commutes(step: &Step) -> bool {
     matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
         || is_lease(step)
+        || is_registry(step)
         || is_list_version(step)
 }
 
 pub fn is_lease(step: &Step) -> bool {
     matches!(step.key(), Some(key) if key.starts_with(b"filling:"))
+}
+
+pub fn is_registry(step: &Step) -> bool {
+    matches!(step.key(), Some(key) if key.starts_with(b"cache:registry:") || key == b"cache:operations")
 }
 
 /// Nobody reads a list here, so nobody reads its version.

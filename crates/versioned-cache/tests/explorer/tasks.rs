@@ -26,6 +26,40 @@ pub enum Role {
     Writer(u32),
     /// Creates the row.
     Creator,
+    /// Reads the row through a named entry this many times.
+    NamedReader(u32),
+    /// The same through an entry that is a user's.
+    UsersReader(u32),
+    /// Changes the row past the protocol, and outdates what is cached then.
+    Outsider(Means),
+}
+
+/// How something from outside outdates what is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    Module,
+    Operation,
+    User,
+    NamedModule,
+    NamedOperation,
+    /// By the pattern `*`.
+    Matching,
+    Delete,
+    /// Sets the named entry to the new value.
+    Set,
+    Clear,
+}
+
+impl Role {
+    /// The role that has read everything before the search begins.
+    pub fn warming(roles: &[Self]) -> Self {
+        let named = roles.iter().find(|role| matches!(role, Self::NamedReader(_) | Self::UsersReader(_)));
+        match named {
+            Some(Self::UsersReader(_)) => Self::UsersReader(1),
+            Some(_) => Self::NamedReader(1),
+            None => Self::Reader(1),
+        }
+    }
 }
 
 /// What the simulated database never says: statements settle or their task dies.
@@ -72,6 +106,17 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
                     write(number, &world, &cache, Write { mark: vec![scope()], bump: vec![scope()] }).await;
                 }
             }
+            Role::NamedReader(times) => {
+                for _ in 0..times {
+                    read(number, &world, &cache, named(), false).await;
+                }
+            }
+            Role::UsersReader(times) => {
+                for _ in 0..times {
+                    read(number, &world, &cache, users(), false).await;
+                }
+            }
+            Role::Outsider(means) => outdate(number, &world, &cache, means).await,
             Role::Creator => {
                 write(number, &world, &cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
             }
@@ -83,6 +128,37 @@ fn entry() -> Entry {
     Entry::new(&scope(), Ttl { found_s: 300, absent_s: 30 })
 }
 
+fn named() -> Entry {
+    Entry::named("kv", "get", "x", Ttl { found_s: 300, absent_s: 30 })
+}
+
+fn users() -> Entry {
+    Entry::described("kv", "get", &serde_json::Value::Null, Some(42), Ttl { found_s: 300, absent_s: 30 })
+}
+
+async fn outdate(number: usize, world: &Shared, cache: &SimCache, means: Means) {
+    world.borrow_mut().writing.insert(number);
+    let value = match wait(world, Step::Update).await {
+        Outcome::Row(value) => value,
+        other => panic!("{other:?} is no row"),
+    };
+    let outcome = match means {
+        Means::Module => cache.invalidate_module("default").await.map(drop),
+        Means::Operation => cache.invalidate_operation("default", "default").await.map(drop),
+        Means::User => cache.invalidate_user(42).await.map(drop),
+        Means::NamedModule => cache.invalidate_module("kv").await.map(drop),
+        Means::NamedOperation => cache.invalidate_operation("kv", "get").await.map(drop),
+        Means::Matching => cache.invalidate_matching("kv", "get", "*").await.map(drop),
+        Means::Delete => cache.delete(&named()).await.map(drop),
+        Means::Set => cache.set(&named(), value.to_string().as_bytes()).await,
+        Means::Clear => cache.clear().await.map(drop),
+    };
+    outcome.expect("Redis answers");
+    let mut world = world.borrow_mut();
+    world.acknowledged = world.acknowledged.max(value);
+    world.writing.remove(&number);
+}
+
 async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) {
     wait(world, Step::Start).await;
     let entries = [entry];
@@ -92,13 +168,13 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
         other => panic!("{other:?} is no row"),
     };
     let answer = if batch {
-        let answers = cache.read_many(&entries, async |missing| {
+        let answers = cache.get_or_set_many(&entries, async |missing| {
             assert_eq!(missing, [0]);
             Ok::<_, NoError>(vec![select().await?])
         });
         answers.await.expect("the simulated database does not fail").remove(0)
     } else {
-        cache.read(&entries[0], select).await.expect("the simulated database does not fail")
+        cache.get_or_set(&entries[0], select).await.expect("the simulated database does not fail")
     };
     let value = answer.value.map_or(0, |bytes| {
         std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")

@@ -17,13 +17,17 @@ pub enum Weakness {
     BumpedOnlyAfterTheStatement,
     /// Marks lost mid-write, and no second bump.
     BumpedOnlyBeforeTheStatement,
+    /// A named entry is removed and its version stays.
+    OnlyTheEntryIsRemoved,
+    /// A module's entries are removed, and what is being fetched is not heeded.
+    GenerationsStay,
     /// "There is no such thing" is stored without looking for creates in flight.
     CreatesAreNotGuarded,
 }
 
 impl Weakness {
     /// Changes a command, or answers it without Redis.
-    pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &World) -> Option<Reply> {
+    pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &mut World) -> Option<Reply> {
         let key = match args.first() {
             Some(Arg::Bytes(key)) => String::from_utf8_lossy(key).into_owned(),
             _ => String::new(),
@@ -33,10 +37,16 @@ impl Weakness {
             (Self::VersionsComeBack, _) => None,
             (Self::StoredUnderTheLatestVersion, "SET") if key.starts_with("user:cache:42-v") => {
                 let latest = world.redis.int("user:version:42")?;
-                args[0] = Arg::from(format!("user:cache:42-v{latest}"));
+                let (_, generations) = key.rsplit_once(':')?;
+                args[0] = Arg::from(format!("user:cache:42-v{latest}:{generations}"));
                 None
             }
             (Self::MarksAreIgnored, "ZCOUNT") => Some(Reply::Int(0)),
+            (Self::OnlyTheEntryIsRemoved, "UNLINK") if key.starts_with("cache:version:") => Some(Reply::Int(1)),
+            (Self::GenerationsStay, "SET") if key.starts_with("cache:generation:") => {
+                world.redis.0.remove("cache:entry:kv:get:x");
+                Some(Reply::Status("OK".into()))
+            }
             (Self::CreatesAreNotGuarded, "ZCOUNT") if key == "users:writing" => Some(Reply::Int(0)),
             (Self::BumpedOnlyAfterTheStatement, "INCR") if !written => Some(Reply::Int(i64::MAX)),
             (Self::BumpedOnlyBeforeTheStatement, "INCR") if written => Some(Reply::Int(i64::MAX)),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use redis_port::Arg;
 
 use crate::redis::Redis;
-use crate::step::{ArgKey, Outcome, ReplyKey, Step, StepId, commutes, is_lease, is_list_version};
+use crate::step::{ArgKey, Outcome, ReplyKey, Step, StepId, commutes, is_lease, is_list_version, is_registry};
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
@@ -24,6 +24,8 @@ pub struct Rules {
     pub weakness: Option<Weakness>,
     /// Reads are held to the writes acknowledged (not merely committed) before they began: for worlds that lose marks.
     pub acknowledged_only: bool,
+    /// Generations may be evicted, too.
+    pub evict_generations: bool,
     /// Steps that commute with all others happen at once, which keeps the search small.
     pub eager: bool,
 }
@@ -59,7 +61,7 @@ pub type Shared = Rc<RefCell<World>>;
 impl World {
     pub fn new(tasks: usize, rules: Rules) -> Shared {
         Rc::new(RefCell::new(Self {
-            redis: Redis::default(),
+            redis: Redis::with_generations(),
             row: 0,
             acknowledged: 0,
             now_ms: START_MS,
@@ -125,6 +127,12 @@ impl World {
                 self.now_ms += ms;
                 Outcome::Done
             }
+            // Registries serve to list and to count; whether an entry is current must not depend on them.
+            Step::Redis(command, _) if is_registry(step) => match command.as_str() {
+                "RENAME" => Outcome::Refused,
+                "ZRANGE" => Outcome::Redis(vec![]),
+                _ => Outcome::Redis(vec![ReplyKey::Int(1)]),
+            },
             Step::Redis(..) if self.rules.eager && is_lease(step) => {
                 Outcome::Redis(vec![ReplyKey::Status("OK".into())])
             }

@@ -71,7 +71,7 @@ impl Instance {
     }
 
     pub async fn read(&self) -> Answer {
-        self.cache.read(&entry(), async || self.row.select().await).await.expect("the row can be read")
+        self.cache.get_or_set(&entry(), async || self.row.select().await).await.expect("the row can be read")
     }
 
     pub async fn write(&self) -> Result<(), WriteError<Failed>> {
@@ -84,9 +84,10 @@ impl Instance {
             .await
     }
 
-    /// The commands since the last call, without the counters, which are sent after the answer.
+    /// The commands since the last call, without those that are sent after the answer: counters, care of the registries.
     pub fn take_commands(&self) -> Vec<String> {
-        self.commands.take().into_iter().filter(|command| command != "HINCRBY").collect()
+        const AFTERWARDS: [&str; 4] = ["HINCRBY", "PEXPIREAT", "ZRANGE", "ZREMRANGEBYSCORE"];
+        self.commands.take().into_iter().filter(|command| !AFTERWARDS.contains(&command.as_str())).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The cache on a real Redis: round trips, deadlines, outages, odd contents.
 
 mod instance;
+mod named;
+mod registries;
 
 use std::time::{Duration, Instant};
 
@@ -104,7 +106,7 @@ async fn a_cancelled_fill_strands_nobody() {
         let instance = Instance::new(&server, &row(1), Settings::default());
         let (fetching, fetches) = tokio::sync::oneshot::channel();
         let cold = entry();
-        let stuck = instance.cache.read(&cold, async || {
+        let stuck = instance.cache.get_or_set(&cold, async || {
             fetching.send(()).expect("awaited below");
             std::future::pending::<Result<_, Failed>>().await
         });
@@ -241,16 +243,19 @@ async fn a_batch_asks_once_for_what_it_misses() {
         instance.read().await;
         instance.take_commands();
         let entries: Vec<_> = (41..=43)
-            .map(|id| versioned_cache::Entry::new(&versioned_cache::Scope::item("user", id), instance::TTL))
+            .map(|id| {
+                versioned_cache::Entry::new(&versioned_cache::Scope::item("user", id), instance::TTL)
+                    .labelled("users", "getById")
+            })
             .collect();
-        let answers = instance.cache.read_many(&entries, async |missing| {
+        let answers = instance.cache.get_or_set_many(&entries, async |missing| {
             assert_eq!(missing, [0, 2]);
             Ok::<_, Failed>(vec![Some(b"first".to_vec()), None])
         });
         let values: Vec<_> = answers.await.expect("fetched").into_iter().map(|answer| answer.value).collect();
         assert_eq!(values, [Some(b"first".to_vec()), Some(b"1".to_vec()), None]);
         instance.take_commands();
-        let all = instance.cache.read_many(&entries, async |_| panic!("everything is cached")).await;
+        let all = instance.cache.get_or_set_many(&entries, async |_| panic!("everything is cached")).await;
         let sources = all.map(|answers| answers.into_iter().map(|answer| answer.status.source).collect::<Vec<_>>());
         assert_eq!(sources, Ok::<_, Failed>(vec![Source::Hit; 3]));
         assert_eq!(instance.take_commands(), ["MGET"]);

@@ -1,11 +1,10 @@
-//! Trying the interleavings. An execution cannot be copied, so the search repeats the path to a state whenever it needs
-//! that state again, and remembers digests of the states it has been in.
+//! Requests under way in the simulated world, and what may happen to them.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
+use interleavings::Execution as _;
 use versioned_cache::Settings;
 
 use crate::redis::Value;
@@ -87,7 +86,7 @@ impl Execution {
         let own = || if scenario.shared_instance { Rc::clone(&shared) } else { cache(&world, scenario.settings) };
         let mut tasks: Vec<Option<Task>> =
             scenario.roles.iter().enumerate().map(|(at, role)| Some(task(*role, at, &world, &own()))).collect();
-        tasks.push(Some(task(Role::Reader(1), count, &world, &own())));
+        tasks.push(Some(task(Role::warming(&scenario.roles), count, &world, &own())));
         let mut execution = Self {
             world,
             tasks,
@@ -121,12 +120,29 @@ impl Execution {
         }
     }
 
-    pub fn violation(&self) -> Option<String> {
-        self.world.borrow().violation.clone()
+    /// Of requests that do the same, on instances that are the same, it does not matter which is first.
+    fn may_begin(&self, at: usize) -> bool {
+        let world = self.world.borrow();
+        self.shared || at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
     }
 
+    fn kill(&mut self, at: usize) {
+        let sent: Vec<(usize, Step)> = {
+            let world = self.world.borrow();
+            let of_task = world.waiting.iter().filter(|(id, _)| id.0 == at);
+            of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
+        };
+        self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
+        self.tasks[at] = None;
+        self.world.borrow_mut().forget(at);
+    }
+}
+
+impl interleavings::Execution for Execution {
+    type Action = Action;
+
     /// The steps that may be taken, then the faults that may happen.
-    pub fn enabled(&self) -> Vec<Action> {
+    fn enabled(&self) -> Vec<Action> {
         let world = self.world.borrow();
         let mut actions: Vec<Action> =
             world.waiting.keys().filter(|id| self.may_begin(id.0)).copied().map(Action::Grant).collect();
@@ -140,8 +156,11 @@ impl Execution {
         let marks = |value: &Value| matches!(value, Value::Marks(_));
         if self.faults.evictions > 0 {
             // Without an entry under a version that is not current, whoever still asks for it only gets a newer row.
-            let version = world.redis.int("user:version:42").map(|number| number.to_string());
-            let current = |key: &str| !key.contains("-v") || version.as_ref().is_some_and(|now| key.ends_with(now));
+            let version = world.redis.int("user:version:42").map(|number| format!("-v{number}:"));
+            let generation = |key: &str| key.starts_with("cache:generation:") && !world.rules.evict_generations;
+            let current = |key: &str| {
+                !generation(key) && (!key.contains("-v") || version.as_ref().is_some_and(|now| key.contains(now)))
+            };
             let evictable = world.redis.0.iter().filter(|(key, value)| !marks(value) && current(key));
             actions.extend(evictable.map(|(key, _)| Action::Evict(key.clone())));
         }
@@ -154,13 +173,11 @@ impl Execution {
         actions
     }
 
-    /// Of requests that do the same, on instances that are the same, it does not matter which is first.
-    fn may_begin(&self, at: usize) -> bool {
-        let world = self.world.borrow();
-        self.shared || at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
+    fn is_step(action: &Action) -> bool {
+        matches!(action, Action::Grant(_))
     }
 
-    pub fn apply(&mut self, action: &Action) {
+    fn apply(&mut self, action: &Action) {
         match action {
             Action::Grant(id) => {
                 self.world.borrow_mut().grant(*id);
@@ -194,15 +211,8 @@ impl Execution {
         }
     }
 
-    fn kill(&mut self, at: usize) {
-        let sent: Vec<(usize, Step)> = {
-            let world = self.world.borrow();
-            let of_task = world.waiting.iter().filter(|(id, _)| id.0 == at);
-            of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
-        };
-        self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
-        self.tasks[at] = None;
-        self.world.borrow_mut().forget(at);
+    fn violation(&self) -> Option<String> {
+        self.world.borrow().violation.clone()
     }
 
     fn digest(&self) -> u64 {
@@ -213,81 +223,5 @@ impl Execution {
             task.is_some().hash(&mut hasher);
         }
         hasher.finish()
-    }
-}
-
-/// What an exploration came to.
-#[derive(Debug)]
-pub struct Report {
-    pub states: usize,
-    pub steps: u64,
-    /// The first violation found, and the way there.
-    pub violation: Option<(String, Vec<Action>)>,
-}
-
-/// Tries all interleavings of a scenario, and all faults at all times.
-pub fn exhaust(scenario: &Scenario) -> Report {
-    let mut search = Search { scenario, seen: HashSet::new(), steps: 0, path: Vec::new() };
-    let violation = search.from(Execution::new(scenario));
-    Report { states: search.seen.len(), steps: search.steps, violation: violation.map(|what| (what, search.path)) }
-}
-
-struct Search<'a> {
-    scenario: &'a Scenario,
-    seen: HashSet<u64>,
-    steps: u64,
-    path: Vec<Action>,
-}
-
-impl Search<'_> {
-    fn from(&mut self, execution: Execution) -> Option<String> {
-        if !self.seen.insert(execution.digest()) {
-            return None;
-        }
-        let actions = execution.enabled();
-        let mut here = Some(execution);
-        for (at, action) in actions.iter().enumerate() {
-            let last = at + 1 == actions.len();
-            let mut next = if last { here.take().expect("taken once") } else { self.replay() };
-            next.apply(action);
-            self.steps += 1;
-            self.path.push(action.clone());
-            let violation = next.violation().or_else(|| self.from(next));
-            if violation.is_some() {
-                return violation;
-            }
-            self.path.pop();
-        }
-        None
-    }
-
-    fn replay(&self) -> Execution {
-        let mut execution = Execution::new(self.scenario);
-        for action in &self.path {
-            execution.apply(action);
-        }
-        execution
-    }
-}
-
-/// One walk through a scenario with random choices; the violation and the way there, if there is one.
-pub fn walk(scenario: &Scenario, seed: u64) -> Option<(String, Vec<Action>)> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut execution = Execution::new(scenario);
-    let mut path = Vec::new();
-    loop {
-        let actions = execution.enabled();
-        let steps = actions.iter().filter(|action| matches!(action, Action::Grant(_))).count();
-        if steps == 0 {
-            return None;
-        }
-        // Faults come now and then, not at every turn; else nothing would ever get done.
-        let range = if steps < actions.len() && random.u32(..12) == 0 { steps..actions.len() } else { 0..steps };
-        let action = actions[random.usize(range)].clone();
-        execution.apply(&action);
-        path.push(action);
-        if let Some(what) = execution.violation() {
-            return Some((what, path));
-        }
     }
 }

@@ -1,0 +1,171 @@
+//! Named entries: what clients set, get and invalidate one by one.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use versioned_cache::{Entry, Settings, Source, Stored, Ttl};
+
+use crate::instance::{Client, Failed, Instance, on_redis};
+use crate::row;
+
+const TTL: Ttl = Ttl { found_s: 60, absent_s: 5 };
+
+fn entry(name: &str) -> Entry {
+    Entry::named("kv", "get", name, TTL).checked_by(|value| value.starts_with(b"{"))
+}
+
+#[tokio::test]
+async fn a_hit_is_one_command_whatever_is_known_before() {
+    on_redis(async |server| {
+        let setter = Instance::new(&server, &row(1), Settings::default());
+        setter.cache.set(&entry("a"), b"{1}").await.expect("Redis answers");
+        for _ in 0..2 {
+            let reader = Instance::new(&server, &row(1), Settings::default());
+            let fetch = async || -> Result<_, Failed> { panic!("it is there") };
+            let answer = reader.cache.get_or_set(&entry("a"), fetch).await.expect("a hit");
+            assert_eq!((answer.value, answer.status.source), (Some(b"{1}".to_vec()), Source::Hit));
+            assert_eq!(reader.take_commands(), ["MGET"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_are_got_and_set_with_as_many_round_trips_as_one() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let values: Vec<_> = (0..100).map(|n| (entry(&n.to_string()), format!("{{{n}}}").into_bytes())).collect();
+        instance.cache.set(&entry("first"), b"{}").await.expect("Redis answers");
+        instance.take_commands();
+        instance.cache.mset(&values).await.expect("Redis answers");
+        let commands = instance.take_commands();
+        assert_eq!(commands.iter().filter(|command| *command == "MSET").count(), 1);
+        assert_eq!(commands.iter().filter(|command| *command == "MGET").count(), 1, "are the generations current?");
+        let mut entries: Vec<_> = values.iter().map(|(entry, _)| entry.clone()).collect();
+        entries.push(entry("missing"));
+        let found = instance.cache.mget(&entries).await.expect("Redis answers");
+        // The missing one's version is started.
+        assert_eq!(instance.take_commands(), ["MGET", "SET"]);
+        assert_eq!(found.len(), 101);
+        assert_eq!(found[100], None);
+        for (n, cached) in found[..100].iter().enumerate() {
+            let cached = cached.as_ref().expect("it was set");
+            assert_eq!(cached.value, format!("{{{n}}}").into_bytes());
+            assert!((59_000..=60_000).contains(&cached.ttl_ms), "{}", cached.ttl_ms);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_set_ends_in_time() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server);
+        instance.cache.set(&entry("a"), b"{}").await.expect("Redis answers");
+        for key in ["cache:entry:kv:get:a", "cache:version:kv:get:a"] {
+            let left = client.say(&format!("PTTL {key}")).await[0].as_int().expect("a number");
+            assert!((59_000..=60_000).contains(&left), "{key}: {left}");
+        }
+        assert_eq!(instance.cache.exists(&entry("b")).await, Ok(None));
+        assert!(instance.cache.delete(&entry("a")).await.expect("Redis answers"));
+        assert!(!instance.cache.delete(&entry("a")).await.expect("Redis answers"));
+        assert_eq!(instance.cache.get(&entry("a")).await, Ok(None));
+    })
+    .await;
+}
+
+/// Race: a fetch is under way, the entry is set (or deleted), the fetch ends. What was set stays; what was fetched
+/// before a deletion is not stored for anybody.
+#[tokio::test]
+async fn a_slow_fetch_replaces_nothing_newer() {
+    on_redis(async |server| {
+        let slow = Instance::new(&server, &row(1), Settings::default());
+        let other = Instance::new(&server, &row(1), Settings::default());
+        let (a, b) = (entry("a"), entry("b"));
+        let answer = slow.cache.get_or_set(&a, async || {
+            other.cache.set(&entry("a"), b"{new}").await.expect("Redis answers");
+            Ok::<_, Failed>(Some(b"{old}".to_vec()))
+        });
+        let answer = answer.await.expect("fetched");
+        assert_eq!((answer.value, answer.status.source), (Some(b"{old}".to_vec()), Source::Miss(Stored::Overtaken)));
+        assert_eq!(other.cache.get(&entry("a")).await.expect("Redis answers").expect("set").value, b"{new}");
+
+        let answer = slow.cache.get_or_set(&b, async || {
+            other.cache.delete(&entry("b")).await.expect("Redis answers");
+            Ok::<_, Failed>(Some(b"{old}".to_vec()))
+        });
+        assert_eq!(answer.await.expect("fetched").value, Some(b"{old}".to_vec()));
+        assert_eq!(other.cache.get(&entry("b")).await, Ok(None));
+        let again = slow.cache.get_or_set(&b, async || Ok::<_, Failed>(Some(b"{new}".to_vec())));
+        assert_eq!(again.await.expect("fetched").status.source, Source::Miss(Stored::Yes));
+    })
+    .await;
+}
+
+/// Race: two set the same entry at once. One of them wins, with its version: never a value that nobody can read.
+#[tokio::test]
+async fn of_two_who_set_one_wins() {
+    on_redis(async |server| {
+        let instances: Vec<_> = (0..4).map(|_| Instance::new(&server, &row(1), Settings::default())).collect();
+        for round in 0..50 {
+            let name = entry(&round.to_string());
+            let sets = instances.iter().enumerate().map(|(at, instance)| {
+                let name = name.clone();
+                async move { instance.cache.set(&name, format!("{{{at}}}").as_bytes()).await }
+            });
+            for outcome in futures_util::future::join_all(sets).await {
+                outcome.expect("Redis answers");
+            }
+            assert!(instances[0].cache.get(&name).await.expect("Redis answers").is_some(), "round {round}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_wrote_is_missing_and_replaced() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server);
+        let fetched = Rc::new(Cell::new(0));
+        let read = async || {
+            let fetched = Rc::clone(&fetched);
+            let fetch = async move || {
+                fetched.set(fetched.get() + 1);
+                Ok::<_, Failed>(Some(b"{}".to_vec()))
+            };
+            instance.cache.get_or_set(&entry("a"), fetch).await.expect("fetched").status.source
+        };
+        read().await;
+        for garbage in
+            ["SET cache:entry:kv:get:a garbage", "SET cache:entry:kv:get:a 1:0", "HSET cache:entry:kv:get:a b c"]
+        {
+            client.say("DEL cache:entry:kv:get:a").await;
+            client.say(garbage).await;
+            assert_eq!(read().await, Source::Miss(Stored::Yes), "{garbage}");
+            assert_eq!(read().await, Source::Hit, "{garbage}");
+        }
+        assert_eq!(fetched.get(), 4);
+        // Ours, but not what the check expects.
+        instance.cache.set(&entry("a"), b"not an object").await.expect("Redis answers");
+        assert_eq!(read().await, Source::Miss(Stored::Yes));
+        let counters = instance.cache.stats().await.expect("Redis answers").total();
+        assert_eq!((counters.corrupt, counters.fills, counters.hits, counters.misses), (3, 5, 3, 5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn absence_is_cached_too() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let nothing = async || Ok::<_, Failed>(None);
+        assert_eq!(instance.cache.get_or_set(&entry("a"), nothing).await.expect("fetched").value, None);
+        let fetch = async || -> Result<_, Failed> { panic!("it is known") };
+        let again = instance.cache.get_or_set(&entry("a"), fetch).await.expect("known");
+        assert_eq!((again.value, again.status.source, again.status.ttl_s), (None, Source::Hit, Some(5)));
+        assert_eq!(instance.cache.get(&entry("a")).await, Ok(None), "there is no value to get");
+    })
+    .await;
+}

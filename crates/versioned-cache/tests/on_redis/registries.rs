@@ -1,0 +1,227 @@
+//! What is cached, by operation and by user: listed, counted, invalidated.
+
+use redis_port::{Reply, Runtime, native::NativeRuntime};
+use versioned_cache::{Entry, Listed, Scope, Settings, Ttl};
+
+use crate::instance::{Client, Failed, Instance, list, on_redis};
+use crate::row;
+
+const TTL: Ttl = Ttl { found_s: 60, absent_s: 5 };
+
+async fn filled(instance: &Instance, entry: &Entry) {
+    let fetch = async || Ok::<_, Failed>(Some(b"{}".to_vec()));
+    instance.cache.get_or_set(entry, fetch).await.expect("fetched");
+}
+
+async fn is_cached(instance: &Instance, entry: &Entry) -> bool {
+    // A failed fetch leaves nothing behind.
+    let fetch = async || Err(Failed { may_still_commit: false });
+    instance.cache.get_or_set(entry, fetch).await.is_ok()
+}
+
+fn seller(page: u64, user: Option<i64>) -> Entry {
+    Entry::described("sellers", "list", &serde_json::json!({"page": page}), user, TTL)
+}
+
+fn user(id: i64) -> Entry {
+    Entry::new(&Scope::user(id), TTL).labelled("users", "getById")
+}
+
+fn users() -> Entry {
+    Entry::new(&list(), TTL).labelled("users", "list")
+}
+
+fn key(name: &str) -> Entry {
+    Entry::named("kv", "get", name, TTL)
+}
+
+/// Several entries of several modules.
+async fn everything(instance: &Instance) -> Vec<Entry> {
+    let entries =
+        vec![user(1), user(2), users(), users().query("limit=2"), seller(1, None), seller(1, Some(1)), key("a")];
+    for entry in &entries {
+        filled(instance, entry).await;
+    }
+    entries
+}
+
+async fn cached(instance: &Instance, entries: &[Entry]) -> Vec<bool> {
+    let mut cached = Vec::new();
+    for entry in entries {
+        cached.push(is_cached(instance, entry).await);
+    }
+    cached
+}
+
+#[tokio::test]
+async fn each_invalidation_takes_its_own_and_nothing_else() {
+    on_redis(async |server| {
+        let filler = Instance::new(&server, &row(1), Settings::default());
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server);
+        client.say("SET locks:cache token").await;
+        client.say("SET user:cache:mine 1").await;
+        let (t, f) = (true, false);
+
+        let entries = everything(&filler).await;
+        assert_eq!(instance.cache.invalidate_operation("users", "getById").await, Ok(2));
+        assert_eq!(cached(&filler, &entries).await, [f, f, t, t, t, t, t]);
+
+        let entries = everything(&filler).await;
+        assert_eq!(instance.cache.invalidate_module("users").await, Ok(4));
+        assert_eq!(cached(&filler, &entries).await, [f, f, f, f, t, t, t]);
+
+        let entries = everything(&filler).await;
+        assert_eq!(instance.cache.invalidate_user(1).await, Ok(2));
+        assert_eq!(cached(&filler, &entries).await, [f, t, t, t, t, f, t]);
+
+        let entries = everything(&filler).await;
+        assert_eq!(instance.cache.invalidate_matching("kv", "get", "*").await, Ok(1));
+        assert_eq!(cached(&filler, &entries).await, [t, t, t, t, t, t, f]);
+
+        let entries = everything(&filler).await;
+        assert_eq!(instance.cache.clear().await, Ok(7));
+        assert_eq!(cached(&filler, &entries).await, [f; 7]);
+        assert_eq!(instance.cache.invalidate_module("nobody").await, Ok(0));
+        assert_eq!(
+            client.say("MGET locks:cache user:cache:mine").await,
+            ["token", "1"].map(|it| Reply::Bytes(it.into()))
+        );
+    })
+    .await;
+}
+
+/// The registries may be evicted: then less is counted and removed, and all is outdated all the same.
+#[tokio::test]
+async fn without_registries_invalidation_holds() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server);
+        for module in ["users", "sellers", "kv"] {
+            let entries = everything(&instance).await;
+            for registry in client.say("KEYS cache:registry:*").await {
+                let registry = String::from_utf8(registry.into_bytes().expect("a name")).expect("text");
+                client.say(&format!("DEL {registry}")).await;
+            }
+            client.say("DEL cache:operations").await;
+            assert_eq!(instance.cache.invalidate_module(module).await, Ok(0));
+            for (entry, cached) in entries.iter().zip(cached(&instance, &entries).await) {
+                assert_eq!(cached, !format!("{entry:?}").contains(&format!("module: \"{module}\"")), "{entry:?}");
+            }
+        }
+        let entries = everything(&instance).await;
+        client.say("DEL cache:operations").await;
+        instance.cache.clear().await.expect("Redis answers");
+        assert_eq!(cached(&instance, &entries).await, [false; 7]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_is_listed_page_by_page() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        everything(&instance).await;
+        let mut all: Vec<Listed> = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = instance.cache.entries(None, None, cursor.as_deref(), 2).await.expect("Redis answers");
+            let page = page.expect("a cursor of its own");
+            assert!(page.entries.len() <= 2);
+            all.extend(page.entries);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        let of = |module: &str| all.iter().filter(|entry| entry.module == module).count();
+        assert_eq!((of("users"), of("sellers"), of("kv"), all.len()), (4, 2, 1, 7), "{all:?}");
+        assert!(all.iter().all(|entry| (50_000..=66_000).contains(&entry.ttl_ms) && entry.size >= 2), "{all:?}");
+        let one = instance.cache.entries(Some("kv"), Some("get"), None, 10).await.expect("Redis answers");
+        let one = one.expect("the first page").entries;
+        assert_eq!(one[0].key, "cache:entry:kv:get:a");
+        assert_eq!(instance.cache.entries(None, None, Some("nonsense"), 2).await, Ok(None));
+        instance.cache.delete(&key("a")).await.expect("Redis answers");
+        let rest = instance.cache.entries(Some("kv"), None, None, 10).await.expect("Redis answers");
+        assert_eq!(rest.expect("the first page").entries, []);
+        let counted = instance.cache.registered().await.expect("Redis answers");
+        assert_eq!(counted.iter().map(|of| of.keys).sum::<u64>(), 6, "{counted:?}");
+        // What was evicted is not listed, though its registration stays until its end.
+        let seller = all.iter().find(|entry| entry.module == "sellers").expect("listed above");
+        Client::new(&server).say(&format!("DEL {}", seller.key)).await;
+        let rest = instance.cache.entries(Some("sellers"), None, None, 10).await.expect("Redis answers");
+        assert_eq!(rest.expect("the first page").entries.len(), 1);
+    })
+    .await;
+}
+
+/// Registries end with their last entry, and members that have ended are removed as others come.
+#[tokio::test]
+async fn registries_empty_themselves() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server);
+        let short = Ttl { found_s: 1, absent_s: 1 };
+        for n in 0..200 {
+            filled(&instance, &Entry::named("short", "get", &n.to_string(), short)).await;
+        }
+        filled(&instance, &Entry::named("gone", "get", "x", short)).await;
+        filled(&instance, &Entry::named("short", "get", "stays", TTL)).await;
+        assert_eq!(client.say("ZCARD cache:registry:short:get").await, [Reply::Int(201)]);
+        until(async || {
+            let registered = instance.cache.registered().await.expect("Redis answers");
+            registered.iter().map(|of| of.keys).sum::<u64>() == 1
+        })
+        .await;
+        // Whoever registers cleans up, a bounded number at a time.
+        let ended = async || {
+            let now = NativeRuntime::new().unix_ms();
+            let count = client.say(&format!("ZCOUNT cache:registry:short:get -inf {now}")).await;
+            count[0].as_int().expect("a number")
+        };
+        let mut before = 200;
+        let mut n = 0;
+        while before > 0 {
+            filled(&instance, &Entry::named("short", "get", &format!("new {n}"), TTL)).await;
+            n += 1;
+            let now = ended().await;
+            // More than one step may have been taken since, for it is taken after the answer.
+            assert!(before - now <= 64 * 2, "{before} to {now} at once");
+            before = now;
+            assert!(n < 400, "nothing is removed");
+        }
+        until(async || client.say("EXISTS cache:registry:gone:get").await == [Reply::Int(0)]).await;
+    })
+    .await;
+}
+
+/// Waits until `done`, for up to 5 s.
+async fn until(done: impl AsyncFn() -> bool) {
+    let runtime = NativeRuntime::new();
+    while !done().await {
+        assert!(runtime.monotonic_ms() < 5_000, "it does not come");
+        runtime.sleep(10).await;
+    }
+}
+
+#[tokio::test]
+async fn counters_survive_an_outage_and_a_reset_zeroes_them() {
+    on_redis(async |mut server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        filled(&instance, &key("a")).await;
+        server.kill().await.expect("it runs");
+        filled(&instance, &key("a")).await;
+        assert!(instance.cache.stats().await.is_err());
+        server.restart().await.expect("it starts");
+        until(async || {
+            let counters = instance.cache.stats().await.map(|stats| stats.total()).unwrap_or_default();
+            counters.bypasses == 1
+        })
+        .await;
+        instance.cache.reset_stats().await.expect("Redis answers");
+        assert_eq!(instance.cache.stats().await.expect("Redis answers").0.len(), 0);
+        let server = instance.cache.server().await.expect("Redis answers");
+        assert!(server.used_memory > 100_000, "{server:?}");
+    })
+    .await;
+}
