@@ -107,6 +107,6 @@ impl Api {
     }
 }
 
-async fn send(request: RequestBuilder) -> Response {
+pub(crate) async fn send(request: RequestBuilder) -> Response {
     request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
 }

@@ -11,6 +11,9 @@ use crate::database::{Shared, migrations};
 use crate::host::Launch;
 use crate::{Api, Database, Host, Redis};
 
+/// The admin token of every [`App`] that is not given another one.
+pub const ADMIN_TOKEN: &str = "the-admin-token-of-the-tests";
+
 /// A running application with a Redis server and a database of its own. Everything ends with it.
 ///
 /// It derefs to [`Api`]: `app.get_user(1)`. Its parts are fields, so that a task may break one (`app.redis.restart()`)
@@ -27,7 +30,7 @@ pub struct App {
     pub database: Database,
     postgres: Option<PostgresServer>,
     /// Last: what is above writes into it until it is dropped.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl App {
@@ -54,6 +57,16 @@ impl App {
     /// Kills the host with SIGKILL.
     pub async fn kill_host(&mut self) {
         self.host.kill().await;
+    }
+
+    /// Starts a second host of the same application, with the same variables and on the same stores but on a port of its
+    /// own, as where the application runs on several machines. Returns it with a client of it.
+    pub async fn second_host(&self) -> (Host, Api) {
+        let folder = self.folder.path().join("second-host");
+        std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("there is a second host already: {error}"));
+        let host = self.host.start_another(&folder).await;
+        let api = Api::new(&host.url());
+        (host, api)
     }
 
     /// Kills the host if it runs, and starts it again on the same port.
@@ -127,11 +140,12 @@ impl Builder {
             ("redis_egress".to_owned(), redis.url()),
             ("database_url".to_owned(), database.url().to_owned()),
             ("database_egress".to_owned(), database.egress()),
+            ("admin_token".to_owned(), ADMIN_TOKEN.to_owned()),
         ];
         variables.extend(self.variables);
         let manifest = self.manifest.unwrap_or_else(|| "spin.toml".into());
         let host = Host::start(Launch { manifest, variables, args: self.host_args }, folder.path()).await;
-        App { api: Api::new(&host.url()), host, redis, database, postgres, _folder: folder }
+        App { api: Api::new(&host.url()), host, redis, database, postgres, folder }
     }
 
     async fn store(&self, folder: &TempDir) -> (Option<PostgresServer>, Database) {

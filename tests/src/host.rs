@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(120);
 const LOG: &str = "host.log";
 
 /// What the host is started with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Launch {
     /// Below the workspace.
     pub manifest: String,
@@ -36,6 +36,11 @@ impl Host {
         let port = Port::reserve().unwrap_or_else(|error| panic!("{error}"));
         let process = spawn(&launch, folder, port.number()).await;
         Self { launch, folder: folder.into(), port, process }
+    }
+
+    /// Starts another one the same way, which writes into `folder`. It must not outlive the stores that they share.
+    pub(crate) async fn start_another(&self, folder: &Path) -> Self {
+        Self::start(self.launch.clone(), folder).await
     }
 
     /// `http://127.0.0.1:port`.

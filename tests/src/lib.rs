@@ -15,16 +15,24 @@
 
 mod api;
 mod app;
+mod cache_api;
 mod database;
 pub mod history;
 mod host;
+mod lock_api;
 mod monitor;
+mod origin;
 mod redis;
+mod until;
 pub mod workload;
 
 pub use api::Api;
-pub use app::{App, Builder};
+pub use app::{ADMIN_TOKEN, App, Builder};
+pub use cache_api::percent_encoded;
 pub use database::Database;
 pub use host::Host;
+pub use lock_api::Grant;
 pub use monitor::{Command, Monitor};
+pub use origin::{Asked, Origin, Reply};
 pub use redis::Redis;
+pub use until::until;

@@ -51,6 +51,20 @@ async fn a_host_comes_back_on_its_port_and_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn a_second_host_shares_the_stores_and_outlives_the_first() {
+    let mut app = App::spawn().await;
+    let (mut host, api) = app.second_host().await;
+    assert_ne!(host.url(), app.host.url());
+    let id = app.given_user_id("ada").await;
+    assert_eq!(api.get_user(id).await.status(), 200);
+    app.kill_host().await;
+    assert_eq!(api.get_user(id).await.status(), 200);
+    app.restart_host().await;
+    host.kill().await;
+    assert_eq!(app.get_user(id).await.status(), 200);
+}
+
+#[tokio::test]
 async fn a_private_postgres_may_be_broken() {
     let mut app = App::builder().private_postgres().variable("cache_enabled", "false").spawn().await;
     let id = app.given_user_id("ada").await;

@@ -1,5 +1,6 @@
 //! The commands of the project: `cargo xtask help`.
 
+mod admin_token;
 mod bench;
 mod build;
 mod check;

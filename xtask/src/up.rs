@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use dev_servers::{Output, Process, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin_token::AdminToken;
 use crate::build::QUICK;
 use crate::data::Data;
 use crate::step::Steps;
@@ -35,6 +36,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     let data = Data::take(&format!("`cargo xtask up` at http://{listen}"))?;
     check_address(&listen)?;
+    let admin = AdminToken::choose(&host_args, data.folder())?;
 
     let mut steps = Steps::new(5);
     let step = steps.next("looking for the tools");
@@ -56,7 +58,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     };
     drop(step);
     let step = steps.next("starting the application");
-    let mut host = start_host(&program, &listen, &host_args, &stores)?;
+    let mut host = start_host(&program, &listen, &host_args, &stores, &admin)?;
     let ready = host.until(START, async || TcpStream::connect(&listen).is_ok());
     tokio::select! {
         ready = ready => ready?,
@@ -64,7 +66,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     drop(step);
 
-    announce(&listen, &stores, &data)?;
+    announce(&listen, &stores, &data, &admin)?;
     let ended = loop {
         tokio::select! {
             () = stop.asked() => break None,
@@ -86,10 +88,17 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
 }
 
-fn start_host(program: &Path, listen: &str, host_args: &[String], stores: &Stores) -> Result<Process> {
+fn start_host(
+    program: &Path,
+    listen: &str,
+    host_args: &[String],
+    stores: &Stores,
+    admin: &AdminToken,
+) -> Result<Process> {
     let mut command = Command::new(program);
     command.current_dir(workspace::root()).args(["up", "--from", "spin.toml", "--listen", listen]);
     stores.add_variables(&mut command)?;
+    admin.add_to(&mut command);
     command.args(host_args);
     Ok(Process::spawn("the host", command, Output::Inherited, Signal::TERM)?)
 }
@@ -104,7 +113,7 @@ fn check_address(listen: &str) -> Result<()> {
     }
 }
 
-fn announce(listen: &str, stores: &Stores, data: &Data) -> Result<()> {
+fn announce(listen: &str, stores: &Stores, data: &Data, admin: &AdminToken) -> Result<()> {
     println!("\nTumbler is up at http://{listen}\n\nRoutes");
     for line in routes::of(&workspace::root().join("spin.toml"))? {
         println!("  {line}");
@@ -113,6 +122,7 @@ fn announce(listen: &str, stores: &Stores, data: &Data) -> Result<()> {
     println!("\nStores\n  {redis}\n  {postgres}\n  `cargo xtask reset` deletes what is ours\n\nTry");
     println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
     println!("  curl -i http://{listen}/users/1");
+    println!("  curl -i http://{listen}/admin/cache/stats -H {}", admin.header_field());
     println!("\nCtrl-C stops everything; the data stays.\n");
     Ok(())
 }

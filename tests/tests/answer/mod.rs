@@ -35,6 +35,25 @@ impl Answer {
         self.header("cache-status").starts_with("tumbler; hit")
     }
 
+    /// Whether the value was fetched and is in the cache now.
+    pub fn is_stored(&self) -> bool {
+        self.header("cache-status").starts_with("tumbler; fwd=miss; stored")
+    }
+
+    /// The seconds that the entry has left, as Cache-Status says (RFC 9211).
+    pub fn ttl(&self) -> u64 {
+        let mut parameters = self.header("cache-status").split("; ").skip(1);
+        let ttl = parameters.find_map(|parameter| parameter.strip_prefix("ttl=")?.parse().ok());
+        ttl.unwrap_or_else(|| panic!("no ttl: {self:?}"))
+    }
+
+    /// The JSON of an answer whose status is 200.
+    pub fn expect_ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        self.json()
+    }
+
     /// Asserts that this is a problem of this status, that it says the same in its body, and that it gives nothing away.
     pub fn expect_problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");

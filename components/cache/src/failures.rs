@@ -1,0 +1,41 @@
+//! What clients are told when a request fails. Texts of Redis and addresses go to the log only.
+
+use problem::{FieldError, Kind, Problem};
+use redis_port::RedisError;
+use spin_adapter::http::Failure;
+
+use crate::origin::OriginError;
+
+/// Redis gave no usable answer, and this request cannot do without.
+pub fn redis(error: RedisError) -> Failure {
+    eprintln!("{error}");
+    Problem::new(Kind::Unavailable, "The cache is out of reach for now.").into()
+}
+
+/// The origin gave no value.
+pub fn origin(error: OriginError) -> Failure {
+    match error {
+        OriginError::TimedOut => Problem::new(Kind::GatewayTimeout, "The origin did not answer in time.").into(),
+        OriginError::Unreachable => {
+            Problem::new(Kind::BadGateway, "The origin is out of reach, or broke off its answer.").into()
+        }
+        OriginError::Unusable(why) => Problem::new(Kind::BadGateway, format!("The origin {why}.")).into(),
+    }
+}
+
+/// There is nothing under this key, here or at the origin.
+pub fn no_such_value() -> Failure {
+    Problem::new(Kind::NotFound, "There is no value under this key.").into()
+}
+
+const TTL_NEEDED: &str = "is needed: the service is set to have no default";
+
+/// The query string says no TTL while `cache_ttl_kv_get` is 0.
+pub fn ttl_parameter_needed() -> Failure {
+    Problem::parameters(vec![FieldError::field("ttl", TTL_NEEDED)]).into()
+}
+
+/// The body says no TTL while `cache_ttl_kv_get` is 0.
+pub fn ttl_member_needed() -> Failure {
+    Problem::validation(vec![FieldError::at("/ttl", TTL_NEEDED)]).into()
+}
