@@ -15,7 +15,10 @@ use serde_path_to_error::{Path, Segment};
 /// [`Kind::MalformedJson`] when `bytes` are not JSON (RFC 8259); [`Kind::Validation`], naming the member, when they
 /// are and a member is unknown, doubled or of the wrong type.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // In what is left out, such as the value of an unknown member, serde_json does not look.
+    let text = str::from_utf8(bytes)
+        .map_err(|error| Problem::new(Kind::MalformedJson, format!("The request body is not valid JSON: {error}.")))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = json_pointer(error.path());
         describe(bytes, &pointer, &error.into_inner())
@@ -138,7 +141,8 @@ mod tests {
         for body in ["", "[", "nul", r#"[{"name": 5"#, "[] []", "[{}],", "[\"\\ud800\"]"] {
             assert_eq!(refused(body), (Kind::MalformedJson, vec![]), "{body:?}");
         }
-        let problem = parse::<Vec<Object<Pet>>>(b"[{\"name\": \"\xff\"}]").unwrap_err();
-        assert_eq!(problem.kind(), Kind::MalformedJson);
+        for body in [&b"[{\"name\": \"\xff\"}]"[..], b"[{\"unknown\": \"\xff\"}]"] {
+            assert_eq!(parse::<Vec<Object<Pet>>>(body).unwrap_err().kind(), Kind::MalformedJson);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Entries as a client handles them, one by one and in bulk: get, set, delete.
 
-use futures_util::future::{join, join_all, join3};
+use futures_util::future::{join_all, join3};
 use redis_port::{Arg, Redis, RedisError, Runtime};
 
 use crate::Cache;
@@ -70,7 +70,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         self.mset(&[(entry.clone(), value.to_vec())]).await
     }
 
-    /// Sets many, each as [`Cache::set`] does: one round trip once this instance knows the generations.
+    /// Sets many, each as [`Cache::set`] does, by one MSET; another round trip (or a few, for hundreds) sets their ends.
     ///
     /// # Errors
     /// Redis does not answer or is full: some may be set.
@@ -109,19 +109,16 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             lives.push((entry.key(basis), ttl_ms));
             stored.push((entry, ttl_ms));
         }
-        // Behind MSET on the same connection. If they should not get there, the end in the envelope counts.
-        let live = async {
-            for some in lives.chunks(WIDTH) {
-                let ends =
-                    some.iter().map(|(key, ms)| self.call("PEXPIRE", vec![key.as_str().into(), Arg::Int(*ms as i64)]));
-                join_all(ends).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
-            }
-            Ok(())
-        };
         let (register, still) = (self.register(&stored), self.still_numbers(&known));
-        let ((set, lives), (), still) = join3(join(self.call_large("MSET", pairs), live), register, still).await;
+        let (set, (), still) = join3(self.call_large("MSET", pairs), register, still).await;
         set?;
-        lives?;
+        // Only now, for commands that are under way together may overtake one another. If this instance dies before, the
+        // end in the envelope counts.
+        for some in lives.chunks(WIDTH) {
+            let ends =
+                some.iter().map(|(key, ms)| self.call("PEXPIRE", vec![key.as_str().into(), Arg::Int(*ms as i64)]));
+            join_all(ends).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+        }
         still
     }
 

@@ -1,5 +1,6 @@
 //! `spin:redis@3.0.0`: each connection that a component opens is a TCP connection of its own. Commands of concurrent
-//! requests on one connection are sent in the order of the calls, without waiting for each other's answers.
+//! requests on one connection are sent without waiting for each other's answers: in the order of the calls, but for what
+//! tokio puts off when its budget for a turn has run out (as on Spin).
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Value, cmd};

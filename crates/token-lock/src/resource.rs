@@ -1,0 +1,113 @@
+//! What can be locked, and the names of its keys in Redis: the only place where they are made.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `locks:{resource}` | string, TTL | the token of the holder |
+//! | `fencing:{resource}` | integer, TTL | the fencing number drawn last |
+
+use std::fmt;
+
+const LOCK_PREFIX: &str = "locks:";
+const FENCING_PREFIX: &str = "fencing:";
+
+/// The name of something that only one may use at a time: 1 to [`Resource::MAX_BYTES`] bytes of UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource(String);
+
+/// Why a text names no resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidResource {
+    /// It is empty.
+    Empty,
+    /// It is longer than [`Resource::MAX_BYTES`].
+    TooLong,
+    /// A key that is not under `locks:`.
+    NotALock,
+}
+
+impl Resource {
+    /// The longest name, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
+    /// The resource called `name`.
+    ///
+    /// # Errors
+    /// [`InvalidResource::Empty`], [`InvalidResource::TooLong`].
+    pub fn new(name: impl Into<String>) -> Result<Self, InvalidResource> {
+        let name = name.into();
+        match name.len() {
+            0 => Err(InvalidResource::Empty),
+            1..=Self::MAX_BYTES => Ok(Self(name)),
+            _ => Err(InvalidResource::TooLong),
+        }
+    }
+
+    /// The resource whose lock is kept under `key`, which is [`Resource::key`]'s inverse.
+    ///
+    /// # Errors
+    /// [`InvalidResource::NotALock`] when the key is not under `locks:`, else as [`Resource::new`].
+    pub fn from_key(key: &str) -> Result<Self, InvalidResource> {
+        Self::new(key.strip_prefix(LOCK_PREFIX).ok_or(InvalidResource::NotALock)?)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of its lock, `locks:{name}`.
+    pub fn key(&self) -> String {
+        [LOCK_PREFIX, &self.0].concat()
+    }
+
+    /// The key of its fencing counter. No lock's key begins like this, so no lock can be a counter.
+    pub(crate) fn fencing_key(&self) -> String {
+        [FENCING_PREFIX, &self.0].concat()
+    }
+
+    /// The pattern that matches the keys of all locks.
+    pub(crate) const ALL_KEYS: &str = "locks:*";
+}
+
+impl fmt::Display for InvalidResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("must not be empty"),
+            Self::TooLong => write!(f, "must have at most {} bytes", Resource::MAX_BYTES),
+            Self::NotALock => write!(f, "must begin with {LOCK_PREFIX}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidResource {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_1_to_512_bytes() {
+        assert_eq!(Resource::new(""), Err(InvalidResource::Empty));
+        assert_eq!(Resource::new("x".repeat(513)), Err(InvalidResource::TooLong));
+        assert_eq!(Resource::new("é".repeat(257)), Err(InvalidResource::TooLong), "bytes, not letters");
+        assert_eq!(Resource::new("x".repeat(512)).expect("valid").name().len(), 512);
+    }
+
+    #[test]
+    fn only_keys_of_locks_are_taken_for_such() {
+        let resource = Resource::new("orders:7").expect("valid");
+        assert_eq!(resource.key(), "locks:orders:7");
+        assert_eq!(Resource::from_key("locks:orders:7"), Ok(resource));
+        assert_eq!(Resource::from_key("locks:"), Err(InvalidResource::Empty));
+        for key in ["", "locks", "user:cache:1-v2", "fencing:orders:7", "LOCKS:orders:7", " locks:x"] {
+            assert_eq!(Resource::from_key(key), Err(InvalidResource::NotALock), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_counter_is_no_lock() {
+        let odd = Resource::new("fencing:locks:x").expect("valid");
+        assert_eq!(odd.key(), "locks:fencing:locks:x");
+        assert_eq!(Resource::from_key(&odd.fencing_key()), Err(InvalidResource::NotALock));
+    }
+}

@@ -1,0 +1,99 @@
+//! Explores the crate's real code over simulated Redis servers: all interleavings of a few clients that acquire, extend
+//! and release, with locks that expire and clients that die or are paused at every point, and random ones of more.
+//!
+//! - Invariant 5: no release or extension ever touches another holder's lock.
+//! - Invariant 6: numbers only grow, whatever is evicted or lost; a grant's is greater than those before it.
+//! - No two clients trust the lock at the same time, and nobody trusts it longer than the server keeps it.
+//! - A release says that it removed the lock if and only if it did.
+//!
+//! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
+
+mod caught;
+mod checks;
+mod execution;
+mod ports;
+mod random;
+mod redis;
+mod step;
+mod tasks;
+mod wait;
+mod weakness;
+mod world;
+
+use execution::{Execution, Faults, Scenario, story};
+use interleavings::exhaust;
+use redis::Flavour;
+use tasks::Role::{Brief, Holder};
+use world::Rules;
+
+const RULES: Rules = Rules { servers: 1, flavour: Flavour::Plain, weakness: None, locks_may_vanish: false };
+const NONE: Faults = Faults { half_ttls: 0, ttls: 0, delays: 0, evictions: 0, flushes: 0 };
+/// Enough for a lock to end, and for half of the next one.
+const EXPIRY: Faults = Faults { half_ttls: 3, ..NONE };
+
+fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
+    Scenario { roles: roles.to_vec(), warm, faults, rules: RULES }
+}
+
+fn on(flavour: Flavour, scenario: Scenario) -> Scenario {
+    Scenario { rules: Rules { flavour, ..scenario.rules }, ..scenario }
+}
+
+/// On three servers that release with a single command.
+fn on_three(scenario: Scenario) -> Scenario {
+    Scenario { rules: Rules { servers: 3, flavour: Flavour::Valkey9, ..scenario.rules }, ..scenario }
+}
+
+fn vanishing(scenario: Scenario) -> Scenario {
+    Scenario { rules: Rules { locks_may_vanish: true, ..scenario.rules }, ..scenario }
+}
+
+fn holds(name: &str, scenario: &Scenario) {
+    let report = exhaust(|| Execution::new(scenario));
+    println!("{name}: {} states, {} steps", report.states, report.steps);
+    if let Some((what, path)) = report.violation {
+        panic!("{name}: {what}\n{}", story(scenario, &path));
+    }
+    assert!(report.states > 100, "{name} explores next to nothing");
+}
+
+#[test]
+fn three_clients_whose_locks_expire() {
+    holds("expiry", &scenario(&[Holder(1), Holder(1), Holder(1)], true, EXPIRY));
+}
+
+#[test]
+fn answers_that_are_late() {
+    let faults = Faults { delays: 1, ..EXPIRY };
+    holds("late answers", &scenario(&[Holder(1), Holder(1)], true, faults));
+}
+
+#[test]
+fn three_clients_with_single_commands_of_valkey() {
+    let faults = Faults { delays: 1, ..EXPIRY };
+    holds("Valkey 9", &on(Flavour::Valkey9, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
+}
+
+#[test]
+fn three_clients_with_single_commands_of_redis() {
+    let faults = Faults { delays: 1, ..EXPIRY };
+    holds("Redis 8.4", &on(Flavour::Redis84, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
+}
+
+#[test]
+fn a_counter_that_starts() {
+    let faults = Faults { ttls: 1, ..NONE };
+    holds("cold counter", &on(Flavour::Valkey9, scenario(&[Brief(1), Brief(1), Brief(1)], false, faults)));
+}
+
+#[test]
+fn a_counter_that_is_evicted() {
+    let faults = Faults { ttls: 1, evictions: 1, ..NONE };
+    holds("evicted counter", &on(Flavour::Valkey9, scenario(&[Brief(1), Brief(1)], false, faults)));
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_while_locks_are_held() {
+    let faults = Faults { flushes: 1, ..NONE };
+    holds("flush", &vanishing(scenario(&[Brief(1), Brief(1)], true, faults)));
+}

@@ -1,0 +1,50 @@
+//! What is too large to be tried out: random walks.
+
+use interleavings::walk;
+
+use crate::execution::{Execution, Faults, Scenario, story};
+use crate::redis::Flavour;
+use crate::tasks::Role::{Brief, Holder};
+use crate::world::Rules;
+use crate::{NONE, on, on_three, scenario, vanishing};
+
+/// More clients, several locks each, at random. `EXPLORER_SEED` repeats one walk, `EXPLORER_WALKS` sets how many there
+/// are.
+fn at_random(scenarios: &[Scenario], walks: u64) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let seeds = match number("EXPLORER_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = fastrand::u64(..u64::MAX / 2);
+            first..first + number("EXPLORER_WALKS").unwrap_or(walks)
+        }
+    };
+    println!("seeds {seeds:?}");
+    for seed in seeds {
+        for scenario in scenarios {
+            if let Some((what, path)) = walk(Execution::new(scenario), seed) {
+                panic!("EXPLORER_SEED={seed} repeats this: {what}\n{}", story(scenario, &path));
+            }
+        }
+    }
+}
+
+#[test]
+fn many_clients_at_random() {
+    let roles = [Holder(3), Holder(2), Holder(2), Brief(3), Brief(2)];
+    let lasting = scenario(&roles, false, Faults { half_ttls: 8, delays: 6, evictions: 4, ..NONE });
+    let faults = Faults { half_ttls: 4, delays: 6, evictions: 4, flushes: 3, ..NONE };
+    let lossy = vanishing(scenario(&roles, true, faults));
+    let new = [on(Flavour::Valkey9, lasting.clone()), on(Flavour::Redis84, lossy.clone())];
+    at_random(&[lasting, lossy], 5_000);
+    at_random(&new, 5_000);
+}
+
+/// With several servers there are too many interleavings to try them all.
+#[test]
+fn many_clients_on_three_servers_at_random() {
+    let roles = [Holder(2), Holder(2), Brief(2), Brief(2)];
+    let plain = scenario(&roles, true, Faults { half_ttls: 6, delays: 6, ..NONE });
+    let plain = Scenario { rules: Rules { servers: 3, ..plain.rules }, ..plain };
+    at_random(&[on_three(plain.clone()), plain], 1_500);
+}
