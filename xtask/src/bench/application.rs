@@ -16,6 +16,9 @@ use crate::{egress, workspace};
 /// A cold compilation of all components included.
 const START: Duration = Duration::from_secs(120);
 
+/// The admin token of every application.
+pub const ADMIN_TOKEN: &str = "bench";
+
 /// Redis, PostgreSQL with some users, and the host's program.
 pub struct Place {
     /// The host, or a real Spin.
@@ -40,6 +43,11 @@ impl Place {
         Ok(Self { program, redis, postgres, folder })
     }
 
+    /// The port of Redis.
+    pub fn redis_port(&self) -> u16 {
+        self.redis.port()
+    }
+
     /// Starts an application with some more words on the host's command line; returns when it accepts connections.
     pub async fn start(&self, manifest: &str, more: &[&str]) -> Result<Application> {
         let port = Port::reserve()?;
@@ -54,6 +62,7 @@ impl Place {
                 command.args(["--variable", &format!("{name}_url={url}")]);
                 command.args(["--variable", &format!("{name}_egress={egress}")]);
             }
+            command.args(["--variable", &format!("admin_token={ADMIN_TOKEN}")]);
         }
         command.args(more);
         let log = self.folder.path().join("host.log");

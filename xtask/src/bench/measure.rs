@@ -18,7 +18,7 @@ const USER_BYTES: usize = 220;
 /// A row.
 pub struct Row {
     pub name: String,
-    /// Requests per second.
+    /// What is counted, per second: requests, unless the table says otherwise.
     pub rate: f64,
     pub p50: Duration,
     pub p99: Duration,
@@ -61,19 +61,49 @@ impl Load {
     }
 }
 
-/// Measures one row.
+/// What a load generator reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// What is counted, per second.
+    pub rate: f64,
+    /// Median latency.
+    pub p50: Duration,
+    /// 99th percentile of the latency.
+    pub p99: Duration,
+}
+
+/// Whose CPU time is counted, by process group.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    /// The host; `None` where none takes part.
+    pub host: Option<u32>,
+    /// Redis.
+    pub redis: u32,
+}
+
+/// Measures one row of requests with wrk.
 pub fn row(name: &str, app: &Application, options: &Options, load: &Load) -> Result<Row> {
-    eprintln!("      {name}");
     let folder = tempfile::tempdir()?;
     let script = load.script.as_ref().map(|text| write_script(&folder, text)).transpose()?;
     let url = format!("http://{}{}", app.address(), load.path);
-    let run = |seconds| wrk::run(&url, &load.headers, script.as_deref(), options.connections, seconds);
+    let processes = Processes { host: Some(app.id()), redis: app.redis() };
+    rounds(name, processes, options, |seconds| {
+        wrk::run(&url, &load.headers, script.as_deref(), options.connections, seconds)
+    })
+}
+
+/// Measures one row: `run` puts load on for some seconds.
+pub fn rounds(name: &str, processes: Processes, options: &Options, run: impl Fn(u64) -> Result<Report>) -> Result<Row> {
+    eprintln!("      {name}");
     run(WARM_UP_SECONDS)?;
+    let cpu = || (processes.host.and_then(cpu::of_group), cpu::of_group(processes.redis));
     let mut rows = Vec::new();
     for _ in 0..options.rounds.max(1) {
-        let before = (cpu::of_group(app.id()), cpu::of_group(app.redis()));
+        let before = cpu();
         let report = run(options.seconds)?;
-        let after = (cpu::of_group(app.id()), cpu::of_group(app.redis()));
+        let after = cpu();
         let each = |before: Option<Duration>, after: Option<Duration>| {
             Some((after?.checked_sub(before?)?).div_f64(report.requests.max(1) as f64))
         };

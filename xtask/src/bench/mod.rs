@@ -1,21 +1,24 @@
-//! `cargo xtask bench`: requests per second, latency, and what a request costs in CPU time.
+//! `cargo xtask bench`: requests per second, latency, what a request costs in CPU time; locks; large invalidations.
 
 mod application;
 mod cpu;
 mod http;
+mod invalidation;
+mod locks;
 mod machine;
 mod measure;
 mod report;
+mod requests;
+mod resp;
 mod wrk;
 
 use anyhow::Result;
-use dev_servers::RedisServer;
 
 use crate::step::Steps;
 use crate::wasm::Toolchain;
 use crate::{build, packages, workspace};
-use application::{Application, Place};
-use measure::{Load, Row};
+use application::Place;
+use report::Results;
 
 /// How to measure.
 #[derive(clap::Args)]
@@ -29,12 +32,18 @@ pub struct Options {
     /// Keep-alive connections
     #[arg(long, default_value_t = 32)]
     connections: usize,
+    /// Measure only these tables, print them, and leave bench/results.md as it is
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Table>,
 }
 
-/// Users in the database, and so in the list.
-const USERS: i32 = 100;
-/// Instances that live longer and do more at once than by default (128 requests, 16 at once), which is Spin's.
-const LONG_LIVED: [&str; 4] = ["--max-instance-reuse-count", "1000", "--max-instance-concurrent-reuse-count", "64"];
+/// A table of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Table {
+    Requests,
+    Locks,
+    Invalidation,
+}
 
 /// Measures all rows and writes bench/results.md. With `SPIN` set to a real Spin: on that.
 ///
@@ -56,63 +65,26 @@ pub async fn run(options: &Options) -> Result<()> {
     };
     drop(step);
     let step = steps.next("measuring");
-    let place = Place::new(program, USERS).await?;
-    let mut rows = Vec::new();
-    empty(&place, options, &mut rows).await?;
-    users(&place, options, &mut rows).await?;
-    uncached(&place, options, &mut rows).await?;
-    rows.push(raw_redis(options).await?);
+    let place = Place::new(program, requests::USERS).await?;
+    let wanted = |table| options.only.is_empty() || options.only.contains(&table);
+    let mut results = Results::default();
+    if wanted(Table::Requests) {
+        results.requests = requests::rows(&place, options).await?;
+    }
+    if wanted(Table::Locks) {
+        results.locks = locks::rows(&place, options).await?;
+    }
+    if wanted(Table::Invalidation) {
+        results.invalidations = invalidation::rows(&place, options).await?;
+    }
     drop(step);
 
-    let text = report::markdown(&rows, options, &machine::description(&place.program));
-    let path = workspace::root().join("bench/results.md");
-    std::fs::write(&path, &text)?;
-    println!("\n{text}\nwritten to {}", path.display());
+    let text = report::markdown(&results, options, &machine::description(&place.program));
+    println!("\n{text}");
+    if options.only.is_empty() {
+        let path = workspace::root().join("bench/results.md");
+        std::fs::write(&path, &text)?;
+        println!("written to {}", path.display());
+    }
     Ok(())
-}
-
-async fn empty(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
-    let app = place.start("bench/spin.toml", &[]).await?;
-    http::expect(app.address(), "/empty", &[], 200)?;
-    rows.push(measure::row("empty component", &app, options, &Load::get("/empty"))?);
-    drop(app);
-    let app = place.start("bench/spin.toml", &LONG_LIVED).await?;
-    rows.push(measure::row("empty component, long-lived", &app, options, &Load::get("/empty"))?);
-    Ok(())
-}
-
-async fn users(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
-    let app = place.start("spin.toml", &[]).await?;
-    let user = http::expect(app.address(), "/users/1", &[], 200)?;
-    let cached = http::expect(app.address(), "/users/1", &[], 200)?;
-    anyhow::ensure!(
-        cached.header("cache-status").is_some_and(|status| status.contains("hit")),
-        "not cached: {cached:?}"
-    );
-    rows.push(measure::row("GET /users/:id, cached", &app, options, &Load::get("/users/1"))?);
-    let etag = user.header("etag").unwrap_or_default();
-    http::expect(app.address(), "/users/1", &[("if-none-match", etag)], 304)?;
-    let load = Load::get("/users/1").header("if-none-match", etag);
-    rows.push(measure::row("GET /users/:id, If-None-Match (304)", &app, options, &load)?);
-    rows.push(measure::row(&format!("GET /users, {USERS} users, cached"), &app, options, &Load::get("/users"))?);
-    rows.push(measure::row("PUT /users/:id", &app, options, &Load::put_users(USERS))?);
-    drop(app);
-    let app = place.start("spin.toml", &LONG_LIVED).await?;
-    http::expect(app.address(), "/users/1", &[], 200)?;
-    rows.push(measure::row("GET /users/:id, cached, long-lived", &app, options, &Load::get("/users/1"))?);
-    Ok(())
-}
-
-async fn uncached(place: &Place, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
-    let app: Application = place.start("spin.toml", &["--variable", "cache_enabled=false"]).await?;
-    http::expect(app.address(), "/users/1", &[], 200)?;
-    rows.push(measure::row("GET /users/:id, cache off", &app, options, &Load::get("/users/1"))?);
-    Ok(())
-}
-
-/// What Redis itself can do with the command that a hit costs.
-async fn raw_redis(options: &Options) -> Result<Row> {
-    let folder = tempfile::tempdir()?;
-    let redis = RedisServer::start(folder.path()).await?;
-    measure::redis(&redis, options)
 }

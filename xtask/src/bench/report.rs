@@ -1,47 +1,112 @@
-//! The table, as Markdown.
+//! The tables, as Markdown.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::Options;
+use super::invalidation::Invalidation;
 use super::measure::Row;
 
-/// What others need for a cached read, on a machine with two cores and 32 keep-alive connections.
-const YARDSTICKS: [(&str, &str, &str); 3] = [
-    ("native service (axum, redis)", "–", "13"),
-    ("NestJS service with the same cache", "11,000", "90"),
-    ("Spin 4.1, a component that does one GET", "10,000", "160"),
+/// What others need, on a machine with two cores and 32 keep-alive connections.
+const YARDSTICKS: [(&str, &str, &str); 4] = [
+    ("a cached read: native service (axum, redis)", "–", "13"),
+    ("a cached read: NestJS service with the same cache", "11,000", "90"),
+    ("a cached read: Spin 4.1, a component that does one GET", "10,000", "160"),
+    ("GET /api/cache/:key, hit: NestJS cache service", "8,200", "133"),
 ];
 
+const ABOUT_REQUESTS: &str = "
+CPU is user and system time per request; the load generator shares the machine. An instance serves
+128 requests, 16 at once, as on Spin; a long-lived one 1,000, 64 at once.
+
+Yardsticks:
+
+";
+
+const ABOUT_LOCKS: &str = "
+Uncontended, each client has a resource of its own: pairs of acquire and release per second, and the time of
+a pair. Contended, each client works for 1 ms under the lock and pauses for 1 ms: grants per second (fewer
+than 1,000, whoever grants them), and the time from asking to the grant. CPU is per acquire or release.
+Natively: the same commands straight to Redis, from the load generator.
+";
+
+const ABOUT_INVALIDATIONS: &str = "
+Each is one request over HTTP. The longest command is the longest time that Redis was busy with one; the
+longest PING is what another client waited meanwhile, on a machine whose cores were all busy.
+";
+
+/// All that was measured; a table without rows is left out.
+#[derive(Default)]
+pub struct Results {
+    /// Requests under load.
+    pub requests: Vec<Row>,
+    /// Locks under load: pairs of acquire and release, or grants.
+    pub locks: Vec<Row>,
+    /// Invalidations of many entries.
+    pub invalidations: Vec<Invalidation>,
+}
+
 /// The whole of bench/results.md.
-pub fn markdown(rows: &[Row], options: &Options, machine: &[(&str, String)]) -> String {
+pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]) -> String {
     let mut text = String::from("# Benchmark\n\nWritten by `cargo xtask bench`.\n\n");
-    let add = |text: &mut String, line: String| writeln!(text, "{line}").expect("a String takes everything");
     for (name, value) in machine {
-        add(&mut text, format!("- {name}: {value}"));
+        line(&mut text, &format!("- {name}: {value}"));
     }
-    let Options { rounds, seconds, connections } = options;
-    add(
-        &mut text,
-        format!("- Each row: {connections} keep-alive connections, warmed up, {seconds} s, median of {rounds}\n"),
-    );
-    add(&mut text, "| | requests/s | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |".into());
-    add(&mut text, "|---|---:|---:|---:|---:|---:|".into());
-    for row in rows {
-        let cells = [thousands(row.rate), ms(row.p50), ms(row.p99), us(row.host), us(row.redis)];
-        add(&mut text, format!("| {} | {} |", row.name, cells.join(" | ")));
-    }
-    add(
-        &mut text,
-        "\nCPU is user and system time per request; the load generator shares the machine. An instance serves".into(),
-    );
-    add(&mut text, "128 requests, 16 at once, as on Spin; a long-lived one 1,000, 64 at once.\n".into());
-    add(&mut text, "Yardsticks for a cached read:\n".into());
-    add(&mut text, "| | requests/s | CPU µs |\n|---|---:|---:|".into());
-    for (name, rate, cpu) in YARDSTICKS {
-        add(&mut text, format!("| {name} | {rate} | {cpu} |"));
+    let Options { rounds, seconds, connections, .. } = options;
+    let each = format!("- Each row: {connections} keep-alive connections, warmed up, {seconds} s, median of {rounds}");
+    line(&mut text, &each);
+    let tables = [requests(&results.requests), locks(&results.locks), invalidations(&results.invalidations)];
+    for table in tables.into_iter().flatten() {
+        text.push('\n');
+        text.push_str(&table);
     }
     text
+}
+
+fn requests(rows: &[Row]) -> Option<String> {
+    let mut text = String::from("## Requests\n\n");
+    line(&mut text, "| | requests/s | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |");
+    load(&mut text, rows)?;
+    text.push_str(ABOUT_REQUESTS);
+    line(&mut text, "| | requests/s | CPU µs |\n|---|---:|---:|");
+    for (name, rate, cpu) in YARDSTICKS {
+        line(&mut text, &format!("| {name} | {rate} | {cpu} |"));
+    }
+    Some(text)
+}
+
+fn locks(rows: &[Row]) -> Option<String> {
+    let mut text = String::from("## Locks\n\n");
+    line(&mut text, "| | per second | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |");
+    load(&mut text, rows)?;
+    text.push_str(ABOUT_LOCKS);
+    Some(text)
+}
+
+fn invalidations(rows: &[Invalidation]) -> Option<String> {
+    let mut text = String::from("## Invalidation\n\n");
+    line(&mut text, "| | entries | keys in Redis | ms | longest command ms | longest PING ms |");
+    line(&mut text, "|---|---:|---:|---:|---:|---:|");
+    for row in rows {
+        let counts = [row.entries, row.keys].map(|count| thousands(count as f64));
+        let times = [row.took, row.longest_command, row.longest_ping].map(ms);
+        line(&mut text, &format!("| {} | {} | {} |", row.name, counts.join(" | "), times.join(" | ")));
+    }
+    text.push_str(ABOUT_INVALIDATIONS);
+    (!rows.is_empty()).then_some(text)
+}
+
+fn load(text: &mut String, rows: &[Row]) -> Option<()> {
+    line(text, "|---|---:|---:|---:|---:|---:|");
+    for row in rows {
+        let cells = [thousands(row.rate), ms(row.p50), ms(row.p99), us(row.host), us(row.redis)];
+        line(text, &format!("| {} | {} |", row.name, cells.join(" | ")));
+    }
+    (!rows.is_empty()).then_some(())
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a String takes everything");
 }
 
 fn ms(duration: Duration) -> String {
@@ -67,7 +132,7 @@ fn thousands(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::*;
 
     #[test]
     fn thousands_are_set_off() {
@@ -75,5 +140,23 @@ mod tests {
             ["0", "999", "1,000", "65,432", "1,234,567"].map(String::from),
             [0.0, 999.0, 1000.0, 65432.1, 1_234_567.0].map(thousands)
         );
+    }
+
+    #[test]
+    fn a_table_without_rows_is_left_out() {
+        let options = Options { rounds: 1, seconds: 1, connections: 1, only: Vec::new() };
+        let ms = Duration::from_millis;
+        let row = Invalidation {
+            name: "by pattern".into(),
+            entries: 10_000,
+            keys: 1_000_000,
+            took: ms(250),
+            longest_command: ms(1),
+            longest_ping: ms(3),
+        };
+        let results = Results { invalidations: vec![row], ..Results::default() };
+        let text = markdown(&results, &options, &[]);
+        assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
+        assert!(!text.contains("## Requests") && !text.contains("## Locks"), "{text}");
     }
 }

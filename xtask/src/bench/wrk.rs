@@ -6,20 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::measure::Report;
 use crate::command;
-
-/// What wrk reports.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Report {
-    /// Requests that were answered.
-    pub requests: u64,
-    /// Per second.
-    pub rate: f64,
-    /// Median latency.
-    pub p50: Duration,
-    /// 99th percentile of the latency.
-    pub p99: Duration,
-}
 
 /// Puts load on `url` for some seconds.
 ///
