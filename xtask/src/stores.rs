@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
 
 use crate::data::Data;
@@ -17,9 +17,22 @@ pub struct Stores {
     postgres: Option<PostgresServer>,
 }
 
-/// The URL that the environment variable names, if it does.
+/// The URL that the environment variable names, or Spin's for the same, if one does.
 fn named(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|url| !url.is_empty())
+    let set = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
+    set(variable).or_else(|| set(&format!("SPIN_VARIABLE_{variable}")))
+}
+
+/// The stores are chosen before the host gets its options: an address among them would be another one than was started.
+///
+/// # Errors
+/// `host_args` set the address of a store.
+pub fn check_args(host_args: &[String]) -> Result<()> {
+    for (variable, name) in [("redis_url=", "REDIS_URL"), ("database_url=", "DATABASE_URL")] {
+        let sets = |arg: &String| arg.strip_prefix("--variable=").unwrap_or(arg).starts_with(variable);
+        ensure!(!host_args.iter().any(sets), "set the environment variable {name} instead of --variable {variable}…");
+    }
+    Ok(())
 }
 
 /// The packages that [`Stores::start`] needs here.

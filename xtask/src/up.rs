@@ -36,6 +36,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     let data = Data::take(&format!("`cargo xtask up` at http://{listen}"))?;
     check_address(&listen)?;
+    stores::check_args(&host_args)?;
     let admin = AdminToken::choose(&host_args, data.folder())?;
 
     let mut steps = Steps::new(5);

@@ -5,11 +5,12 @@ use form_urlencoded::Serializer;
 use problem::{FieldError, Problem};
 use serde::Serialize;
 use spin_adapter::http::Failure;
+use spin_adapter::http::query::{checked, read};
 use versioned_cache::{Listed, Page};
 
 use crate::app::{App, KEYED};
 use crate::name::{EXPECTED_NAME, is_name};
-use crate::query::{checked, number, read};
+use crate::query::number;
 use crate::{answers, failures};
 
 const LIMIT_MAX: u64 = 1_000;
@@ -89,7 +90,8 @@ impl EntriesQuery {
                 errors.push(FieldError::field(name, EXPECTED_NAME));
             }
         }
-        let limit = limit.map_or(Some(LIMIT_DEFAULT), |limit| number("limit", &limit, LIMIT_MAX, &mut errors));
+        let limit =
+            limit.map_or(Some(LIMIT_DEFAULT), |limit| number("limit", &limit, "entries", LIMIT_MAX, &mut errors));
         checked(Self { module, operation, cursor, limit: limit.unwrap_or(LIMIT_DEFAULT) }, errors)
     }
 

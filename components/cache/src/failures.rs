@@ -12,6 +12,13 @@ pub fn redis(error: RedisError) -> Failure {
     Problem::new(Kind::Unavailable, "The cache is out of reach for now.").into()
 }
 
+/// The same for a request that changes something.
+pub fn redis_change(error: RedisError) -> Failure {
+    eprintln!("{error}");
+    let detail = "The cache gave no answer in time: what was asked for may or may not have taken effect, or may yet.";
+    Problem::new(Kind::Unavailable, detail).into()
+}
+
 /// The origin gave no value.
 pub fn origin(error: OriginError) -> Failure {
     match error {

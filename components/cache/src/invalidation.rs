@@ -20,7 +20,7 @@ const BODY_MAX: usize = 16 * 1024;
 /// A bad body, no Redis.
 pub async fn invalidate(app: &App, request: Request) -> Result<Response, Failure> {
     let target = Target::from_body(&read_body(request, MEDIA_TYPE, BODY_MAX).await?)?;
-    let invalidated = run(app, &target).await.map_err(failures::redis)?;
+    let invalidated = run(app, &target).await.map_err(failures::redis_change)?;
     Ok(answers::ok(&json!({ "invalidated": invalidated })))
 }
 
@@ -29,7 +29,7 @@ pub async fn invalidate(app: &App, request: Request) -> Result<Response, Failure
 /// # Errors
 /// No Redis.
 pub async fn clear(app: &App, target: Target) -> Result<Response, Failure> {
-    let invalidated = run(app, &target).await.map_err(failures::redis)?;
+    let invalidated = run(app, &target).await.map_err(failures::redis_change)?;
     eprintln!("cleared {}: {invalidated} entries", target.to_json());
     Ok(answers::ok(&json!({ "cleared": target.to_json(), "invalidated": invalidated })))
 }

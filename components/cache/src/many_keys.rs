@@ -38,6 +38,6 @@ pub async fn store(app: &App, request: Request) -> Result<Response, Failure> {
         .into_iter()
         .map(|(key, value)| (app.entry(&key, ttl_s), Box::<str>::from(value).into_string().into_bytes()))
         .collect();
-    app.cache.mset(&entries).await.map_err(failures::redis)?;
+    app.cache.mset(&entries).await.map_err(failures::redis_change)?;
     Ok(answers::ok(&json!({ "stored": entries.len() })))
 }

@@ -67,7 +67,7 @@ pub async fn store(app: &App, key: Key, ttl: Option<Seconds>, request: Request) 
     let ttl_s = app.ttl(ttl).ok_or_else(failures::ttl_parameter_needed)?;
     let body = read_body(request, MEDIA_TYPE, VALUE_MAX).await?;
     let value: Box<RawValue> = problem::parse(&body)?;
-    app.cache.set(&app.entry(&key, ttl_s), value.get().as_bytes()).await.map_err(failures::redis)?;
+    app.cache.set(&app.entry(&key, ttl_s), value.get().as_bytes()).await.map_err(failures::redis_change)?;
     Ok(answers::ok(&Put { key: key.as_str(), stored: true, ttl: ttl_s }))
 }
 
@@ -76,6 +76,6 @@ pub async fn store(app: &App, key: Key, ttl: Option<Seconds>, request: Request) 
 /// # Errors
 /// No Redis.
 pub async fn remove(app: &App, key: Key) -> Result<Response, Failure> {
-    let deleted = app.cache.delete(&app.any_entry(&key)).await.map_err(failures::redis)?;
+    let deleted = app.cache.delete(&app.any_entry(&key)).await.map_err(failures::redis_change)?;
     Ok(answers::ok(&Deleted { key: key.as_str(), deleted }))
 }

@@ -9,11 +9,12 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use send_wrapper::SendWrapper;
 use spin_adapter::http::bearer::Access;
+use spin_adapter::http::query::NoQuery;
 use spin_adapter::http::{Failure, local, no_such_method, no_such_route};
 
 use crate::app::App;
 use crate::key::Key;
-use crate::query::{NoQuery, TtlQuery};
+use crate::query::TtlQuery;
 use crate::target::Target;
 use crate::{entries, invalidation, many_keys, one_key, statistics, warming};
 

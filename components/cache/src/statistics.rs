@@ -82,7 +82,7 @@ pub async fn report(app: &App) -> Result<Response, Failure> {
 /// # Errors
 /// No Redis.
 pub async fn reset(app: &App) -> Result<Response, Failure> {
-    app.cache.reset_stats().await.map_err(failures::redis)?;
+    app.cache.reset_stats().await.map_err(failures::redis_change)?;
     Ok(answers::ok(&json!({ "reset": true })))
 }
 

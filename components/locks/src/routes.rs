@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use send_wrapper::SendWrapper;
 use spin_adapter::http::bearer::Access;
+use spin_adapter::http::query::NoQuery;
 use spin_adapter::http::{Failure, local, no_such_method, no_such_route};
 
 use crate::app::App;
@@ -40,19 +41,19 @@ pub fn router(app: App) -> Router {
         .with_state(SendWrapper::new(Rc::new(app)))
 }
 
-fn acquire(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+fn acquire(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { locking::acquire(&app, request).await })
 }
 
-fn release(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+fn release(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { locking::release(&app, request).await })
 }
 
-fn extend(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+fn extend(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { locking::extend(&app, request).await })
 }
 
-fn show(State(app): Shared, ResourceName(resource): ResourceName) -> impl Future<Output = Answer> + Send {
+fn show(State(app): Shared, ResourceName(resource): ResourceName, _: NoQuery) -> impl Future<Output = Answer> + Send {
     local(async move { locking::show(&app, &resource).await })
 }
 
@@ -60,6 +61,10 @@ fn list(State(app): Shared, uri: Uri) -> impl Future<Output = Answer> + Send {
     local(async move { administration::list(&app, &uri).await })
 }
 
-fn break_lock(State(app): Shared, ResourceName(resource): ResourceName) -> impl Future<Output = Answer> + Send {
+fn break_lock(
+    State(app): Shared,
+    ResourceName(resource): ResourceName,
+    _: NoQuery,
+) -> impl Future<Output = Answer> + Send {
     local(async move { administration::break_lock(&app, &resource).await })
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use send_wrapper::SendWrapper;
+use spin_adapter::http::query::NoQuery;
 use spin_adapter::http::{Failure, local, no_such_method, no_such_route};
 
 use crate::app::App;
@@ -32,22 +33,27 @@ fn list(State(app): Shared, uri: Uri, headers: HeaderMap) -> impl Future<Output 
     local(async move { reading::list(&app, &uri, &headers).await })
 }
 
-fn show(State(app): Shared, UserId(id): UserId, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
+fn show(State(app): Shared, UserId(id): UserId, _: NoQuery, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
     local(async move { reading::show(&app, id, &headers).await })
 }
 
-fn create(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+fn create(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { writing::create(&app, request).await })
 }
 
-fn create_batch(State(app): Shared, request: Request) -> impl Future<Output = Answer> + Send {
+fn create_batch(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { writing::create_batch(&app, request).await })
 }
 
-fn update(State(app): Shared, UserId(id): UserId, request: Request) -> impl Future<Output = Answer> + Send {
+fn update(State(app): Shared, UserId(id): UserId, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
     local(async move { writing::update(&app, id, request).await })
 }
 
-fn remove(State(app): Shared, UserId(id): UserId, headers: HeaderMap) -> impl Future<Output = Answer> + Send {
+fn remove(
+    State(app): Shared,
+    UserId(id): UserId,
+    _: NoQuery,
+    headers: HeaderMap,
+) -> impl Future<Output = Answer> + Send {
     local(async move { writing::remove(&app, id, &headers).await })
 }

@@ -68,13 +68,18 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::MalformedJson, format!("The request body is not valid JSON: {error}."))
 }
 
-/// The message without the line and column that `serde_json` appends: the pointer says where.
+/// The message in the words of JSON, and without the line and column that `serde_json` appends: the pointer says where.
 fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    match message.rfind(" at line ") {
-        Some(end) => message[..end].to_owned(),
-        None => message,
-    }
+    let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
+    let start = message.find('`').unwrap_or(message.len());
+    // Names and values come in backticks: only what stands before them is Rust's.
+    let (words, rest) = message.split_at(start);
+    let words = [("sequence", "array"), ("map", "object"), ("field", "member"), ("floating point", "number")]
+        .iter()
+        .fold(words.to_owned(), |words, (rust, json)| words.replace(rust, json));
+    let rest = rest.replace("expected a sequence", "expected an array").replace("expected a map", "expected an object");
+    (words + &rest).replace("expected a array", "expected an array").replace("expected a object", "expected an object")
 }
 
 /// The path as a JSON Pointer (RFC 6901): `/3/email`, with `~` and `/` escaped.
@@ -127,7 +132,7 @@ mod tests {
         assert_eq!(refused(r#"[{"a/b~c": 1}]"#), (Kind::Validation, vec!["/0/a~1b~0c".to_owned()]));
         // The object's pointer: that the name comes twice concerns both members.
         let problem = parse::<Vec<Object<Pet>>>(br#"[{"name": "a", "name": "b"}]"#).unwrap_err();
-        assert_eq!(problem.errors(), [FieldError::at("/0", "duplicate field `name`")]);
+        assert_eq!(problem.errors(), [FieldError::at("/0", "duplicate member `name`")]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod body;
 pub mod client;
 mod failure;
 mod fallback;
+pub mod query;
 mod service;
 mod undelivered;
 
