@@ -2,6 +2,7 @@
 
 use form_urlencoded::Serializer;
 use problem::{FieldError, Problem};
+use spin_adapter::http::query::{checked, read};
 
 /// The most that can be asked for.
 pub const LIMIT_MAX: usize = 1_000;
@@ -23,26 +24,17 @@ impl ListQuery {
     /// # Errors
     /// Every parameter that is unknown, doubled or not valid.
     pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut page = Self { cursor: None, limit: LIMIT_DEFAULT };
         let mut errors = Vec::new();
-        let mut seen: Vec<String> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let outcome = match name.as_ref() {
-                name if seen.iter().any(|before| before == name) => Err("is given more than once".to_owned()),
-                "limit" => parse_limit(&value).map(|limit| page.limit = limit),
-                // Whether it is one is for the protocol to say.
-                "cursor" => {
-                    page.cursor = Some(value.into_owned());
-                    Ok(())
-                }
-                _ => Err("is not a parameter of this route".to_owned()),
-            };
-            if let Err(detail) = outcome {
-                errors.push(FieldError::field(name.as_ref(), detail));
+        let [cursor, limit] = read(query, ["cursor", "limit"], &mut errors);
+        let limit = match limit.as_deref().map_or(Ok(LIMIT_DEFAULT), parse_limit) {
+            Ok(limit) => limit,
+            Err(detail) => {
+                errors.push(FieldError::field("limit", detail));
+                LIMIT_DEFAULT
             }
-            seen.push(name.into_owned());
-        }
-        if errors.is_empty() { Ok(page) } else { Err(Problem::parameters(errors)) }
+        };
+        // Whether the cursor is one is for the protocol to say.
+        checked(Self { cursor, limit }, errors)
     }
 
     /// The value of `Link` (RFC 8288) that leads to the page that starts at `next`.

@@ -53,6 +53,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
+    let message = Excerpt::of(error);
+    // JSON that is beyond what can be read here, which serde_json calls a matter of syntax.
+    let beyond =
+        [("number out of range", "is too large a number"), ("recursion limit exceeded", "is nested too deeply")];
+    if let Some((_, detail)) = beyond.iter().find(|(start, _)| message.head.starts_with(start)) {
+        return Problem::validation(vec![FieldError::at(pointer, *detail)]);
+    }
     if error.classify() != Category::Data {
         return malformed(error);
     }
@@ -61,26 +68,75 @@ fn describe(bytes: &[u8], pointer: &str, error: &serde_json::Error) -> Problem {
     if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
         return malformed(&error);
     }
-    Problem::validation(vec![FieldError::at(pointer, without_position(error))])
+    Problem::validation(vec![FieldError::at(pointer, message.in_words_of_json())])
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::MalformedJson, format!("The request body is not valid JSON: {error}."))
 }
 
-/// The message in the words of JSON, and without the line and column that `serde_json` appends: the pointer says where.
-fn without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
-    let start = message.find('`').unwrap_or(message.len());
-    // Names and values come in backticks: only what stands before them is Rust's.
-    let (words, rest) = message.split_at(start);
-    let words = [("sequence", "array"), ("map", "object"), ("field", "member"), ("floating point", "number")]
-        .iter()
-        .fold(words.to_owned(), |words, (rust, json)| words.replace(rust, json));
-    let rest = rest.replace("expected a sequence", "expected an array").replace("expected a map", "expected an object");
-    (words + &rest).replace("expected a array", "expected an array").replace("expected a object", "expected an object")
+/// The beginning and the end of a message of `serde_json`, which may quote what was sent at any length.
+#[derive(Default)]
+struct Excerpt {
+    head: String,
+    tail: String,
 }
+
+/// Bytes that are kept of a message's beginning; of its end it may be twice as many.
+const EXCERPT: usize = 160;
+
+impl fmt::Write for Excerpt {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = EXCERPT.saturating_sub(self.head.len());
+        let taken = if self.tail.is_empty() { text.floor_char_boundary(room) } else { 0 };
+        self.head.push_str(&text[..taken]);
+        let rest = &text[taken..];
+        self.tail.push_str(&rest[rest.ceil_char_boundary(rest.len().saturating_sub(EXCERPT))..]);
+        if self.tail.len() > 2 * EXCERPT {
+            self.tail.drain(..self.tail.ceil_char_boundary(self.tail.len() - EXCERPT));
+        }
+        Ok(())
+    }
+}
+
+impl Excerpt {
+    fn of(error: &serde_json::Error) -> Self {
+        use std::fmt::Write;
+
+        let mut excerpt = Self::default();
+        write!(excerpt, "{error}").expect("an excerpt takes any text");
+        excerpt
+    }
+
+    /// What was expected, in the words of JSON; without what was sent, which may be a secret, and without the line and
+    /// column that `serde_json` appends: the pointer says where.
+    fn in_words_of_json(&self) -> String {
+        let end = |text: &str| text.rfind(" at line ").unwrap_or(text.len());
+        let whole = [self.head.as_str(), &self.tail].concat();
+        let whole = &whole[..end(&whole)];
+        // "invalid type: string "…", expected a number", "unknown field `…`, expected `…` or `…`", "missing field `…`"
+        let expected = whole.rfind(", expected ").map_or("", |at| &whole[at..]);
+        let found = whole.find(['`', '"']).map_or(whole, |quoted| whole[..quoted].trim_end());
+        let found = found.split(", expected ").next().unwrap_or_default();
+        let named = ["missing field", "duplicate field"].contains(&found) && self.tail.is_empty();
+        let words = if named { whole.to_owned() } else { [found, expected].concat() };
+        // Only what is not in backticks is Rust's.
+        let pieces = words.split('`').enumerate().map(|(at, piece)| match at % 2 {
+            0 => JSON_WORDS.iter().fold(piece.to_owned(), |piece, (rust, json)| piece.replace(rust, json)),
+            _ => format!("`{piece}`"),
+        });
+        pieces.collect()
+    }
+}
+
+const JSON_WORDS: [(&str, &str); 6] = [
+    ("a sequence", "an array"),
+    ("a map", "an object"),
+    ("sequence", "array"),
+    ("map", "object"),
+    ("field", "member"),
+    ("floating point", "number"),
+];
 
 /// The path as a JSON Pointer (RFC 6901): `/3/email`, with `~` and `/` escaped.
 fn json_pointer(path: &Path) -> String {
@@ -97,8 +153,12 @@ fn json_pointer(path: &Path) -> String {
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
+    pointer.truncate(pointer.floor_char_boundary(POINTER_MAX));
     pointer
 }
+
+/// Bytes of a pointer at most: members that we know have short names.
+const POINTER_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -138,7 +198,27 @@ mod tests {
     #[test]
     fn the_detail_says_what_without_line_and_column() {
         let problem = parse::<Vec<Object<Pet>>>(br#"[{"name": 5}]"#).unwrap_err();
-        assert_eq!(problem.errors()[0].detail(), "invalid type: integer `5`, expected a string");
+        assert_eq!(problem.errors()[0].detail(), "invalid type: integer, expected a string");
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        let detail =
+            |body: &str| parse::<Vec<Object<Pet>>>(body.as_bytes()).unwrap_err().errors()[0].detail().to_owned();
+        let long = "\u{7f}".repeat(100_000);
+        assert_eq!(detail(&format!(r#"[{{"tags": "{long}"}}]"#)), "invalid type: string, expected an array");
+        assert_eq!(detail(r#"[{"tags": "a, expected b"}]"#), "invalid type: string, expected an array");
+        assert_eq!(detail(r#"[{"tags": {"a": 1}}]"#), "invalid type: object, expected an array");
+        assert_eq!(detail(r#"[{"x": 1}]"#), "unknown member, expected `name` or `tags`");
+        let problem = parse::<Vec<Object<Pet>>>(format!(r#"[{{"{long}": 1}}]"#).as_bytes()).unwrap_err();
+        assert!(problem.to_json().len() < 2_000, "{}", problem.to_json().len());
+    }
+
+    #[test]
+    fn json_that_is_beyond_us_is_no_bad_json() {
+        assert_eq!(refused(r#"[{"name": 1e400}]"#), (Kind::Validation, vec!["/0/name".to_owned()]));
+        let deep = format!("[{}{}]", "[".repeat(200), "]".repeat(200));
+        assert_eq!(refused(&deep).0, Kind::Validation);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(crate) struct Basis {
 /// Generations and versions of users that an instance remembers; beyond that it forgets them all.
 const REMEMBERED_MAX: usize = 1_024;
 
+/// How often a number that vanishes as fast as it is put there is put there again.
+const ATTEMPTS: u32 = 4;
+
 const OTHERS_MASK: u64 = (1 << 48) - 1;
 
 impl Basis {
@@ -88,11 +91,16 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
             let words = [Arg::from(key.as_str()), fresh.number().into()];
             words.into_iter().chain(more.map(Arg::from)).chain(life).collect()
         };
-        if current == Reply::Nil {
+        let mut current = current;
+        for _ in 0..ATTEMPTS {
+            if current != Reply::Nil {
+                break;
+            }
             if self.call_one("SET", set(Some("NX"))).await? != Reply::Nil {
                 return Ok(fresh);
             }
-            if let Some(version) = Version::from_reply(&self.call_one("MGET", vec![key.as_str().into()]).await?) {
+            current = self.call_one("MGET", vec![key.as_str().into()]).await?;
+            if let Some(version) = Version::from_reply(&current) {
                 return Ok(version);
             }
         }

@@ -1,6 +1,6 @@
 //! Getting many entries at once: one MGET when the hints are right, one fetch for all that miss.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
@@ -20,7 +20,8 @@ pub(crate) const WIDTH: usize = 64;
 
 /// What the cache has for one entry of a batch.
 pub(crate) struct Seen {
-    pub basis: Basis,
+    /// What it hangs on, or the replies of which some are no numbers.
+    pub basis: Result<Basis, (Reply, Vec<Reply>)>,
     pub value: Option<Vec<u8>>,
     /// Monotonic time in ms, 0 if it is not known.
     pub expires_ms: u64,
@@ -31,15 +32,20 @@ pub(crate) struct Seen {
 struct Question {
     keys: Vec<Arg>,
     places: HashMap<String, usize>,
+    /// How often each is asked for.
+    uses: Vec<u32>,
 }
 
 impl Question {
     /// Where the reply for `key` will stand.
     fn add(&mut self, key: String) -> usize {
-        *self.places.entry(key).or_insert_with_key(|key| {
+        let place = *self.places.entry(key).or_insert_with_key(|key| {
             self.keys.push(key.as_str().into());
+            self.uses.push(0);
             self.keys.len() - 1
-        })
+        });
+        self.uses[place] += 1;
+        place
     }
 }
 
@@ -59,7 +65,11 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         } else {
             Err(Bypass::Disabled)
         };
-        let seen = match seen {
+        let started = match seen {
+            Ok(seen) => self.ask(self.start_many(entries, seen)).await,
+            Err(reason) => Err(reason),
+        };
+        let seen = match started {
             Ok(seen) => seen,
             Err(reason) => {
                 if reason != Bypass::Disabled {
@@ -73,12 +83,12 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                     .collect());
             }
         };
-        let missing: Vec<usize> = (0..entries.len()).filter(|&at| seen[at].value.is_none()).collect();
+        let missing: Vec<usize> = (0..entries.len()).filter(|&at| seen[at].1.is_none()).collect();
         for (at, entry) in entries.iter().enumerate() {
-            self.count(entry, if seen[at].value.is_some() { Event::Hit } else { Event::Miss });
+            self.count(entry, if seen[at].1.is_some() { Event::Hit } else { Event::Miss });
         }
         let mut fetched = self.fill_many(entries, &seen, &missing, fetch).await?.into_iter();
-        let answers = entries.iter().zip(seen).map(|(entry, Seen { basis, value, .. })| {
+        let answers = entries.iter().zip(seen).map(|(entry, (basis, value))| {
             let key = entry.key(basis);
             match value {
                 Some(value) => {
@@ -95,7 +105,38 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         Ok(answers.collect())
     }
 
-    /// Looks many entries up: one round trip, two if hints are missing or wrong. Whatever lost its basis gets a new one.
+    /// Gives new numbers to whatever lost its basis.
+    async fn start_many(
+        &self,
+        entries: &[Entry],
+        seen: Vec<Seen>,
+    ) -> Result<Vec<(Basis, Option<Vec<u8>>)>, RedisError> {
+        // What many hang on, once; the rest then has a version to be started at most.
+        let lost: Vec<String> = entries
+            .iter()
+            .zip(&seen)
+            .filter(|(_, seen)| matches!(&seen.basis, Err((_, others)) if others.contains(&Reply::Nil)))
+            .flat_map(|(entry, _)| entry.other_keys())
+            .collect();
+        self.known_numbers(lost.iter()).await?;
+        let mut started = Vec::with_capacity(seen.len());
+        let mut seen = entries.iter().zip(seen);
+        loop {
+            let some: Vec<_> = seen.by_ref().take(WIDTH).collect();
+            if some.is_empty() {
+                return Ok(started);
+            }
+            let bases = join_all(some.into_iter().map(async |(entry, Seen { basis, value, .. })| match basis {
+                Ok(basis) => Ok((basis, value)),
+                Err((version, others)) => Ok((self.start(entry, version, others).await?, None)),
+            }));
+            for basis in bases.await {
+                started.push(basis?);
+            }
+        }
+    }
+
+    /// Looks many entries up: one round trip, two if hints are missing or wrong. It changes nothing.
     pub(crate) async fn look_up_many(&self, entries: &[Entry]) -> Result<Vec<Seen>, RedisError> {
         let mut question = Question::default();
         let asked: Vec<_> = entries
@@ -112,19 +153,22 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 (version, others, hint, key.map(|key| question.add(key)))
             })
             .collect();
-        let replies = self.call_large("MGET", question.keys).await?;
-        let reply = |at: usize| replies.get(at).cloned().unwrap_or(Reply::Nil);
+        let mut replies = self.call_large("MGET", question.keys).await?;
+        replies.resize(question.uses.len(), Reply::Nil);
+        // Values may be large, and are moved to whoever is the only one to ask for them.
+        let mut reply = |at: usize| {
+            if question.uses[at] == 1 { std::mem::replace(&mut replies[at], Reply::Nil) } else { replies[at].clone() }
+        };
 
         let mut seen = Vec::with_capacity(entries.len());
         let mut again = Vec::new();
         for (at, (entry, (version, others, hint, value))) in entries.iter().zip(asked).enumerate() {
-            let (version, others) = (reply(version), others.into_iter().map(reply).collect::<Vec<_>>());
+            let (version, others) = (reply(version), others.into_iter().map(&mut reply).collect::<Vec<_>>());
+            let there = value.map(&mut reply);
             let Some(basis) = Basis::from_replies(&version, &others) else {
-                let basis = self.start(entry, version, others).await?;
-                seen.push(Seen { basis, value: None, expires_ms: 0 });
+                seen.push(Seen { basis: Err((version, others)), value: None, expires_ms: 0 });
                 continue;
             };
-            let there = value.map(reply);
             let (value, expires_ms) = match (there, hint) {
                 (Some(there), _) if entry.is_named() => match self.open(entry, basis, there) {
                     Lookup::Found { value, expires_ms, .. } => (Some(value), expires_ms),
@@ -132,19 +176,19 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 },
                 (Some(there), Some(hint)) if hint.basis == basis => (there.into_bytes(), 0),
                 _ => {
-                    again.push(at);
+                    again.push((at, basis));
                     (None, 0)
                 }
             };
-            seen.push(Seen { basis, value, expires_ms });
+            seen.push(Seen { basis: Ok(basis), value, expires_ms });
         }
         if !again.is_empty() {
-            let keys = again.iter().map(|&at| entries[at].key(seen[at].basis).into()).collect();
-            for (at, value) in again.into_iter().zip(self.call_large("MGET", keys).await?) {
+            let keys = again.iter().map(|(at, basis)| entries[*at].key(*basis).into()).collect();
+            for ((at, basis), value) in again.into_iter().zip(self.call_large("MGET", keys).await?) {
                 seen[at].value = value.into_bytes();
                 if seen[at].value.is_some() {
                     // When it ends is not known: the next single read asks.
-                    self.hints.set(entries[at].place.clone(), Hint { basis: seen[at].basis, expires_ms: 0 });
+                    self.hints.set(entries[at].place.clone(), Hint { basis, expires_ms: 0 });
                 }
             }
         }
@@ -155,7 +199,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     async fn fill_many<E>(
         &self,
         entries: &[Entry],
-        seen: &[Seen],
+        seen: &[(Basis, Option<Vec<u8>>)],
         missing: &[usize],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<(Option<Vec<u8>>, (Stored, u64))>, E> {
@@ -171,7 +215,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 match &quiet {
                     Ok(true) => {
                         let ttl_ms = entry.ttl_ms(value.is_some(), self.runtime.random_u64());
-                        (self.store(entry, seen[*at].basis, value.as_deref(), ttl_ms).await, ttl_ms)
+                        (self.store(entry, seen[*at].0, value.as_deref(), ttl_ms).await, ttl_ms)
                     }
                     Ok(false) => (Stored::WriteInFlight, 0),
                     Err(_) => (Stored::Failed, 0),
@@ -192,23 +236,25 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         Ok(filled)
     }
 
-    /// Whether no write at all is in flight for what is missing: one command for the whole batch. Marks of dead writers
-    /// count here until their set ends; a single read looks closer.
+    /// Whether no write is in flight for what is missing: one command for the whole batch, and some more if there are
+    /// marks, which may be those of dead writers.
     async fn quiet(&self, entries: &[Entry], missing: &[usize]) -> Result<bool, RedisError> {
-        let mut keys: Vec<String> = missing
-            .iter()
-            .flat_map(|&at| {
-                let entry = &entries[at];
-                [entry.scope(), entry.absent_guard.as_ref()].into_iter().flatten()
-            })
-            .map(Scope::writing)
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        if keys.is_empty() {
+        let scopes: HashSet<&Scope> =
+            missing.iter().flat_map(|&at| [entries[at].scope(), entries[at].absent_guard.as_ref()]).flatten().collect();
+        if scopes.is_empty() {
             return Ok(true);
         }
-        let marks = self.call_one("EXISTS", keys.into_iter().map(Arg::from).collect()).await?;
-        Ok(marks.as_int() == Some(0))
+        let marks = self.call_one("EXISTS", scopes.iter().map(|scope| scope.writing().into()).collect()).await?;
+        if marks.as_int() == Some(0) {
+            return Ok(true);
+        }
+        for some in scopes.into_iter().collect::<Vec<_>>().chunks(WIDTH) {
+            for writes in join_all(some.iter().map(|scope| self.writes_in_flight(Some(*scope)))).await {
+                if writes? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 }

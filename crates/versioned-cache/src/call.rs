@@ -15,6 +15,10 @@ const GRACE_MS: u64 = 1;
 const ARGS_PER_MS: usize = 20;
 const BYTES_PER_MS: usize = 16 * 1024;
 
+/// What is not sent again when it may have taken effect already: a number that was set might come back after somebody
+/// else's, a lease would wait for itself, something would be counted twice or found gone.
+const ONCE: [&str; 7] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "RENAMENX", "ZPOPMIN"];
+
 /// The outcome of a command.
 pub(crate) type Called = Result<Vec<Reply>, RedisError>;
 
@@ -30,8 +34,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
         Ok(())
     }
 
-    /// Runs one command, once more if the connection turns out to be broken: all commands of the protocol may be
-    /// repeated. A failure opens the breaker, which reads heed through [`Cache::admit`] and writes ignore.
+    /// Runs one command, once more if the connection turns out to be broken and the command bears it. A failure opens the breaker, which reads heed through [`Cache::admit`] and writes ignore.
     pub(crate) async fn call(&self, command: &str, args: Vec<Arg>) -> Called {
         self.call_within(command, args, self.settings.timeout_ms).await
     }
@@ -46,7 +49,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
     async fn call_within(&self, command: &str, args: Vec<Arg>, timeout_ms: u64) -> Called {
         let answer = pin!(async {
             match self.redis.execute(command, args.clone()).await {
-                Err(RedisError::Unreachable(_)) => self.redis.execute(command, args).await,
+                Err(RedisError::Unreachable(_)) if !ONCE.contains(&command) => self.redis.execute(command, args).await,
                 outcome => outcome,
             }
         });

@@ -10,6 +10,9 @@ use crate::entry::{Entry, Place};
 use crate::envelope::Envelope;
 use crate::stats::Event;
 
+/// How often values are set again that were set on generations that had gone.
+const ATTEMPTS: u32 = 3;
+
 /// A value that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
@@ -55,8 +58,8 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let seen = self.patiently(async || self.look_up_many(entries).await).await?;
         let now_ms = self.runtime.monotonic_ms();
         let found = entries.iter().zip(seen).map(|(entry, seen)| {
-            let value = seen.value.filter(|value| !value.is_empty())?;
-            Some(Cached { value, ttl_ms: seen.expires_ms.saturating_sub(now_ms), key: entry.key(seen.basis) })
+            let (value, basis) = (seen.value.filter(|value| !value.is_empty())?, seen.basis.ok()?);
+            Some(Cached { value, ttl_ms: seen.expires_ms.saturating_sub(now_ms), key: entry.key(basis) })
         });
         Ok(found.collect())
     }
@@ -76,12 +79,14 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Redis does not answer or is full: some may be set.
     pub async fn mset(&self, values: &[(Entry, Vec<u8>)]) -> Result<(), RedisError> {
         self.patiently(async || {
-            if self.mset_once(values).await? {
-                return Ok(());
-            }
-            // The generations were not what this instance thought; now it knows. If they change again, an
+            // If the generations were not what this instance thought, now it knows. If they change each time, an
             // invalidation came during this call, and may as well have come after it.
-            self.mset_once(values).await.map(drop)
+            for _ in 0..ATTEMPTS {
+                if self.mset_once(values).await? {
+                    break;
+                }
+            }
+            Ok(())
         })
         .await
     }
@@ -109,16 +114,22 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             lives.push((entry.key(basis), ttl_ms));
             stored.push((entry, ttl_ms));
         }
-        let (register, still) = (self.register(&stored), self.still_numbers(&known));
-        let (set, (), still) = join3(self.call_large("MSET", pairs), register, still).await;
-        set?;
+        self.call_large("MSET", pairs).await?;
         // Only now, for commands that are under way together may overtake one another. If this instance dies before, the
         // end in the envelope counts.
-        for some in lives.chunks(WIDTH) {
-            let ends =
-                some.iter().map(|(key, ms)| self.call("PEXPIRE", vec![key.as_str().into(), Arg::Int(*ms as i64)]));
-            join_all(ends).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
-        }
+        let live = async {
+            for some in lives.chunks(WIDTH) {
+                // Of two who set the same entry, the longer life holds, whoever was the last to say so.
+                let ends = some.iter().flat_map(|(key, ms)| {
+                    let live = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];
+                    [self.call("PEXPIRE", live("NX")), self.call("PEXPIRE", live("GT"))]
+                });
+                join_all(ends).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+            }
+            Ok(())
+        };
+        let (lives, (), still) = join3(live, self.register(&stored), self.still_numbers(&known)).await;
+        lives?;
         still
     }
 

@@ -1,14 +1,13 @@
 //! Filling an entry on a miss, so that a cold key asked for by many at once costs about one fetch.
 
-use futures_util::future::{join, join3};
+use futures_util::future::join3;
 use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
 use crate::cache_status::Stored;
 use crate::entry::Entry;
-use crate::envelope::Envelope;
-use crate::flight::{Filled, Part, Progress};
+use crate::flight::{Filled, Leader, Part, Progress};
 use crate::hints::Hint;
 use crate::key::{self, Scope};
 use crate::stats::Event;
@@ -33,29 +32,39 @@ enum Claim {
     Granted(Permit),
     /// Another instance has stored it meanwhile.
     Stored(Vec<u8>),
+    /// The basis is not current any more: nobody will store anything on it.
+    Outdated,
+}
+
+/// What a request that missed is to do.
+pub(crate) enum Entered<'a> {
+    /// Answer with this (`None`: there is no such thing), which somebody else has fetched.
+    Landed(Option<Vec<u8>>),
+    /// Look again.
+    Outdated,
+    /// Fetch it.
+    ToFetch(Ticket<'a>),
+}
+
+/// The right to fetch a value, and perhaps to store it.
+pub(crate) struct Ticket<'a> {
+    flight: String,
+    leader: Option<Leader<'a>>,
+    /// `None`: Redis could not be asked.
+    permit: Option<Permit>,
 }
 
 impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
-    /// Fetches the value of an entry that `basis` does not have, and stores it unless a write is in flight. The last
-    /// part of the answer is the TTL that it was stored with, in ms.
-    ///
-    /// Order matters: `basis` was read first, the marks are counted next, the value is fetched last (see the crate
-    /// docs). `outdated`: something is in the way under the entry's key.
-    pub(crate) async fn fill<E>(
-        &self,
-        entry: &Entry,
-        basis: Basis,
-        outdated: bool,
-        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<(Option<Vec<u8>>, Stored, u64), E> {
+    /// Joins the fill of an entry that `basis` does not have, or begins it. After `deadline` (monotonic ms) nobody is
+    /// waited for.
+    pub(crate) async fn enter(&self, entry: &Entry, basis: Basis, deadline: u64) -> Entered<'_> {
         let flight = entry.flight(basis);
-        let deadline = self.runtime.monotonic_ms() + self.settings.fill_wait_ms;
         let leader = match self.flights.board(&flight) {
             Part::Leader(leader) => Some(leader),
             Part::Follower(follower) => {
                 loop {
                     match follower.progress() {
-                        Progress::Landed((value, _)) => return Ok((value, Stored::Collapsed, 0)),
+                        Progress::Landed((value, _)) => return Entered::Landed(value),
                         Progress::Lost => break,
                         Progress::UnderWay if self.runtime.monotonic_ms() >= deadline => break,
                         Progress::UnderWay => self.runtime.sleep(FOLLOW_POLL_MS).await,
@@ -64,14 +73,15 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 None
             }
         };
-        let permit = match self.claim(entry, basis, &flight, outdated, deadline).await {
+        let permit = match self.claim(entry, basis, &flight, deadline).await {
             Ok(Claim::Stored(value)) => {
-                let filled = ((!value.is_empty()).then_some(value), Stored::Collapsed);
+                let value = (!value.is_empty()).then_some(value);
                 if let Some(leader) = leader {
-                    leader.land(&filled);
+                    leader.land(&(value.clone(), Stored::Collapsed));
                 }
-                return Ok((filled.0, filled.1, 0));
+                return Entered::Landed(value);
             }
+            Ok(Claim::Outdated) => return Entered::Outdated,
             Ok(Claim::Granted(permit)) => Some(permit),
             Err(_) => None,
         };
@@ -80,6 +90,22 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         {
             leader.depart();
         }
+        Entered::ToFetch(Ticket { flight, leader, permit })
+    }
+
+    /// Fetches the value of an entry, and stores it unless a write is in flight. The last part of the answer is the TTL
+    /// that it was stored with, in ms.
+    ///
+    /// Order matters: `basis` was read first, the marks were counted next, the value is fetched last (see the crate
+    /// docs).
+    pub(crate) async fn fill<E>(
+        &self,
+        entry: &Entry,
+        basis: Basis,
+        ticket: Ticket<'_>,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(Option<Vec<u8>>, Stored, u64), E> {
+        let Ticket { flight, leader, permit } = ticket;
         let value = match fetch().await {
             Ok(value) => value,
             Err(error) => {
@@ -91,20 +117,18 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             None => (Stored::Failed, 0),
             Some(permit) if if value.is_some() { permit.found } else { permit.absent } => {
                 let ttl_ms = entry.ttl_ms(value.is_some(), self.runtime.random_u64());
-                // An absence is cached, but it is nothing to list.
-                let registered = async {
-                    if value.is_some() {
-                        self.register(&[(entry, ttl_ms)]).await;
-                    }
-                };
-                let (stored, ()) = join(self.store(entry, basis, value.as_deref(), ttl_ms), registered).await;
+                let stored = self.store(entry, basis, value.as_deref(), ttl_ms).await;
+                // An absence is cached, but it is nothing to list. What somebody else stored, he has registered.
+                if stored == Stored::Yes && value.is_some() {
+                    self.register(&[(entry, ttl_ms)]).await;
+                }
                 (stored, ttl_ms)
             }
-            Some(_) => {
-                self.release_lease(&flight).await;
-                (Stored::WriteInFlight, 0)
-            }
+            Some(_) => (Stored::WriteInFlight, 0),
         };
+        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) {
+            self.release_lease(&flight).await;
+        }
         let filled: Filled = (value, stored);
         if let Some(leader) = leader {
             leader.land(&filled);
@@ -114,14 +138,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
 
     /// Takes the lease of the flight and counts the marks; while another instance has the lease, waits for what it
     /// stores. At `deadline` (monotonic ms) the waiting is over and the value is fetched all the same.
-    async fn claim(
-        &self,
-        entry: &Entry,
-        basis: Basis,
-        flight: &str,
-        outdated: bool,
-        deadline: u64,
-    ) -> Result<Claim, RedisError> {
+    async fn claim(&self, entry: &Entry, basis: Basis, flight: &str, deadline: u64) -> Result<Claim, RedisError> {
         let mut pause = LEASE_POLL_MS;
         loop {
             let take = vec![
@@ -140,14 +157,14 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             let (lease, writes, guarded) = (lease?, writes?, guarded?);
             // While a write is in flight nobody stores, so there is nothing to wait for.
             if lease != Reply::Nil || writes || self.runtime.monotonic_ms() >= deadline {
-                if outdated {
-                    self.call("UNLINK", vec![entry.key(basis).into()]).await?;
-                }
                 return Ok(Claim::Granted(Permit { found: !writes, absent: !writes && !guarded }));
             }
             self.runtime.sleep(pause).await;
             pause = (pause * 2).min(LEASE_POLL_MAX_MS);
-            let there = self.call_one("MGET", vec![entry.key(basis).into()]).await?;
+            let (current, there) = self.ask_for(entry, Some(entry.key(basis))).await?;
+            if !matches!(current, Ok(current) if current == basis) {
+                return Ok(Claim::Outdated);
+            }
             let value = if entry.is_named() {
                 self.opened(entry, basis, there).ok().flatten().map(|found| found.value)
             } else {
@@ -160,7 +177,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     }
 
     /// Whether a write that marks `scope` is in flight. Marks of writers that died stop counting after `mark_ms`.
-    async fn writes_in_flight(&self, scope: Option<&Scope>) -> Result<bool, RedisError> {
+    pub(crate) async fn writes_in_flight(&self, scope: Option<&Scope>) -> Result<bool, RedisError> {
         let Some(scope) = scope else { return Ok(false) };
         let oldest = self.runtime.unix_ms().saturating_sub(self.settings.mark_ms) as i64;
         let count = self.call_one("ZCOUNT", vec![scope.writing().into(), oldest.into(), "+inf".into()]).await?;
@@ -193,27 +210,6 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 Stored::Yes
             }
         }
-    }
-
-    async fn store_named(&self, entry: &Entry, basis: Basis, value: &[u8], ttl_ms: u64) -> Result<Reply, RedisError> {
-        let key = entry.key(basis);
-        // The version must not end before the entry. It is not set again: it may have been outdated meanwhile.
-        let live = self.call("PEXPIRE", vec![entry.version_key().into(), (ttl_ms as i64).into()]);
-        // Somebody may have set the entry while its value was fetched: that is newer.
-        let sealed = Envelope::seal(basis, self.runtime.unix_ms() + ttl_ms, value);
-        let store = || self.call_one("SET", set(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
-        let (lives, stored) = join(live, store()).await;
-        lives?;
-        if stored != Ok(Reply::Nil) {
-            return stored;
-        }
-        // A key of another type is in the way, which MGET does not see: somebody else's, in our namespace.
-        let kind = self.call_one("TYPE", vec![key.as_str().into()]).await?;
-        if !matches!(kind, Reply::Status(kind) if kind == "string" || kind == "none") {
-            self.call("UNLINK", vec![key.as_str().into()]).await?;
-            return store().await;
-        }
-        Ok(Reply::Nil)
     }
 
     /// Lets others fill at once what we did not. Best effort: the lease ends by itself.

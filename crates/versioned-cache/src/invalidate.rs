@@ -54,8 +54,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Redis does not answer.
     pub async fn invalidate_user(&self, id: i64) -> Result<u64, RedisError> {
         let scope = Scope::user(id);
-        let before = self.patiently(async || self.numbers_of(&[scope.version()]).await).await?;
-        self.patiently(async || self.bump_one(&scope).await).await?;
+        let before = self.renew(&[scope.version()], &scope.version()).await?;
         let about = self.members_of(&scope).await?;
         let removed = self.patiently(async || self.unlink_members(&about, &before).await).await?;
         Ok(removed + self.unlink_registered(&key::user_registry(id), &before).await?)
@@ -76,12 +75,13 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         found.await.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// Gives `generation` a value that nothing hangs on; what was under `keys` before.
+    /// Gives a number a value that nothing hangs on; what was under `keys` before. If it is not there, nothing hangs on it
+    /// already: whoever needs it starts it anew.
     pub(crate) async fn renew(&self, keys: &[String], generation: &str) -> Result<Numbers, RedisError> {
         self.patiently(async || {
             let before = self.numbers_of(keys).await?;
             let fresh = self.fresh_version().number();
-            self.call("SET", vec![generation.into(), fresh.into()]).await?;
+            self.call("SET", vec![generation.into(), fresh.into(), "XX".into()]).await?;
             Ok(before)
         })
         .await

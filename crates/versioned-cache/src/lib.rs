@@ -104,6 +104,7 @@ mod matching;
 mod patience;
 mod read;
 mod registry;
+mod replace;
 mod repository;
 mod settings;
 mod stats;

@@ -142,7 +142,12 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     }
 
     /// Members of a registry with their ends, in that order.
-    async fn members(&self, registry: &str, at: Cursor, limit: usize) -> Result<Vec<(Member, i64)>, RedisError> {
+    async fn members(
+        &self,
+        registry: &str,
+        at: Cursor,
+        limit: usize,
+    ) -> Result<Vec<(Option<Member>, i64)>, RedisError> {
         let from = at.ends.max(self.runtime.unix_ms() as i64);
         let skip = if from == at.ends { at.skip } else { 0 };
         let words: Vec<Arg> = vec![
@@ -158,7 +163,8 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let replies = self.patiently(async || self.call("ZRANGE", words.clone()).await).await?;
         let pairs = replies.chunks_exact(2).filter_map(|pair| {
             let Reply::Bytes(member) = &pair[0] else { return None };
-            Some((Member::parse(str::from_utf8(member).ok()?)?, pair[1].as_int()?))
+            // What somebody else put there is passed over, and counts.
+            Some((str::from_utf8(member).ok().and_then(Member::parse), pair[1].as_int()?))
         });
         Ok(pairs.collect())
     }
@@ -168,11 +174,11 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         &self,
         module: &str,
         operation: &str,
-        members: Vec<(Member, i64)>,
+        members: Vec<(Option<Member>, i64)>,
     ) -> Result<Vec<Listed>, RedisError> {
         let mut listed = Vec::new();
         for chunk in members.chunks(WIDTH) {
-            let members: Vec<&Member> = chunk.iter().map(|(member, _)| member).collect();
+            let members: Vec<&Member> = chunk.iter().filter_map(|(member, _)| member.as_ref()).collect();
             let bases = self.patiently(async || self.bases_of(&members, &Numbers::new()).await).await?;
             let found = join_all(members.iter().zip(bases).map(async |(member, basis)| {
                 let Some(basis) = basis else { return Ok(None) };

@@ -15,8 +15,8 @@ use crate::stats::Event;
 pub(crate) enum Lookup {
     /// The value on the current basis (empty: known to be absent), and when it ends (monotonic ms).
     Found { basis: Basis, value: Vec<u8>, expires_ms: u64 },
-    /// The current basis has no entry. `outdated`: what is under the entry's key must make room.
-    Missing { basis: Basis, outdated: bool },
+    /// The current basis has no entry.
+    Missing { basis: Basis },
 }
 
 /// What is there is not what this program stores.
@@ -32,7 +32,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                     Ok(basis) => Ok(self.open(entry, basis, value)),
                     Err((version, others)) => {
                         let basis = self.start(entry, version, others).await?;
-                        Ok(Lookup::Missing { basis, outdated: value != Reply::Nil })
+                        Ok(Lookup::Missing { basis })
                     }
                 }
             }
@@ -41,17 +41,16 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
 
     /// What a named entry's key holds, seen from the current basis. Something that nobody here wrote is counted.
     pub(crate) fn open(&self, entry: &Entry, basis: Basis, there: Reply) -> Lookup {
-        let outdated = there != Reply::Nil;
         match self.opened(entry, basis, there) {
             Ok(Some(found)) => {
                 let left_ms = found.ends_unix_ms.saturating_sub(self.runtime.unix_ms());
                 let expires_ms = self.runtime.monotonic_ms() + left_ms;
                 Lookup::Found { basis, value: found.value, expires_ms }
             }
-            Ok(None) => Lookup::Missing { basis, outdated },
+            Ok(None) => Lookup::Missing { basis },
             Err(Corrupt) => {
                 self.count(entry, Event::Corrupt);
-                Lookup::Missing { basis, outdated }
+                Lookup::Missing { basis }
             }
         }
     }
@@ -79,13 +78,13 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                         Ok(self.found(entry, basis, value, &left))
                     }
                     Some(value) => Ok(Lookup::Found { basis, value, expires_ms: hint.expires_ms }),
-                    None => Ok(Lookup::Missing { basis, outdated: false }),
+                    None => Ok(Lookup::Missing { basis }),
                 };
             }
             (Ok(basis), _) => basis,
             (Err((version, others)), _) => {
                 let basis = self.start(entry, version, others).await?;
-                return Ok(Lookup::Missing { basis, outdated: false });
+                return Ok(Lookup::Missing { basis });
             }
         };
         // Between the two commands a write may end: the answer is then older than that write, but the write was not
@@ -96,14 +95,14 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 .await;
         match value?.into_bytes() {
             Some(value) => Ok(self.found(entry, basis, value, &left?)),
-            None => Ok(Lookup::Missing { basis, outdated: false }),
+            None => Ok(Lookup::Missing { basis }),
         }
     }
 
     /// Asks for the basis of an entry and, if it is known where that would be, for its value, in one command: MGET is
     /// atomic, and unlike GET it takes a key of another type for missing. Of a basis with lost numbers it gives the
     /// replies.
-    async fn ask_for(
+    pub(crate) async fn ask_for(
         &self,
         entry: &Entry,
         key: Option<String>,

@@ -12,10 +12,11 @@ const START: &[u8] = b"0";
 
 /// Keys that Redis looks at in one step, at most: some 0.2 ms of its time.
 const STEP: usize = 1_000;
-/// At the least, for a pattern that is long and so may take long to be compared with each of them.
-const SMALLEST_STEP: usize = 32;
-/// Up to this length a pattern has the whole step, in bytes.
-const SHORT_PATTERN: usize = 48;
+/// Bytes of a pattern, times keys in a step, at most: comparing may cost as much as both lengths multiplied, and keys may
+/// have half a kilobyte, so that this comes to a few million comparisons.
+const PATTERN_BYTES_A_STEP: usize = 8_000;
+/// Keys in a step at the least.
+const SMALLEST_STEP: usize = 8;
 
 impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Outdates and removes the named entries of an operation whose names match a Redis glob; how many there were. No
@@ -26,12 +27,11 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     pub async fn invalidate_matching(&self, module: &str, operation: &str, pattern: &str) -> Result<u64, RedisError> {
         // A fetch under way has started its version, so it is found by that.
         let prefix = key::named_version(&[module, ":", operation, ":"].concat());
-        let matching = [prefix.as_str(), pattern].concat();
         let versions = key::named_version("").len();
         let mut removed = 0;
         let mut cursor = START.to_vec();
         loop {
-            let (next, keys) = self.step(cursor, &matching).await?;
+            let (next, keys) = self.step(cursor, &prefix, pattern).await?;
             // The prefix has no wildcard: what matches begins with it.
             let paths: Vec<String> = keys.iter().map(|key| key[versions..].to_owned()).collect();
             if !paths.is_empty() {
@@ -62,7 +62,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let registries = key::registry("", "").trim_end_matches(':').to_owned();
         let mut cursor = START.to_vec();
         loop {
-            let (next, keys) = self.step(cursor, &[key::NAMESPACE, "*"].concat()).await?;
+            let (next, keys) = self.step(cursor, key::NAMESPACE, "*").await?;
             for generation in keys.iter().filter(|key| key.starts_with(&generations)) {
                 self.renew(&[], generation).await?;
             }
@@ -84,10 +84,22 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     }
 
     /// One step of a walk through the keys that match: where to go on, if there is more, and what was found.
-    async fn step(&self, cursor: Vec<u8>, matching: &str) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
+    async fn step(
+        &self,
+        cursor: Vec<u8>,
+        prefix: &str,
+        pattern: &str,
+    ) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
+        let matching = [prefix, pattern].concat();
+        let keys = (PATTERN_BYTES_A_STEP / pattern.len().max(1)).clamp(SMALLEST_STEP, STEP);
         let scan = async || {
-            let keys = (STEP * SHORT_PATTERN / matching.len().max(SHORT_PATTERN)).max(SMALLEST_STEP);
-            let words = [cursor.clone().into(), "MATCH".into(), matching.into(), "COUNT".into(), Arg::Int(keys as i64)];
+            let words = [
+                cursor.clone().into(),
+                "MATCH".into(),
+                matching.as_str().into(),
+                "COUNT".into(),
+                Arg::Int(keys as i64),
+            ];
             self.call("SCAN", words.to_vec()).await
         };
         let mut replies = self.patiently(scan).await?.into_iter().filter_map(Reply::into_bytes);

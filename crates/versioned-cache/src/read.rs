@@ -5,6 +5,7 @@ use redis_port::{Redis, RedisError, Runtime};
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
 use crate::entry::Entry;
+use crate::fill::Entered;
 use crate::lookup::Lookup;
 use crate::stats::Event;
 
@@ -31,24 +32,41 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         if !entry.is_cacheable() {
             return Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(Bypass::Disabled) });
         }
-        match self.ask(self.look_up(entry)).await {
-            Ok(Lookup::Found { basis, value, expires_ms }) => {
-                self.count(entry, Event::Hit);
-                Ok(self.hit(entry.key(basis), value, expires_ms))
-            }
-            Ok(Lookup::Missing { basis, outdated }) => {
-                self.count(entry, Event::Miss);
-                let (value, stored, ttl_ms) = self.fill(entry, basis, outdated, fetch).await?;
-                if stored == Stored::Collapsed {
+        let deadline = self.runtime.monotonic_ms() + self.settings.fill_wait_ms;
+        let mut missed = false;
+        loop {
+            let basis = match self.ask(self.look_up(entry)).await {
+                Ok(Lookup::Found { basis, value, .. }) if missed => {
+                    // Somebody else has stored it on the new basis, while this request waited on the old one.
                     self.count(entry, Event::Collapsed);
+                    let value = (!value.is_empty()).then_some(value);
+                    return Ok(self.miss(entry.key(basis), value, Stored::Collapsed, 0));
                 }
-                Ok(self.miss(entry.key(basis), value, stored, ttl_ms))
+                Ok(Lookup::Found { basis, value, expires_ms }) => {
+                    self.count(entry, Event::Hit);
+                    return Ok(self.hit(entry.key(basis), value, expires_ms));
+                }
+                Ok(Lookup::Missing { basis }) => basis,
+                Err(reason) => {
+                    if reason != Bypass::Disabled {
+                        self.count(entry, Event::Bypass);
+                    }
+                    return Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(reason) });
+                }
+            };
+            if !std::mem::replace(&mut missed, true) {
+                self.count(entry, Event::Miss);
             }
-            Err(reason) => {
-                if reason != Bypass::Disabled {
-                    self.count(entry, Event::Bypass);
+            match self.enter(entry, basis, deadline).await {
+                Entered::Landed(value) => {
+                    self.count(entry, Event::Collapsed);
+                    return Ok(self.miss(entry.key(basis), value, Stored::Collapsed, 0));
                 }
-                Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(reason) })
+                Entered::Outdated => {}
+                Entered::ToFetch(ticket) => {
+                    let (value, stored, ttl_ms) = self.fill(entry, basis, ticket, fetch).await?;
+                    return Ok(self.miss(entry.key(basis), value, stored, ttl_ms));
+                }
             }
         }
     }

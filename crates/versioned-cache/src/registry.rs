@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
-use redis_port::{Arg, Redis, RedisError, Runtime};
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -16,6 +16,8 @@ use crate::key::{self, OPERATIONS, Scope};
 /// many, twice as many).
 const PRUNE_ONE_IN: u64 = 8;
 const PRUNED: i64 = 64;
+/// How many members are looked at then, whether they have been evicted.
+const SAMPLED: i64 = 16;
 /// An entry as a registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Member {
@@ -148,9 +150,28 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             let many = members.len() as u64;
             if self.runtime.random_u64() % PRUNE_ONE_IN < many {
                 let _ = self.prune(&key, PRUNED.max(2 * many as i64)).await;
+                let _ = self.forget_evicted(&key).await;
             }
         }))
         .await;
+    }
+
+    /// Looks at some members, and removes those whose entries Redis has thrown out. (Of scoped entries only their ends are
+    /// known.) Should one be stored again just then, it is not listed.
+    async fn forget_evicted(&self, registry: &str) -> Result<(), RedisError> {
+        let some = self.call("ZRANDMEMBER", vec![registry.into(), SAMPLED.into()]).await?;
+        let looks = some.into_iter().filter_map(|member| {
+            let text = String::from_utf8(member.into_bytes()?).ok()?;
+            let Member::Named { path } = Member::parse(&text)? else { return None };
+            Some(async move { (text, self.call_one("EXISTS", vec![key::named_entry(&path).into()]).await) })
+        });
+        let looks = join_all(looks).await.into_iter();
+        let gone: Vec<Arg> =
+            looks.filter_map(|(member, there)| (there == Ok(Reply::Int(0))).then(|| member.into())).collect();
+        if !gone.is_empty() {
+            self.call("ZREM", std::iter::once(Arg::from(registry)).chain(gone).collect()).await?;
+        }
+        Ok(())
     }
 
     /// Removes up to `limit` members that have ended, the oldest first.
@@ -160,7 +181,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let range = [registry.into(), "-inf".into(), now.into()].into_iter().chain(limit).collect();
         let ended = self.call("ZRANGE", range).await?;
         // By score, not by name: a member that was registered anew meanwhile has a later end.
-        if let Some(last) = ended.last().and_then(redis_port::Reply::as_int) {
+        if let Some(last) = ended.last().and_then(Reply::as_int) {
             self.call("ZREMRANGEBYSCORE", vec![registry.into(), "-inf".into(), last.into()]).await?;
         }
         Ok(())

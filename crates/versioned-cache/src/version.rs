@@ -18,7 +18,9 @@ impl Version {
     /// A version that nobody has used before.
     pub(crate) fn fresh(unix_ms: u64, random: u64) -> Self {
         let time = (unix_ms << RANDOM_BITS) & (i64::MAX as u64);
-        Self(((time | (random & ((1 << RANDOM_BITS) - 1))) as i64).max(Self::SMALLEST))
+        let random = (random & ((1 << RANDOM_BITS) - 1)) as i64;
+        // A clock that shows a time before 1987 still gives different numbers.
+        Self((time as i64 | random).max(Self::SMALLEST | random))
     }
 
     /// The version that `number` is, unless it is the remains of a lost one.

@@ -104,7 +104,16 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         all(scopes.iter().map(|scope| self.call("ZREM", vec![scope.writing().into(), token.into()]))).await
     }
 
+    /// Once more if the connection turns out to be broken, with numbers that are new again: the same ones might come back
+    /// after somebody else's.
     async fn bump(&self, scopes: &[Scope]) -> Result<(), RedisError> {
+        match self.bump_once(scopes).await {
+            Err(RedisError::Unreachable(_)) if scopes.len() > SINGLE_BUMPS => self.bump_once(scopes).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn bump_once(&self, scopes: &[Scope]) -> Result<(), RedisError> {
         if scopes.len() > SINGLE_BUMPS {
             let pairs = scopes
                 .iter()

@@ -55,18 +55,12 @@ impl Redis {
         let one = match command {
             "GET" => self.get(&key),
             "MGET" => return Ok(args.iter().map(|key| self.get(&text(key))).collect()),
-            "TYPE" => Reply::Status(
-                match self.0.get(&key) {
-                    Some(Value::Text(_)) => "string",
-                    Some(Value::Marks(_)) => "zset",
-                    None => "none",
-                }
-                .into(),
-            ),
             "PTTL" => Reply::Int(if self.0.contains_key(&key) { 300_000 } else { -2 }),
             "PEXPIRE" => Reply::Int(self.0.contains_key(&key).into()),
             "SET" => {
-                if args[2..].iter().any(|option| text(option) == "NX") && self.0.contains_key(&key) {
+                let only = |word: &str| args[2..].iter().any(|option| text(option) == word);
+                let there = self.0.contains_key(&key);
+                if only("NX") && there || only("XX") && !there {
                     Reply::Nil
                 } else {
                     self.0.insert(key, Value::Text(bytes(&args[1])));
@@ -84,6 +78,24 @@ impl Redis {
                 self.0.insert(key, Value::Text(next.to_string().into_bytes()));
                 Reply::Int(next)
             }
+            "RENAME" => match self.0.remove(&key) {
+                Some(value) => {
+                    self.0.insert(text(&args[1]), value);
+                    Reply::Status("OK".into())
+                }
+                None => return Err(RedisError::Refused("ERR no such key".into())),
+            },
+            "RENAMENX" => match self.0.remove(&key) {
+                Some(value) if !self.0.contains_key(&text(&args[1])) => {
+                    self.0.insert(text(&args[1]), value);
+                    Reply::Int(1)
+                }
+                Some(value) => {
+                    self.0.insert(key, value);
+                    Reply::Int(0)
+                }
+                None => return Err(RedisError::Refused("ERR no such key".into())),
+            },
             "UNLINK" => Reply::Int(args.iter().filter(|key| self.0.remove(&text(key)).is_some()).count() as i64),
             "SCAN" => {
                 let pattern = text(&args[2]);

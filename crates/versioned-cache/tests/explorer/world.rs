@@ -142,10 +142,13 @@ impl World {
             Step::Redis(command, args) => {
                 let mut args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
                 let reply = match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
-                    Some(instead) => vec![instead],
-                    None => self.redis.run(command, &args).expect("the simulated Redis refuses nothing"),
+                    Some(instead) => Ok(vec![instead]),
+                    None => self.redis.run(command, &args),
                 };
-                Outcome::Redis(reply.into_iter().map(ReplyKey::from).collect())
+                match reply {
+                    Ok(replies) => Outcome::Redis(replies.into_iter().map(ReplyKey::from).collect()),
+                    Err(_) => Outcome::Refused,
+                }
             }
         }
     }

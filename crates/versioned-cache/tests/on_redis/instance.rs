@@ -86,7 +86,7 @@ impl Instance {
 
     /// The commands since the last call, without those that are sent after the answer: counters, care of the registries.
     pub fn take_commands(&self) -> Vec<String> {
-        const AFTERWARDS: [&str; 4] = ["HINCRBY", "PEXPIREAT", "ZRANGE", "ZREMRANGEBYSCORE"];
+        const AFTERWARDS: [&str; 6] = ["EXISTS", "HINCRBY", "PEXPIREAT", "ZRANDMEMBER", "ZRANGE", "ZREMRANGEBYSCORE"];
         self.commands.take().into_iter().filter(|command| !AFTERWARDS.contains(&command.as_str())).collect()
     }
 }

@@ -44,8 +44,7 @@ async fn many_are_got_and_set_with_as_many_round_trips_as_one() {
         let mut entries: Vec<_> = values.iter().map(|(entry, _)| entry.clone()).collect();
         entries.push(entry("missing"));
         let found = instance.cache.mget(&entries).await.expect("Redis answers");
-        // The missing one's version is started.
-        assert_eq!(instance.take_commands(), ["MGET", "SET"]);
+        assert_eq!(instance.take_commands(), ["MGET"], "looking changes nothing");
         assert_eq!(found.len(), 101);
         assert_eq!(found[100], None);
         for (n, cached) in found[..100].iter().enumerate() {
@@ -99,6 +98,54 @@ async fn a_slow_fetch_replaces_nothing_newer() {
         assert_eq!(other.cache.get(&entry("b")).await, Ok(None));
         let again = slow.cache.get_or_set(&b, async || Ok::<_, Failed>(Some(b"{new}".to_vec())));
         assert_eq!(again.await.expect("fetched").status.source, Source::Miss(Stored::Yes));
+    })
+    .await;
+}
+
+/// Race: the origin says that there is nothing, which lives for 5 s; meanwhile the entry is set, for longer.
+#[tokio::test]
+async fn a_slow_fetch_does_not_shorten_the_life_of_what_was_set() {
+    on_redis(async |server| {
+        let slow = Instance::new(&server, &row(1), Settings::default());
+        let other = Instance::new(&server, &row(1), Settings::default());
+        let a = entry("a");
+        let answer = slow.cache.get_or_set(&a, async || {
+            other.cache.set(&a, b"{new}").await.expect("Redis answers");
+            Ok::<_, Failed>(None)
+        });
+        assert_eq!(answer.await.expect("fetched").status.source, Source::Miss(Stored::Overtaken));
+        let client = Client::new(&server);
+        for key in ["cache:version:kv:get:a", "cache:entry:kv:get:a"] {
+            let left = client.say(&format!("PTTL {key}")).await[0].as_int().expect("a number");
+            assert!(left > 50_000, "{key}: {left}");
+        }
+    })
+    .await;
+}
+
+/// Race: an entry whose version was evicted is in the way of a fetch, and is set while that is under way.
+#[tokio::test]
+async fn an_outdated_entry_makes_room_and_a_new_one_does_not() {
+    on_redis(async |server| {
+        let slow = Instance::new(&server, &row(1), Settings::default());
+        let other = Instance::new(&server, &row(1), Settings::default());
+        let (a, client) = (entry("a"), Client::new(&server));
+        for set_meanwhile in [true, false] {
+            other.cache.set(&a, b"{old}").await.expect("Redis answers");
+            client.say("DEL cache:version:kv:get:a").await;
+            let answer = slow.cache.get_or_set(&a, async || {
+                if set_meanwhile {
+                    other.cache.set(&a, b"{new}").await.expect("Redis answers");
+                }
+                Ok::<_, Failed>(Some(b"{fetched}".to_vec()))
+            });
+            let stored = if set_meanwhile { Stored::Overtaken } else { Stored::Yes };
+            assert_eq!(answer.await.expect("fetched").status.source, Source::Miss(stored));
+            let value = other.cache.get(&a).await.expect("Redis answers").expect("there").value;
+            assert_eq!(value, if set_meanwhile { b"{new}".to_vec() } else { b"{fetched}".to_vec() });
+            other.cache.delete(&a).await.expect("Redis answers");
+        }
+        assert_eq!(client.say("KEYS cache:aside:*").await, []);
     })
     .await;
 }
