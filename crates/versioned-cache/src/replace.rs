@@ -1,7 +1,7 @@
 //! Storing a named entry that was fetched, without ever taking the place of one that is newer.
 
 use futures_util::future::join;
-use redis_port::{Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -32,14 +32,15 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         store().await
     }
 
-    /// Removes what is under the entry's key if it is not current: an entry of before, or what somebody else put there.
-    /// `false`: it is current.
+    /// Removes what is under the entry's key if it is an entry of before, or what somebody else put there. `false`: it is
+    /// not, or `basis` is outdated itself.
     ///
     /// Between a look and UNLINK somebody may set the entry. So it is moved aside first, which nobody can come between,
-    /// and looked at there; what turns out to be current is moved back, unless there is something newer by then.
+    /// and looked at there; what turns out to be current is moved back, unless something newer was set by then. A read in
+    /// between misses it.
     async fn make_room(&self, entry: &Entry, basis: Basis) -> Result<bool, RedisError> {
         let key = entry.key(basis);
-        if self.is_current(entry, &key).await? {
+        if self.look_at(entry, &key).await? != (Some(basis), false) {
             return Ok(false);
         }
         let aside = format!("cache:aside:{:016x}{:016x}", self.runtime.random_u64(), self.runtime.random_u64());
@@ -48,22 +49,23 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             Err(RedisError::Refused(_)) => return Ok(true),
             outcome => outcome?,
         };
-        if self.is_current(entry, &aside).await? {
-            self.call("RENAMENX", vec![aside.as_str().into(), key.into()]).await?;
-            // If it could not go back, something newer is there.
-            self.call("UNLINK", vec![aside.into()]).await?;
-            return Ok(false);
+        let (set_on, was_set) = self.look_at(entry, &aside).await?;
+        if was_set {
+            let back = [Arg::from(aside.as_str()), key.as_str().into()];
+            let is_back = self.call_one("RENAMENX", back.to_vec()).await? != Reply::Int(0);
+            // What has been fetched on the basis of what was set gives way to it; what was set since does not.
+            if !is_back && self.look_at(entry, &key).await? == (set_on, true) {
+                let _ = self.call("RENAME", back.to_vec()).await;
+            }
         }
         self.call("UNLINK", vec![aside.into()]).await?;
-        Ok(true)
+        Ok(!was_set)
     }
 
-    /// Whether `key` holds this entry on the basis that is current at this instant.
-    async fn is_current(&self, entry: &Entry, key: &str) -> Result<bool, RedisError> {
+    /// The basis that is current at this instant (if no number is lost), and whether `key` holds the entry on it.
+    async fn look_at(&self, entry: &Entry, key: &str) -> Result<(Option<Basis>, bool), RedisError> {
         let (current, there) = self.ask_for(entry, Some(key.to_owned())).await?;
-        Ok(match current {
-            Ok(current) => matches!(self.opened(entry, current, there), Ok(Some(_))),
-            Err(_) => false,
-        })
+        let Ok(current) = current else { return Ok((None, false)) };
+        Ok((Some(current), matches!(self.opened(entry, current, there), Ok(Some(_)))))
     }
 }
