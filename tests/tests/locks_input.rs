@@ -229,3 +229,22 @@ async fn other_routes_and_methods() {
         assert_eq!(allowed.join(","), allow, "{method} {path}");
     }
 }
+
+/// A `ttl` in the query string, where the cache has its own, must not be taken for one in the body and dropped.
+#[tokio::test]
+async fn routes_without_parameters_take_none() {
+    let app = App::spawn().await;
+    let body = json!({"resource": "a"});
+    for (method, path) in [
+        (Method::POST, "/api/cache/lock/acquire?ttl=60000"),
+        (Method::POST, "/api/cache/lock/release?ttl=60000"),
+        (Method::POST, "/api/cache/lock/extend?ttl=60000"),
+        (Method::GET, "/api/cache/lock/a?ttl=60000"),
+        (Method::DELETE, "/admin/locks/a?ttl=60000"),
+    ] {
+        let request = app.request(method.clone(), path).bearer_auth(ADMIN_TOKEN).json(&body);
+        let answer = read(request.send().await.unwrap()).await;
+        assert_eq!(answer.expect_errors(400, "invalid-parameter"), ["ttl"], "{method} {path}");
+    }
+    expect_nothing_locked(&app).await;
+}

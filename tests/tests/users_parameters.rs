@@ -74,3 +74,22 @@ async fn if_match_that_is_not_a_list_of_tags() {
     }
     assert_eq!(read(app.get_user(id).await).await.json()["version"], 1);
 }
+
+#[tokio::test]
+async fn routes_without_parameters_take_none() {
+    let app = App::spawn().await;
+    let id = app.given_user_id("ada").await;
+    let one = format!("/users/{id}?fields=name");
+    let table = [
+        (Method::GET, one.as_str()),
+        (Method::PATCH, one.as_str()),
+        (Method::DELETE, one.as_str()),
+        (Method::POST, "/users?fields=name"),
+        (Method::POST, "/users/batch?fields=name"),
+    ];
+    for (method, path) in table {
+        let answer = app.request(method.clone(), path).json(&json!({"name": "Al"})).send().await.unwrap();
+        assert_eq!(read(answer).await.expect_errors(400, "invalid-parameter"), ["fields"], "{method} {path}");
+    }
+    assert_eq!(read(app.get_user(id).await).await.json()["name"], "ada", "nothing was changed");
+}
