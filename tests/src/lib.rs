@@ -31,7 +31,7 @@ pub use app::{ADMIN_TOKEN, App, Builder};
 pub use cache_api::percent_encoded;
 pub use database::Database;
 pub use host::Host;
-pub use lock_api::Grant;
+pub use lock_api::{Grant, lock_servers};
 pub use monitor::{Command, Monitor};
 pub use origin::{Asked, Origin, Reply};
 pub use redis::Redis;

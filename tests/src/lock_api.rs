@@ -1,11 +1,30 @@
 //! One method for each endpoint of the locks service.
 
+use std::path::Path;
+
+use dev_servers::RedisServer;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::{ADMIN_TOKEN, Api, Builder};
 
+/// Three Redis servers of their own, with their data in `folder`.
+pub async fn lock_servers(folder: &Path) -> Vec<RedisServer> {
+    let mut servers = Vec::new();
+    for number in 0..3 {
+        let started = RedisServer::start(&folder.join(number.to_string())).await;
+        servers.push(started.unwrap_or_else(|error| panic!("{error}")));
+    }
+    servers
+}
+
 impl Builder {
+    /// Puts the locks on these servers.
+    pub fn locks_on(self, servers: &[RedisServer]) -> Self {
+        let urls: Vec<_> = servers.iter().map(RedisServer::url).collect();
+        self.variable("lock_redis_urls", &urls.join(",")).variable("lock_egress", "redis://127.0.0.1:*")
+    }
+
     /// Gives locks more time than a machine that is busy with other tests may take from them.
     pub fn patient_locks(self) -> Self {
         self.variable("lock_timeout_ms", "5000")

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answer;
+mod kept;
 
 use answer::{Answer, read};
 use blackbox::App;
+use kept::{app, expect_untouched};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -15,19 +17,6 @@ const POSTS: [&str; 4] = ["warm", "invalidate", "mget", "mset"];
 async fn post(app: &App, route: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
     let request = app.request(Method::POST, &format!("/api/cache/{route}")).header("content-type", content_type);
     read(request.body(body.into()).send().await.unwrap()).await
-}
-
-/// An application with one entry, under the key `kept`.
-async fn app() -> App {
-    let app = App::spawn().await;
-    assert_eq!(app.put_cached("kept", "", &json!("kept")).await.status(), 200);
-    app
-}
-
-/// The entry is still there, and is the only one.
-async fn expect_untouched(app: &App) {
-    let found = read(app.mget(&json!({"keys": ["kept", "a", "b"]})).await).await;
-    assert_eq!(found.expect_ok(), json!({"entries": {"kept": "kept"}, "missing": ["a", "b"]}));
 }
 
 #[tokio::test]

@@ -4,24 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answer;
+mod kept;
 
 use answer::read;
-use blackbox::{ADMIN_TOKEN, App};
+use blackbox::ADMIN_TOKEN;
+use kept::{app, expect_untouched};
 use reqwest::Method;
 use serde_json::json;
-
-/// An application with one entry, under the key `kept`.
-async fn app() -> App {
-    let app = App::spawn().await;
-    assert_eq!(app.put_cached("kept", "", &json!("kept")).await.status(), 200);
-    app
-}
-
-/// The entry is still there, and is the only one.
-async fn expect_untouched(app: &App) {
-    let found = read(app.mget(&json!({"keys": ["kept", "a", "b"]})).await).await;
-    assert_eq!(found.expect_ok(), json!({"entries": {"kept": "kept"}, "missing": ["a", "b"]}));
-}
 
 #[tokio::test]
 async fn times_to_live() {

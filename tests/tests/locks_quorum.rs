@@ -7,7 +7,7 @@ mod answer;
 use std::time::{Duration, Instant};
 
 use answer::read;
-use blackbox::{App, Grant};
+use blackbox::{App, Grant, lock_servers};
 use dev_servers::RedisServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,16 +22,8 @@ struct Quorum {
 impl Quorum {
     async fn spawn() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut servers = Vec::new();
-        for number in 0..3 {
-            servers.push(RedisServer::start(&folder.path().join(number.to_string())).await.unwrap());
-        }
-        let urls: Vec<_> = servers.iter().map(RedisServer::url).collect();
-        let app = App::builder()
-            .variable("lock_redis_urls", &urls.join(","))
-            .variable("lock_egress", "redis://127.0.0.1:*")
-            .spawn()
-            .await;
+        let servers = lock_servers(folder.path()).await;
+        let app = App::builder().locks_on(&servers).spawn().await;
         Self { app, servers, _folder: folder }
     }
 

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use axum::extract::Request;
 use axum::response::Response;
-use futures_util::future::join_all;
 use spin_adapter::http::{Failure, if_undelivered, read_body};
 use token_lock::{Acquired, Grant, Resource};
 
@@ -27,8 +26,7 @@ pub async fn acquire(app: &App, request: Request) -> Result<Response, Failure> {
     let acquired = app.locks.acquire_within(&wanted.resources, wanted.ttl_ms, wanted.wait_ms).await;
     let grants = match acquired.map_err(failures::acquiring)? {
         Acquired::Granted(grants) => grants,
-        Acquired::Taken { retry_after_ms } => {
-            let retry_after = time_left(app, &wanted.resources).await.unwrap_or(retry_after_ms);
+        Acquired::Taken { retry_after_ms: retry_after } => {
             return Ok(answers::ok(&Acquisition::Refused { acquired: false, retry_after }));
         }
     };
@@ -41,13 +39,6 @@ pub async fn acquire(app: &App, request: Request) -> Result<Response, Failure> {
             }
         }
     }))
-}
-
-/// When the last of the locks that are in the way ends, in milliseconds from now; `None` if that is not known, as when
-/// they have just been released.
-async fn time_left(app: &App, resources: &[Resource]) -> Option<u64> {
-    let seen = join_all(resources.iter().map(|resource| app.locks.inspect(resource))).await;
-    seen.into_iter().flatten().filter_map(|seen| seen.held?.ttl_ms).max().filter(|ms| *ms > 0)
 }
 
 /// The locks in the order in which they were asked for.

@@ -16,8 +16,8 @@ const MAX_PAUSE_MS: u64 = 64;
 pub(crate) enum Attempt<R: Redis + Connect + 'static, T: Runtime + 'static> {
     /// Every lock is held, and given back unless it is claimed.
     Granted(Vec<(Grant, Unclaimed<R, T>)>),
-    /// Somebody else holds this one; none is held.
-    Taken(Resource),
+    /// Somebody else holds one of them; none is held.
+    Taken,
 }
 
 impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
@@ -49,7 +49,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
                 };
                 Ok(Acquired::Granted(granted.into_iter().map(claim).collect()))
             }
-            Attempt::Taken(resource) => Ok(Acquired::Taken { retry_after_ms: self.time_left(&resource).await }),
+            Attempt::Taken => Ok(Acquired::Taken { retry_after_ms: self.time_left(resources).await }),
         }
     }
 
@@ -83,7 +83,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
                 Ok(Some(grant)) => granted.push(grant),
                 not_granted => {
                     self.give_back(granted).await;
-                    return not_granted.map(|_| Attempt::Taken(resource.clone()));
+                    return not_granted.map(|_| Attempt::Taken);
                 }
             }
         }
@@ -105,12 +105,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
         join_all(releases).await;
     }
 
-    /// For how long the lock that is in the way will be held yet, if it is not released; where that is not known, or
-    /// when it has just been released, a moment.
-    pub(crate) async fn time_left(&self, resource: &Resource) -> u64 {
-        let inspected = self.inspect(resource).await;
-        let held = inspected.ok().and_then(|inspected| inspected.held);
-        held.and_then(|held| held.ttl_ms).unwrap_or_else(|| self.jittered(MAX_PAUSE_MS)).max(1)
+    /// For how long the last of the locks that are in the way will be held yet, if it is not released; where that is not
+    /// known, or when they have just been released, a moment.
+    pub(crate) async fn time_left(&self, resources: &[Resource]) -> u64 {
+        let seen = join_all(resources.iter().map(|resource| self.inspect(resource))).await;
+        let longest = seen.into_iter().flatten().filter_map(|seen| seen.held?.ttl_ms).max();
+        longest.unwrap_or_else(|| self.jittered(MAX_PAUSE_MS)).max(1)
     }
 
     /// Between half of `ms` and all of it, so that those who wait do not come back together.

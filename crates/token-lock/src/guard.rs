@@ -101,7 +101,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
     ) -> Result<Guarded<V>, LockError> {
         let (grants, unclaimed): (Vec<_>, Vec<_>) = match self.attempt_within(resources, ttl_ms, wait_ms).await? {
             Attempt::Granted(granted) => granted.into_iter().unzip(),
-            Attempt::Taken(resource) => return Ok(Guarded::Taken { retry_after_ms: self.time_left(&resource).await }),
+            Attempt::Taken => return Ok(Guarded::Taken { retry_after_ms: self.time_left(resources).await }),
         };
         let valid_until_ms = grants.iter().map(|grant| grant.valid_until_ms).min().unwrap_or(u64::MAX);
         let lease = Lease(Rc::new(State {

@@ -2,7 +2,6 @@
 //! generation, a user's version. Giving that a new value costs one command, and holds for fetches under way too. The
 //! entries are then removed by the registries' word, for the memory's sake and to be counted.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::{join, join_all, join3};
@@ -106,16 +105,15 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             Err(RedisError::Refused(_)) => return Ok(0),
             outcome => outcome?,
         };
-        let removed = Cell::new(0);
+        let mut removed = 0;
         loop {
             let pop = async || self.call("ZPOPMIN", vec![taken.as_str().into(), BATCH.into()]).await;
             let popped = self.patiently(pop).await?;
             if popped.is_empty() {
-                return Ok(removed.get());
+                return Ok(removed);
             }
-            let members: Vec<Member> = popped.chunks(2).filter_map(|pair| parse(&pair[0])).collect();
-            let count = self.patiently(async || self.unlink_members(&members, before).await).await?;
-            removed.set(removed.get() + count);
+            let members: Vec<Member> = popped.chunks(2).filter_map(|pair| Member::from_reply(&pair[0])).collect();
+            removed += self.patiently(async || self.unlink_members(&members, before).await).await?;
         }
     }
 
@@ -138,7 +136,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         }
         let (unlinked, forgotten) = join(
             self.call_one("UNLINK", keys.into_iter().map(Arg::from).collect()),
-            self.forget(&scoped.into_iter().cloned().collect::<Vec<_>>()),
+            self.forget(scoped.iter().copied()),
         )
         .await;
         forgotten?;
@@ -146,7 +144,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     }
 
     /// Takes members out of the registries of their operations.
-    async fn forget(&self, members: &[Member]) -> Result<(), RedisError> {
+    async fn forget(&self, members: impl Iterator<Item = &Member>) -> Result<(), RedisError> {
         let mut by_registry: BTreeMap<String, Vec<Arg>> = BTreeMap::new();
         for member in members {
             if let Some(registry) = member.registry() {
@@ -188,7 +186,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         let (versions, entries, forgotten) = join3(
             self.call("UNLINK", keys(key::named_version)),
             self.call_one("UNLINK", keys(key::named_entry)),
-            self.forget(&members),
+            self.forget(members.iter()),
         )
         .await;
         versions?;
@@ -215,11 +213,4 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
 
 pub(crate) fn count_in(reply: &Reply) -> u64 {
     reply.as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
-}
-
-fn parse(reply: &Reply) -> Option<Member> {
-    match reply {
-        Reply::Bytes(bytes) => Member::parse(std::str::from_utf8(bytes).ok()?),
-        _ => None,
-    }
 }

@@ -162,9 +162,8 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
         ];
         let replies = self.patiently(async || self.call("ZRANGE", words.clone()).await).await?;
         let pairs = replies.chunks_exact(2).filter_map(|pair| {
-            let Reply::Bytes(member) = &pair[0] else { return None };
             // What somebody else put there is passed over, and counts.
-            Some((str::from_utf8(member).ok().and_then(Member::parse), pair[1].as_int()?))
+            Some((Member::from_reply(&pair[0]), pair[1].as_int()?))
         });
         Ok(pairs.collect())
     }

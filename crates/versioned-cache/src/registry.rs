@@ -18,6 +18,7 @@ const PRUNE_ONE_IN: u64 = 8;
 const PRUNED: i64 = 64;
 /// How many members are looked at then, whether they have been evicted.
 const SAMPLED: i64 = 16;
+
 /// An entry as a registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Member {
@@ -46,7 +47,7 @@ impl Member {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix('=') {
             return Some(Self::Named { path: path.to_owned() });
         }
@@ -55,6 +56,14 @@ impl Member {
         let scope = Scope::parse(&[parts.next()?, ":", parts.next()?].concat())?;
         let suffix = parts.next().map(|hash| [":", hash].concat()).unwrap_or_default();
         Some(Self::Scoped { module, operation, scope, suffix })
+    }
+
+    /// The member in a reply; `None` for what somebody else put there.
+    pub(crate) fn from_reply(reply: &Reply) -> Option<Self> {
+        match reply {
+            Reply::Bytes(bytes) => Self::parse(str::from_utf8(bytes).ok()?),
+            _ => None,
+        }
     }
 
     /// The name of a named entry, without its module and operation.
@@ -161,9 +170,9 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
     async fn forget_evicted(&self, registry: &str) -> Result<(), RedisError> {
         let some = self.call("ZRANDMEMBER", vec![registry.into(), SAMPLED.into()]).await?;
         let looks = some.into_iter().filter_map(|member| {
-            let text = String::from_utf8(member.into_bytes()?).ok()?;
-            let Member::Named { path } = Member::parse(&text)? else { return None };
-            Some(async move { (text, self.call_one("EXISTS", vec![key::named_entry(&path).into()]).await) })
+            let Member::Named { path } = Member::from_reply(&member)? else { return None };
+            let there = async move { self.call_one("EXISTS", vec![key::named_entry(&path).into()]).await };
+            Some(async move { (member.into_bytes().unwrap_or_default(), there.await) })
         });
         let looks = join_all(looks).await.into_iter();
         let gone: Vec<Arg> =

@@ -15,10 +15,9 @@ mod ledger;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use blackbox::App;
+use blackbox::{App, lock_servers};
 use client::{Client, Outcome, now};
 use counter::Counter;
-use dev_servers::RedisServer;
 use fastrand::Rng;
 use ledger::{Ledger, Violation};
 
@@ -140,16 +139,8 @@ async fn with_fencing_counters_evicted() {
 #[tokio::test]
 async fn on_three_servers_of_which_one_hangs_or_dies_at_times() {
     let folder = tempfile::tempdir().unwrap();
-    let mut servers = Vec::new();
-    for number in 0..3 {
-        servers.push(RedisServer::start(&folder.path().join(number.to_string())).await.unwrap());
-    }
-    let urls: Vec<_> = servers.iter().map(RedisServer::url).collect();
-    let app = App::builder()
-        .variable("lock_redis_urls", &urls.join(","))
-        .variable("lock_egress", "redis://127.0.0.1:*")
-        .spawn()
-        .await;
+    let mut servers = lock_servers(folder.path()).await;
+    let app = App::builder().locks_on(&servers).spawn().await;
     let mut strikes = 0;
     let fault = async |_: &mut App, rng: &mut Rng| {
         let server = &mut servers[rng.usize(..3)];
