@@ -69,6 +69,19 @@ impl Monitor {
         self.commands().await;
         self.seen.clear();
     }
+
+    /// Waits until the application has sent nothing for a while, and forgets every command so far: what comes then was
+    /// not caused by what went before. (The cache keeps its books after its answers.)
+    pub async fn settle(&mut self) {
+        const QUIET: Duration = Duration::from_millis(200);
+        loop {
+            self.clear().await;
+            tokio::time::sleep(QUIET).await;
+            if self.commands().await.is_empty() {
+                return;
+            }
+        }
+    }
 }
 
 /// Parses `1339518083.107412 [0 127.0.0.1:60866] "GET" "key"`.

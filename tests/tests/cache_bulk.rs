@@ -58,6 +58,7 @@ async fn a_thousand_keys_cost_one_command_to_read() {
     let stored = read(app.mset(&json!({"entries": entries})).await).await;
     assert_eq!(stored.expect_ok(), json!({"stored": MANY}));
     let mut monitor = app.redis.monitor().await;
+    monitor.settle().await;
     let found = read(app.mget(&json!({"keys": keys})).await).await;
     assert_eq!(found.expect_ok(), json!({"entries": entries, "missing": []}));
     let commands = monitor.commands().await;

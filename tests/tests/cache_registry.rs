@@ -5,7 +5,6 @@
 mod answer;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use answer::{Answer, read};
 use blackbox::{App, until};
@@ -167,8 +166,8 @@ async fn registering_costs_a_hit_nothing() {
         for _ in 0..3 {
             read(app.get(&path).await).await;
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
         let mut monitor = app.redis.monitor().await;
+        monitor.settle().await;
         assert!(read(app.get(&path).await).await.is_hit(), "{path}");
         let commands = monitor.commands().await;
         let names: Vec<_> = commands.iter().map(|command| command.name.as_str()).collect();

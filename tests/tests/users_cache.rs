@@ -60,6 +60,7 @@ async fn a_hit_costs_one_command() {
             read(app.get(&path).await).await;
         }
         let mut monitor = app.redis.monitor().await;
+        monitor.settle().await;
         for _ in 0..20 {
             assert!(read(app.get(&path).await).await.is_hit());
         }

@@ -140,6 +140,7 @@ async fn a_thousand_ids_cost_one_statement_and_then_one_command() {
 
     read(app.list_users(&query).await).await;
     let mut monitor = app.redis.monitor().await;
+    monitor.settle().await;
     let warm = read(app.list_users(&query).await).await;
     assert!(warm.is_hit() && warm.body == cold.body);
     let commands = monitor.commands().await;
