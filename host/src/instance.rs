@@ -20,7 +20,6 @@ use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::failure::Failure;
 use crate::interfaces::http::Incoming;
-use crate::limits::Limits;
 use crate::pool::{Job, Pool};
 use crate::slot::{Activity, Cut, Slot};
 use crate::state::InstanceState;
@@ -141,7 +140,7 @@ async fn answer(
                 Poll::Ready(None) | Poll::Pending => {}
             }
             let Some(job) = take(cx) else { break };
-            calls.push(call(accessor, service, slot, limits, job));
+            calls.push(call(accessor, service, slot, job));
         }
         if !calls.is_empty() {
             if slot.given_up.get() > 0 {
@@ -158,7 +157,7 @@ async fn answer(
             }
             return Poll::Pending;
         }
-        if !slot.is_accepting() || (pool.is_draining() && !pool.has_waiting()) {
+        if !slot.is_accepting(limits) || (pool.is_draining() && !pool.has_waiting()) {
             return Poll::Ready(Ok(()));
         }
         if !matches!(slot.activity(), Activity::Idle(_)) {
@@ -174,10 +173,9 @@ fn call<'a>(
     accessor: &'a Accessor<InstanceState>,
     service: &'a Service,
     slot: &'a Slot,
-    limits: &Limits,
     job: Job,
 ) -> impl Future<Output = wasmtime::Result<()>> + use<'a> {
-    let key = slot.admit(job.reply, job.deadline, limits);
+    let key = slot.admit(job.reply, job.deadline);
     let function = service.wasi_http_handler().func_handle();
     let started = accessor.with(|mut store| {
         let (request, transmitted) = Request::from_http(Incoming::hooks(), job.request);

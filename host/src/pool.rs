@@ -149,6 +149,17 @@ impl Pool {
             tokio::task::spawn_local(instance::live(self.clone()));
             capacity += per_instance;
         }
+        // Where none can be made, those go on that have had their share and stay for the sake of a request that takes its
+        // time. Else such requests, a few in each, would keep everybody out. One that is for one request stays so.
+        if self.count() >= self.limits.instances && per_instance > 1 {
+            for (_, slot) in self.slots.borrow().iter() {
+                if capacity >= waiting {
+                    return;
+                }
+                capacity += slot.renew(&self.limits);
+                slot.wake();
+            }
+        }
     }
 
     fn count(&self) -> usize {

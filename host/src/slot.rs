@@ -54,9 +54,9 @@ pub struct Slot {
     /// The bodies of its answers.
     pub bodies: Arc<Bodies>,
     waker: RefCell<Option<Waker>>,
-    /// False once it shall take no more requests.
+    /// False once it shall take no more requests, whatever its share.
     accepting: Cell<bool>,
-    /// Requests taken so far.
+    /// Requests taken of its share.
     taken: Cell<usize>,
     requests: RefCell<Slab<InFlight>>,
     /// When it ends at the latest, since it has given a request up.
@@ -145,11 +145,8 @@ impl Slot {
     }
 
     /// Takes note of a request; answers its key.
-    pub fn admit(&self, reply: Reply, deadline: Option<Instant>, limits: &Limits) -> usize {
+    pub fn admit(&self, reply: Reply, deadline: Option<Instant>) -> usize {
         self.taken.set(self.taken.get() + 1);
-        if self.taken.get() >= limits.reuse {
-            self.accepting.set(false);
-        }
         self.activity.set(Activity::Answering);
         self.abandoned.set(false);
         if self.due.get().is_none() || deadline.is_some() {
@@ -168,8 +165,18 @@ impl Slot {
     }
 
     /// Whether it may take requests, now or later.
-    pub fn is_accepting(&self) -> bool {
-        self.accepting.get()
+    pub fn is_accepting(&self, limits: &Limits) -> bool {
+        self.accepting.get() && self.taken.get() < limits.reuse
+    }
+
+    /// Lets it answer as many requests again if it has had its share and cannot end yet; answers how many more it could
+    /// take now.
+    pub fn renew(&self, limits: &Limits) -> usize {
+        if !self.accepting.get() || self.taken.get() < limits.reuse || self.requests.borrow().is_empty() {
+            return 0;
+        }
+        self.taken.set(0);
+        self.free(limits)
     }
 
     /// It takes no more requests, and owes no more answers: who still waits is told by the end of the channels.
@@ -251,14 +258,18 @@ mod tests {
     fn it_takes_its_share_and_no_more() {
         let slot = Slot::default();
         assert_eq!(slot.free(&LIMITS), 2);
-        let first = slot.admit(oneshot::channel().0, None, &LIMITS);
-        slot.admit(oneshot::channel().0, None, &LIMITS);
+        let first = slot.admit(oneshot::channel().0, None);
+        let second = slot.admit(oneshot::channel().0, None);
         assert_eq!(slot.free(&LIMITS), 0);
         slot.release(first);
         assert_eq!(slot.free(&LIMITS), 1);
-        slot.admit(oneshot::channel().0, None, &LIMITS);
-        assert!(!slot.is_accepting());
+        slot.admit(oneshot::channel().0, None);
+        assert!(!slot.is_accepting(&LIMITS));
         assert_eq!(slot.free(&LIMITS), 0);
+        slot.release(second);
+        assert_eq!((slot.renew(&LIMITS), slot.renew(&LIMITS)), (1, 0));
+        slot.admit(oneshot::channel().0, None);
+        assert!(slot.is_accepting(&LIMITS));
     }
 
     #[test]
@@ -266,13 +277,13 @@ mod tests {
         let slot = Slot::default();
         let start = Instant::now();
         let ((early, mut early_answer), (late, late_answer)) = (oneshot::channel(), oneshot::channel());
-        slot.admit(early, Some(start + Duration::from_secs(1)), &LIMITS);
-        let late = slot.admit(late, Some(start + Duration::from_secs(5)), &LIMITS);
+        slot.admit(early, Some(start + Duration::from_secs(1)));
+        let late = slot.admit(late, Some(start + Duration::from_secs(5)));
         assert_eq!(slot.due(), Some(start + Duration::from_secs(1)));
         assert_eq!(slot.check_time(start + Duration::from_secs(1), &LIMITS), None);
         assert!(matches!(early_answer.try_recv(), Ok(Err(Failure::TimedOut))));
         assert_eq!(slot.due(), Some(start + Duration::from_secs(5)));
-        assert!(!slot.is_accepting());
+        assert!(!slot.is_accepting(&LIMITS));
         drop(late_answer);
         assert_eq!(slot.check_time(start + Duration::from_secs(2), &LIMITS), Some(Cut::Late));
         slot.release(late);
@@ -282,7 +293,7 @@ mod tests {
     fn nobody_waiting_twice_is_abandoned() {
         let slot = Slot::default();
         let now = Instant::now();
-        slot.admit(oneshot::channel().0, None, &LIMITS);
+        slot.admit(oneshot::channel().0, None);
         assert_eq!(slot.check_time(now, &LIMITS), None);
         assert_eq!(slot.check_time(now + ABANDONED_CHECK, &LIMITS), Some(Cut::Abandoned));
     }

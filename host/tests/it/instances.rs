@@ -24,6 +24,25 @@ async fn one_means_a_fresh_instance_each_time() {
     }
 }
 
+/// Requests that take their time keep instances that have had their share: others find room in these.
+#[tokio::test]
+async fn an_instance_that_cannot_be_replaced_goes_on() {
+    let limits = ["--max-instances", "2", "--max-instance-reuse-count", "3"];
+    let host = Host::start(&limits);
+    let slow = async { join_all((0..4).map(|_| host.get("/sleep?ms=3000"))).await };
+    let started = Instant::now();
+    let quick = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..20 {
+            host.get("/hello").await.assert_body("hello");
+        }
+        started.elapsed()
+    };
+    let (slow, took) = tokio::join!(slow, quick);
+    slow.iter().for_each(|answer| answer.assert_body("slept"));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
 #[tokio::test]
 async fn an_idle_instance_is_dropped() {
     let host = Host::start(&["--idle-instance-timeout", "150ms"]);
