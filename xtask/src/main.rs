@@ -8,6 +8,7 @@ mod command;
 mod data;
 mod egress;
 mod packages;
+mod probe;
 mod routes;
 mod step;
 mod stores;
@@ -41,7 +42,7 @@ enum Task {
     },
     /// Delete the data that `up` keeps
     Reset,
-    /// Run all tests, on servers of their own
+    /// Run all tests, on servers of their own; REDIS_SERVER and SPIN name other programs than usual
     Test {
         /// Options and filters of cargo-nextest (or of `cargo test`, where that is not installed)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
-use dev_servers::programs;
+use dev_servers::{Error, programs};
 
 use crate::command;
 
@@ -18,13 +18,13 @@ pub struct Package {
     is_there: fn() -> bool,
 }
 
-/// The Redis server.
+/// The Redis server. Another one that the environment names is no package's: whether it is there, its start tells.
 pub const REDIS: Package = Package {
     name: "Redis",
     apt: &["redis-server"],
     dnf: "valkey",
     brew: "redis",
-    is_there: || programs::redis_server().is_ok(),
+    is_there: || !matches!(programs::redis_server(), Err(Error::NotInstalled(_))),
 };
 
 /// The PostgreSQL server.

@@ -1,6 +1,9 @@
 //! Redis and PostgreSQL for a run of the application: private ones, or those that the environment names.
 
-use std::process::Command;
+use std::future::pending;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
@@ -8,6 +11,11 @@ use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
 use crate::data::Data;
 use crate::packages::{self, Package};
 use crate::{egress, workspace};
+
+/// How often a server that ended is started again before that is given up, and the pause in between: what is left of the
+/// last one may need a moment to end.
+const RESTARTS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Two stores; those that are ours end with this.
 pub struct Stores {
@@ -86,6 +94,25 @@ impl Stores {
         [format!("{}  ({redis})", self.redis_url), format!("{}  ({postgres})", self.database_url)]
     }
 
+    /// Starts those that are ours again whenever they end, on the same ports, and says so: PostgreSQL with its data, Redis
+    /// empty. Does not return before that fails.
+    pub async fn keep_up(&mut self) -> Result<()> {
+        loop {
+            tokio::select! {
+                status = or_never(self.redis.as_mut().map(RedisServer::ended)) => {
+                    let redis = self.redis.as_mut().expect("it was ours");
+                    tell_end("Redis", status, &redis.log());
+                    again(async || redis.restart().await).await.context("Redis cannot be started again")?;
+                }
+                status = or_never(self.postgres.as_mut().map(PostgresServer::ended)) => {
+                    let postgres = self.postgres.as_mut().expect("it was ours");
+                    tell_end("PostgreSQL", status, &postgres.log());
+                    again(async || postgres.restart().await).await.context("PostgreSQL cannot be started again")?;
+                }
+            }
+        }
+    }
+
     /// Stops those that are ours, keeping their data.
     pub async fn stop(self) -> Result<()> {
         if let Some(redis) = self.redis {
@@ -98,6 +125,27 @@ impl Stores {
     }
 }
 
+async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+fn tell_end(name: &str, status: ExitStatus, log: &Path) {
+    eprintln!("{name} ended by itself with {status} (its log is {}); starting it again", log.display());
+}
+
+async fn again(mut restart: impl AsyncFnMut() -> Result<(), Error>) -> Result<(), Error> {
+    for _ in 1..RESTARTS {
+        match restart().await {
+            Err(Error::Ended { .. }) => tokio::time::sleep(PAUSE).await,
+            other => return other,
+        }
+    }
+    restart().await
+}
+
 async fn start_postgres(data: &Data) -> Result<PostgresServer> {
     match PostgresServer::start(&data.postgres(), Durability::Safe).await {
         Err(Error::OutOfReach(_)) => {
@@ -108,5 +156,42 @@ async fn start_postgres(data: &Data) -> Result<PostgresServer> {
             Err(error).context("install that version, or delete the data with `cargo xtask reset`")
         }
         other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    /// The process id that the server at this port says it has; `None` if it does not answer.
+    fn process_id(port: u16) -> Option<u32> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.write_all(b"INFO server\r\nQUIT\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.lines().find_map(|line| line.strip_prefix("process_id:")?.parse().ok())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_killed_comes_back_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let redis = RedisServer::start(folder.path()).await.unwrap();
+        let (port, first) = (redis.port(), redis.id());
+        let mut stores =
+            Stores { redis_url: redis.url(), database_url: String::new(), redis: Some(redis), postgres: None };
+        Command::new("sh").args(["-c", "kill -9 $0", &first.to_string()]).status().unwrap();
+        let back = async {
+            while process_id(port).is_none_or(|id| id == first) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            failed = stores.keep_up() => panic!("{failed:?}"),
+            in_time = tokio::time::timeout(Duration::from_secs(20), back) => in_time.unwrap(),
+        }
+        assert_ne!(stores.redis.as_ref().unwrap().id(), first);
+        stores.stop().await.unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use dev_servers::{Output, Process, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +16,7 @@ use crate::data::Data;
 use crate::step::Steps;
 use crate::stores::{self, Stores};
 use crate::wasm::Toolchain;
-use crate::{build, packages, routes, workspace};
+use crate::{build, packages, probe, routes, workspace};
 
 /// Where the application listens by default, as Spin does.
 pub const LISTEN: &str = "127.0.0.1:3000";
@@ -53,7 +53,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     // From here on there is something to stop in order; before, Ctrl-C simply ends us and cargo.
     let mut stop = Stop::new()?;
     let step = steps.next("starting Redis and PostgreSQL");
-    let stores = tokio::select! {
+    let mut stores = tokio::select! {
         stores = Stores::start(&data) => stores?,
         () = stop.asked() => bail!("stopped"),
     };
@@ -65,16 +65,16 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
         ready = ready => ready?,
         () = stop.asked() => bail!("stopped"),
     }
+    probe::run(&listen, &workspace::root().join("spin.toml"))?;
     drop(step);
 
     announce(&listen, &stores, &data, &admin)?;
-    let ended = loop {
-        tokio::select! {
-            () = stop.asked() => break None,
-            ended = host.wait(Duration::from_secs(3600)) => if ended.is_some() { break ended },
-        }
+    let failure = tokio::select! {
+        () = stop.asked() => None,
+        status = host.ended() => Some(anyhow!("the host ended by itself with {status}")),
+        failed = stores.keep_up() => failed.err(),
     };
-    if ended.is_none() {
+    if host.exited().is_none() {
         eprintln!("\nstopping; once more to stop at once");
         tokio::select! {
             stopped = host.stop(Signal::TERM, DRAIN) => drop(stopped),
@@ -83,10 +83,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     drop(host);
     stores.stop().await?;
-    match ended {
-        Some(status) => bail!("the host ended by itself with {status}"),
-        None => Ok(()),
-    }
+    failure.map_or(Ok(()), Err)
 }
 
 fn start_host(

@@ -8,6 +8,14 @@ pub enum Error {
     /// A server's program is not installed.
     #[error("{0} is not installed (looked in PATH and the usual folders)")]
     NotInstalled(&'static str),
+    /// An environment variable names a program that is not there.
+    #[error("{variable} names {}, which is no program", program.display())]
+    NoProgram {
+        /// The variable.
+        variable: &'static str,
+        /// What it names.
+        program: PathBuf,
+    },
     /// The operating system refused something.
     #[error("cannot {what}: {source}")]
     Io {

@@ -1,7 +1,7 @@
 //! A private PostgreSQL server.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::account::Account;
@@ -79,6 +79,11 @@ impl PostgresServer {
     /// The file that the server logs to.
     pub fn log(&self) -> PathBuf {
         self.folder.join(LOG)
+    }
+
+    /// Waits until the server ends, by itself or by somebody else's doing.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.process.ended().await
     }
 
     /// The databases of this server.

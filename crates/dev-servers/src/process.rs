@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process, kill_process_group};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
 
@@ -89,23 +90,32 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits until the program has ended; `None` if it still runs after `limit`.
-    pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + limit;
+    /// Waits until the program has ended. May be called again, and dropped before it returns.
+    pub async fn ended(&mut self) -> ExitStatus {
+        // Watched from before the first look, so that no end is missed.
+        let mut children = signal(SignalKind::child()).expect("SIGCHLD can be watched");
         loop {
-            match self.exited() {
-                Some(status) => return Some(status),
-                None if Instant::now() >= deadline => return None,
-                None => tokio::time::sleep(Duration::from_millis(2)).await,
+            if let Some(status) = self.exited() {
+                return status;
             }
+            children.recv().await;
         }
     }
 
-    /// Sends `signal` and waits for the end.
+    /// Waits until the program has ended; `None` if it still runs after `limit`.
+    pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        tokio::time::timeout(limit, self.ended()).await.ok()
+    }
+
+    /// Sends `signal`, unless the program has ended already, and waits for the end.
     ///
     /// # Errors
     /// [`Error::TooSlow`] if it still runs after `limit`.
     pub async fn stop(&mut self, signal: Signal, limit: Duration) -> Result<ExitStatus, Error> {
+        // Its process id may be another's once its end has been seen.
+        if let Some(status) = self.exited() {
+            return Ok(status);
+        }
         self.signal(signal);
         match self.wait(limit).await {
             Some(status) => Ok(status),

@@ -1,8 +1,12 @@
 //! Where the servers' programs are.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+
+/// The environment variable that names the program of the Redis or Valkey server to use instead of one in PATH.
+pub const REDIS_SERVER: &str = "REDIS_SERVER";
 
 /// Redis, or Valkey where that has taken its place (Fedora).
 const REDIS: [&str; 2] = ["redis-server", "valkey-server"];
@@ -22,12 +26,29 @@ pub fn in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// The Redis server.
+/// The Redis server: the one that [`REDIS_SERVER`] names, else one in PATH.
 ///
 /// # Errors
-/// [`Error::NotInstalled`].
+/// [`Error::NoProgram`] if the variable names something else than a file, [`Error::NotInstalled`].
 pub fn redis_server() -> Result<PathBuf, Error> {
-    REDIS.iter().find_map(|name| in_path(name)).ok_or(Error::NotInstalled("redis-server"))
+    redis_servers()?.into_iter().next().ok_or(Error::NotInstalled("redis-server"))
+}
+
+/// All of them that are at hand: that one first.
+///
+/// # Errors
+/// [`Error::NoProgram`].
+pub fn redis_servers() -> Result<Vec<PathBuf>, Error> {
+    let named = named(std::env::var_os(REDIS_SERVER))?;
+    Ok(named.into_iter().chain(REDIS.iter().filter_map(|name| in_path(name))).collect())
+}
+
+/// The program that [`REDIS_SERVER`] names; empty, it names none.
+fn named(value: Option<OsString>) -> Result<Option<PathBuf>, Error> {
+    match value.filter(|value| !value.is_empty()).map(PathBuf::from) {
+        Some(program) if !program.is_file() => Err(Error::NoProgram { variable: REDIS_SERVER, program }),
+        program => Ok(program),
+    }
 }
 
 /// The folders that hold both `postgres` and `initdb`, the newest major version first, then those of PATH.
@@ -53,4 +74,21 @@ pub fn postgres_folders() -> Result<Vec<PathBuf>, Error> {
 
 fn is_complete(folder: &Path) -> bool {
     folder.join("postgres").is_file() && folder.join("initdb").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_names_a_program_that_exists_or_none() {
+        assert!(matches!(named(None), Ok(None)));
+        assert!(matches!(named(Some("".into())), Ok(None)));
+        let program = std::env::current_exe().unwrap();
+        assert_eq!(named(Some(program.clone().into())).unwrap(), Some(program));
+        for missing in ["/no/such/redis-server", "/"] {
+            let error = named(Some(missing.into())).unwrap_err();
+            assert_eq!(error.to_string(), format!("REDIS_SERVER names {missing}, which is no program"));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A private Redis server.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +12,7 @@ use crate::{Error, Output, Port, Process, Signal, programs};
 /// How long a start may take, loading a dump included.
 const START: Duration = Duration::from_secs(30);
 const DUMP: &str = "dump.rdb";
+const LOG: &str = "redis.log";
 
 /// A Redis server on 127.0.0.1 that never saves by itself and evicts as the deployed one does (128 MB, `allkeys-lru`).
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl RedisServer {
     async fn start_as_is(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let port = Port::reserve()?;
-        let process = spawn(folder, port.number()).await?;
+        let process = spawn(&programs::redis_server()?, folder, port.number()).await?;
         Ok(Self { folder: folder.into(), port, process })
     }
 
@@ -77,6 +78,16 @@ impl RedisServer {
         self.process.id()
     }
 
+    /// The file that the server logs to.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(LOG)
+    }
+
+    /// Waits until the server ends, by itself or by somebody else's doing.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.process.ended().await
+    }
+
     /// Kills the server with SIGKILL; its port refuses connections when this returns.
     ///
     /// # Errors
@@ -90,9 +101,17 @@ impl RedisServer {
     /// # Errors
     /// As [`RedisServer::start`].
     pub async fn restart(&mut self) -> Result<(), Error> {
+        self.replace(&programs::redis_server()?).await
+    }
+
+    /// The same with another `program` in its place.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`].
+    pub async fn replace(&mut self, program: &Path) -> Result<(), Error> {
         self.kill().await?;
         Self::forget(&self.folder)?;
-        self.process = spawn(&self.folder, self.port.number()).await?;
+        self.process = spawn(program, &self.folder, self.port.number()).await?;
         Ok(())
     }
 
@@ -123,12 +142,12 @@ impl RedisServer {
     }
 }
 
-async fn spawn(folder: &Path, port: u16) -> Result<Process, Error> {
-    let mut command = Command::new(programs::redis_server()?);
+async fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Process, Error> {
+    let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dbfilename", DUMP]);
     command.args(["--save", "", "--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"]);
     command.arg("--dir").arg(folder);
-    let mut process = Process::spawn("redis-server", command, Output::Log(&folder.join("redis.log")), Signal::KILL)?;
+    let mut process = Process::spawn("redis-server", command, Output::Log(&folder.join(LOG)), Signal::KILL)?;
     // While a dump is being loaded the answer is -LOADING.
     process.until(START, async || say(port, "PING").await.is_ok_and(|answer| answer == "+PONG")).await?;
     Ok(process)

@@ -65,3 +65,16 @@ async fn a_program_that_fails_to_start_up_is_told_with_its_output() {
     let error = process.until(Duration::from_secs(20), async || false).await.unwrap_err().to_string();
     assert!(error.contains("out of cheese") && error.contains('3'), "{error}");
 }
+
+#[tokio::test]
+async fn the_end_of_a_program_is_told_when_it_comes_and_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cat = Command::new("sh");
+    cat.args(["-c", "read -r _ < $0; exit 3", folder.path().join("go").to_str().unwrap()]);
+    Command::new("mkfifo").arg(folder.path().join("go")).status().unwrap();
+    let mut process = Process::spawn("shell", cat, Output::Log(&folder.path().join("log")), Signal::TERM).unwrap();
+    assert_eq!(process.wait(Duration::from_millis(10)).await, None);
+    std::fs::write(folder.path().join("go"), "\n").unwrap();
+    assert_eq!(process.ended().await.code(), Some(3));
+    assert_eq!(process.stop(Signal::KILL, Duration::ZERO).await.unwrap().code(), Some(3));
+}
