@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The host is `target/quick/tumbler-host`; the environment variable `TUMBLER_HOST` names another build of it, and
-//! `SPIN` a real Spin that takes its place. `cargo xtask test` starts one PostgreSQL server for all tests and names it in
+//! `SPIN` a real Spin that takes its place. The Redis server is the one in PATH, or the program that `REDIS_SERVER` names
+//! (Valkey, another version). `cargo xtask test` starts one PostgreSQL server for all tests and names it in
 //! `TUMBLER_TEST_DATABASE_URL` (and its log in `TUMBLER_TEST_POSTGRES_LOG`); without them each test process starts one.
 //! Failures panic: this is a library for tests.
 

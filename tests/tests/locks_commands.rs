@@ -58,16 +58,25 @@ async fn no_route_uses_a_script() {
     for name in ["SET", "WATCH", "MULTI", "EXEC", "SCAN"] {
         assert!(names(&commands).contains(&name), "{name} is not among {:?}", names(&commands));
     }
-    let grants = commands.iter().filter(|command| command.name == "SET" && command.args[0].starts_with("locks:"));
-    for set in grants {
-        assert!(set.args.iter().any(|arg| arg == "NX") && set.args.iter().any(|arg| arg == "PX"), "{set:?}");
+    let sets: Vec<_> =
+        commands.iter().filter(|command| command.name == "SET" && command.args[0].starts_with("locks:")).collect();
+    assert!(sets.len() >= 5, "{sets:?}");
+    for set in sets {
+        let has = |option: &str| set.args[2..].iter().any(|arg| arg == option);
+        assert!((has("NX") || has("IFEQ")) && has("PX"), "{set:?}");
+    }
+    for delex in commands.iter().filter(|command| command.name == "DELEX") {
+        assert_eq!(delex.args[1..2], ["IFEQ"], "{delex:?}");
     }
 }
 
-/// A release watches the key on the connection on which it then deletes it.
+/// Redis or Valkey, as far as they know these commands, deletes and extends a lock in one step; else a transaction does,
+/// which watches the key on the connection on which it then changes it.
 #[tokio::test]
-async fn a_transaction_has_its_connection_to_itself() {
+async fn whose_lock_it_is_is_asked_in_the_same_step() {
     let app = App::builder().patient_locks().spawn().await;
+    let deletes_alone = knows(&app, "DELIFEQ").await || knows(&app, "DELEX").await;
+    let extends_alone = sets_if_equal(&app).await;
     let mut monitor = app.redis.monitor().await;
     let workers = (0..8).map(|worker| {
         let api = app.api.clone();
@@ -85,22 +94,41 @@ async fn a_transaction_has_its_connection_to_itself() {
     }
     let commands = monitor.commands().await;
     let mut watched = std::collections::HashMap::new();
-    let mut transactions = 0;
+    let (mut transactions, mut deletions, mut extensions) = (0, 0, 0);
     for command in &commands {
+        let on_lock = command.args.first().is_some_and(|key| key.starts_with("locks:"));
         match command.name.as_str() {
             "WATCH" => {
                 let before = watched.insert(&command.client, command.args[0].clone());
                 assert_eq!(before, None, "{} watches twice", command.client);
             }
-            "DEL" | "UNLINK" | "PEXPIRE" | "PEXPIREAT" if command.args[0].starts_with("locks:") => {
+            "DEL" | "UNLINK" | "PEXPIRE" | "PEXPIREAT" if on_lock => {
                 assert_eq!(watched.get(&command.client), Some(&command.args[0]), "{command:?} is not watched");
             }
             "EXEC" | "UNWATCH" | "DISCARD" => {
                 let key = watched.remove(&command.client).unwrap_or_default();
                 transactions += usize::from(command.name == "EXEC" && key.starts_with("locks:"));
             }
+            "DELIFEQ" | "DELEX" if on_lock => deletions += 1,
+            "SET" if on_lock && command.args[2] == "IFEQ" => extensions += 1,
             _ => {}
         }
     }
-    assert_eq!(transactions, 160);
+    let expected = |alone: bool| if alone { 80 } else { 0 };
+    assert_eq!((deletions, extensions), (expected(deletes_alone), expected(extends_alone)));
+    assert_eq!(transactions, 160 - deletions - extensions);
+}
+
+/// Whether the server says that it has this command.
+async fn knows(app: &App, command: &str) -> bool {
+    let mut redis = app.redis.connection().await;
+    let info: redis::Value = redis::cmd("COMMAND").arg("INFO").arg(command).query_async(&mut redis).await.unwrap();
+    info != redis::Value::Array(vec![redis::Value::Nil])
+}
+
+/// Whether SET has the option IFEQ.
+async fn sets_if_equal(app: &App) -> bool {
+    let mut redis = app.redis.connection().await;
+    let docs: redis::Value = redis::cmd("COMMAND").arg("DOCS").arg("SET").query_async(&mut redis).await.unwrap();
+    format!("{docs:?}").contains("IFEQ")
 }

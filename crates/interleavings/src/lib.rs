@@ -3,8 +3,16 @@
 //! An execution (futures half-way through) cannot be copied, so the search repeats the path to a state whenever it needs
 //! that state again, and remembers digests of the states it has been in (stateless model checking with state hashing, as
 //! in Godefroid's VeriSoft).
+//!
+//! For the worlds: how their tasks wait ([`wait`]), and the transactions of a simulated Redis ([`Transactions`]).
+
+mod transactions;
+mod waiting;
 
 use std::collections::HashSet;
+
+pub use transactions::{ConnectionId, Heard, Lax, Transactions};
+pub use waiting::{Stage, StepId, Steps, Wait, wait};
 
 /// Requests under way in a world of their own. The same actions from the beginning lead to the same state.
 pub trait Execution {

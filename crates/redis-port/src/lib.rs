@@ -6,8 +6,13 @@
 use std::fmt;
 use std::future::Future;
 
+mod idle;
 #[cfg(feature = "native")]
 pub mod native;
+mod watched;
+
+pub use idle::Idle;
+pub use watched::Watched;
 
 /// One argument of a Redis command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -51,6 +51,23 @@ impl NativeRedis {
     }
 }
 
+/// A client beside those that are tested, which panics instead of failing.
+pub struct Client(NativeRedis);
+
+impl Client {
+    /// A client of the server at `url`, which must be a Redis URL.
+    pub fn new(url: &str) -> Self {
+        Self(NativeRedis::new(url).expect("a Redis URL"))
+    }
+
+    /// Runs a command, whose words stand with one space between each two. Panics if Redis does not take it.
+    pub async fn say(&self, command: &str) -> Vec<Reply> {
+        let mut words = command.split(' ');
+        let name = words.next().expect("a command");
+        self.0.execute(name, words.map(Arg::from).collect()).await.expect("Redis takes the command")
+    }
+}
+
 /// A connection of one's own.
 pub struct NativeConnection(MultiplexedConnection);
 

@@ -23,14 +23,13 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
     /// Deletes the lock if `token` holds it.
     pub(crate) async fn delete_if(&self, resource: &Resource, token: &Token) -> Result<Compared, RedisError> {
         let key = resource.key();
+        let (name, token_arg) = (|| Arg::from(key.as_str()), || Arg::from(token.as_str()));
         let single = match self.dialect().await?.delete {
-            Delete::DelIfEq => self.call("DELIFEQ", vec![key.as_str().into(), token.as_str().into()]).await,
-            Delete::DelexIfEq => {
-                self.call("DELEX", vec![key.as_str().into(), "IFEQ".into(), token.as_str().into()]).await
-            }
-            Delete::Transaction => return self.transact_if(&key, token, "DEL", vec![key.as_str().into()]).await,
+            Delete::DelIfEq => Some(("DELIFEQ", vec![name(), token_arg()])),
+            Delete::DelexIfEq => Some(("DELEX", vec![name(), "IFEQ".into(), token_arg()])),
+            Delete::Transaction => None,
         };
-        self.compared(&key, single, &Reply::Int(1)).await
+        self.change_if(&key, token, single, ("DEL", vec![name()])).await
     }
 
     /// Lets the lock end `ttl_ms` from now if `token` holds it.
@@ -41,30 +40,39 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
         ttl_ms: u64,
     ) -> Result<Compared, RedisError> {
         let key = resource.key();
+        let (name, token_arg) = (|| Arg::from(key.as_str()), || Arg::from(token.as_str()));
         let ttl = Arg::Int(ttl_ms as i64);
-        if self.dialect().await?.extend == Extend::Transaction {
-            return self.transact_if(&key, token, "PEXPIRE", vec![key.as_str().into(), ttl]).await;
-        }
-        let token = token.as_str();
-        let set = vec![key.as_str().into(), token.into(), "IFEQ".into(), token.into(), "PX".into(), ttl];
-        let outcome = self.call("SET", set).await;
-        self.compared(&key, outcome, &Reply::Status("OK".to_owned())).await
+        let single = match self.dialect().await?.extend {
+            Extend::SetIfEq => {
+                Some(("SET", vec![name(), token_arg(), "IFEQ".into(), token_arg(), "PX".into(), ttl.clone()]))
+            }
+            Extend::Transaction => None,
+        };
+        self.change_if(&key, token, single, ("PEXPIRE", vec![name(), ttl])).await
     }
 
-    /// What a single command's reply says. If it did nothing, the lock has to be looked at to tell why.
-    async fn compared(
+    /// Runs the command that compares by itself, or where the server has none, the other one in a transaction. In a
+    /// transaction, too, if the server refuses the first: it may not be the server any more that said that it knows the
+    /// command (and is asked again next time), or the key has no text.
+    async fn change_if(
         &self,
         key: &str,
-        outcome: Result<Reply, RedisError>,
-        done: &Reply,
+        token: &Token,
+        single: Option<(&str, Vec<Arg>)>,
+        (command, args): (&str, Vec<Arg>),
     ) -> Result<Compared, RedisError> {
-        match outcome {
-            Ok(reply) if reply == *done => return Ok(Compared::Same),
-            Err(error) if !is_wrong_type(&error) => return Err(error),
-            _ => {}
+        if let Some((command, args)) = single {
+            match self.call(command, args).await {
+                Ok(reply) if is_done(&reply) => return Ok(Compared::Same),
+                Ok(_) => {
+                    let exists = self.call("EXISTS", vec![key.into()]).await?;
+                    return Ok(if exists == Reply::Int(0) { Compared::Absent } else { Compared::Different });
+                }
+                Err(RedisError::Refused(_)) => self.dialect.set(None),
+                Err(unreachable) => return Err(unreachable),
+            }
         }
-        let exists = self.call("EXISTS", vec![key.into()]).await?;
-        Ok(if exists == Reply::Int(0) { Compared::Absent } else { Compared::Different })
+        self.transact_if(key, token, command, args).await
     }
 
     /// Runs `command`, whose reply is 1 if it did something, if `token` is the value of `key`.
@@ -113,6 +121,11 @@ pub(crate) enum Value {
     Text(Vec<u8>),
     /// Something that is no string, so somebody else's.
     Other,
+}
+
+/// What DELIFEQ, DELEX and SET answer when the key held the token.
+fn is_done(reply: &Reply) -> bool {
+    *reply == Reply::Int(1) || *reply == Reply::Status("OK".to_owned())
 }
 
 fn is_wrong_type(error: &RedisError) -> bool {

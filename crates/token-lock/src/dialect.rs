@@ -34,7 +34,8 @@ pub(crate) struct Dialect {
 }
 
 impl<R: Redis + Connect, T: Runtime> Server<R, T> {
-    /// What the server understands: asked once, with commands that change nothing, on a key that nobody has.
+    /// What the server understands: asked once, with commands that change nothing, on a key that nobody has. Once more
+    /// after it has refused a command that it understood, for its place may have been taken by another server.
     pub(crate) async fn dialect(&self) -> Result<Dialect, RedisError> {
         if let Some(known) = self.dialect.get() {
             return Ok(known);

@@ -3,7 +3,8 @@
 //! - **acquire** ([`Locks::acquire`], [`Locks::acquire_within`]): `SET locks:{resource} {token} NX PX {ttl}`, then
 //!   `INCRBY fencing:{resource} 1` for the fencing number. The token is 128 random bits.
 //! - **release**, **extend** ([`Locks::release`], [`Locks::extend`]): DEL or PEXPIRE by WATCH and EXEC, if the lock holds
-//!   the token; in one command where the server has one (`DELIFEQ`, `DELEX … IFEQ`, `SET … IFEQ`), which it is asked once.
+//!   the token; in one command where the server has one (`DELIFEQ`, `DELEX … IFEQ`, `SET … IFEQ`), which it is asked once,
+//!   and again after it has refused one.
 //! - **guard** ([`Locks::guard`]): work under locks that renew themselves and that tells when they are lost.
 //! - Several resources are locked in the order of their names, all or none, without waiting for one while holding another.
 //! - Without an answer nothing is granted: [`LockError::Unavailable`]. What a command that got no answer may have taken is
@@ -14,7 +15,7 @@
 //! A token is given to one attempt and never again. The command that deletes or extends takes effect only if the key holds
 //! the token at that moment: a single command is atomic, and EXEC fails if the key was changed, deleted or has expired
 //! since WATCH, after which it was read. Nothing depends on the order of commands that are under way together, nor on when
-//! they arrive: the argument is in `watched.rs`. So a release that was delayed for an hour still does no harm.
+//! they arrive: the argument is in `redis-port/src/watched.rs`. So a release that was delayed for an hour still does no harm.
 //!
 //! # Why fencing numbers grow
 //!
@@ -63,7 +64,6 @@ mod server;
 mod settings;
 mod token;
 mod unclaimed;
-mod watched;
 
 use std::rc::Rc;
 

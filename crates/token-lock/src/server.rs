@@ -1,11 +1,11 @@
 //! One Redis server: commands with a deadline, and what is remembered of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Idle, Redis, RedisError, Reply, Runtime, Watched};
 
 use crate::dialect::Dialect;
 use crate::settings::Settings;
@@ -18,8 +18,8 @@ pub(crate) struct Server<R: Connect, T> {
     pub(crate) redis: R,
     runtime: Rc<T>,
     settings: Settings,
-    /// Connections of our own that nobody uses now and that are in no transaction.
-    pub(crate) idle: RefCell<Vec<R::Connection>>,
+    /// Connections for transactions.
+    idle: Idle<R::Connection>,
     /// Known once the server has been asked.
     pub(crate) dialect: Cell<Option<Dialect>>,
     /// Whether there are no other servers.
@@ -34,7 +34,7 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
             redis,
             runtime,
             settings,
-            idle: RefCell::default(),
+            idle: Idle::default(),
             dialect: Cell::default(),
             alone,
             shunned_until_ms: Cell::default(),
@@ -72,7 +72,7 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => {
                     self.redis.reconnect();
-                    self.idle.borrow_mut().clear();
+                    self.idle.close();
                     Err(RedisError::Unreachable(format!("no answer within {} ms", self.settings.timeout_ms)))
                 }
             },
@@ -97,6 +97,11 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
     /// The same for a command whose reply has one leaf.
     pub(crate) async fn call(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
         Ok(first(self.call_all(command, args).await?))
+    }
+
+    /// Begins a transaction: see [`Watched::begin`].
+    pub(crate) async fn watch(&self, key: &str) -> Result<Watched<'_, R::Connection>, RedisError> {
+        Watched::begin(&self.redis, &self.idle, key).await
     }
 
     /// 128 random bits.

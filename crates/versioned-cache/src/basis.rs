@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;
@@ -21,7 +21,7 @@ pub(crate) struct Basis {
 /// Generations and versions of users that an instance remembers; beyond that it forgets them all.
 const REMEMBERED_MAX: usize = 1_024;
 
-/// How often a number that vanishes as fast as it is put there is put there again.
+/// How often it is tried to put a number where something else changes each time.
 const ATTEMPTS: u32 = 4;
 
 const OTHERS_MASK: u64 = (1 << 48) - 1;
@@ -65,7 +65,7 @@ fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-impl<R: Redis, T: Runtime> Cache<R, T> {
+impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
     /// Gives new numbers to whatever of an entry's basis has none, and takes the others as they are. `version` and
     /// `others` are what Redis has.
     pub(crate) async fn start(&self, entry: &Entry, version: Reply, others: Vec<Reply>) -> Result<Basis, RedisError> {
@@ -91,6 +91,7 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
             let words = [Arg::from(key.as_str()), fresh.number().into()];
             words.into_iter().chain(more.map(Arg::from)).chain(life).collect()
         };
+        let ask = async || self.call_one("MGET", vec![key.as_str().into()]).await;
         let mut current = current;
         for _ in 0..ATTEMPTS {
             if current != Reply::Nil {
@@ -99,15 +100,32 @@ impl<R: Redis, T: Runtime> Cache<R, T> {
             if self.call_one("SET", set(Some("NX"))).await? != Reply::Nil {
                 return Ok(fresh);
             }
-            current = self.call_one("MGET", vec![key.as_str().into()]).await?;
+            current = ask().await?;
             if let Some(version) = Version::from_reply(&current) {
                 return Ok(version);
             }
         }
         // What is there but is no version (the INCR of a lost key, somebody else's value) is overwritten: a version that
         // was never used before is always a valid bump.
-        self.call("SET", set(None)).await?;
-        Ok(fresh)
+        if lives_ms.is_none() {
+            self.call("SET", set(None)).await?;
+            return Ok(fresh);
+        }
+        // Of a named entry, a version that somebody puts there meanwhile is not: what was set hangs on it.
+        for _ in 0..ATTEMPTS {
+            let mut there = None;
+            let look = async || {
+                there = Version::from_reply(&ask().await?);
+                Ok(there.is_none())
+            };
+            if self.set_watched(&key, look, set(None)).await? {
+                return Ok(fresh);
+            }
+            if let Some(version) = there {
+                return Ok(version);
+            }
+        }
+        Err(RedisError::Unreachable(format!("{key} changes all the time")))
     }
 
     /// The numbers under keys like [`Entry::other_keys`], from this instance's memory where it has them. They may have

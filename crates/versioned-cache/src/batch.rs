@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -49,7 +49,7 @@ impl Question {
     }
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Answers many entries in their order. `fetch` gets the positions that miss and gives their values in that order.
     /// Unlike [`Cache::get_or_set`] it takes no lease: a batch asks the database once whatever it misses.
     ///

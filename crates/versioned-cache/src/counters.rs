@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis_port::{Redis, RedisError, Reply, Runtime};
+use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::key::STATS;
@@ -91,7 +91,7 @@ impl Stats {
     }
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// What has been counted since the last reset (or since Redis lost the counters).
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Entries as a client handles them, one by one and in bulk: get, set, delete.
 
 use futures_util::future::{join_all, join3};
-use redis_port::{Arg, Redis, RedisError, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -25,7 +25,7 @@ pub struct Cached {
 }
 
 /// [`RedisError::Unreachable`] after some attempts, [`RedisError::Refused`] when Redis is full: so everywhere here.
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// The value of an entry, if it has one.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Filling an entry on a miss, so that a cold key asked for by many at once costs about one fetch.
 
 use futures_util::future::join3;
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -54,7 +54,7 @@ pub(crate) struct Ticket<'a> {
     permit: Option<Permit>,
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Joins the fill of an entry that `basis` does not have, or begins it. After `deadline` (monotonic ms) nobody is
     /// waited for.
     pub(crate) async fn enter(&self, entry: &Entry, basis: Basis, deadline: u64) -> Entered<'_> {
@@ -192,7 +192,7 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
             if entry.is_named() {
                 return self.store_named(entry, basis, value, ttl_ms).await;
             }
-            self.call_one("SET", set(entry.key(basis), value.to_vec(), ttl_ms, None)).await
+            self.call("SET", set(entry.key(basis), value.to_vec(), ttl_ms, None)).await.map(|_| true)
         };
         match stored.await {
             Err(error) => {
@@ -200,8 +200,8 @@ impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
                 self.count(entry, Event::Error);
                 Stored::Failed
             }
-            Ok(Reply::Nil) => Stored::Overtaken,
-            Ok(_) => {
+            Ok(false) => Stored::Overtaken,
+            Ok(true) => {
                 self.count(entry, Event::Fill);
                 if !entry.is_named() {
                     let expires_ms = self.runtime.monotonic_ms() + ttl_ms;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::{join, join_all, join3};
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -20,7 +20,7 @@ pub(crate) type Numbers = HashMap<String, Reply>;
 
 /// All of these answer how many entries they removed, and fail with [`RedisError::Unreachable`] when Redis does not
 /// answer: then nothing, or a part, is outdated.
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Outdates everything that is cached for an operation. Its cost depends on how much that is, and on nothing else.
     ///
     /// # Errors

@@ -9,7 +9,6 @@
 //! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
 //! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | what a module's and an operation's entries hang on |
 //! | `cache:registry:{module}:{operation}`, `cache:registry:user:{id}` | sorted set, TTL | what is cached: member = entry, score = its end in Unix ms |
-//! | `cache:aside:{random}` | as it was | something that is looked at before it is removed |
 //! | `cache:stats` | hash | counters, field `{module}:{operation}:{event}` |
 //! | `filling:{entry key}` | string, TTL | the lease: somebody is filling this entry |
 //!

@@ -78,6 +78,9 @@
 //! began. Whoever fetched it had read its basis before, and *i* changed a number of that basis to one that never was.
 //! This needs no list of what is cached or being fetched: the registries ([`Cache::entries`]) may lose members.
 //!
+//! What was set stays: a value that was fetched takes the place of nothing that is current. It is stored where nothing
+//! stands, or in a transaction that watches the outdated entry under its key: the argument is in `replace.rs`.
+//!
 //! # Redis is optional
 //!
 //! Every command has a deadline; after a failure a breaker keeps reads away from Redis for a moment. Writes always try,
@@ -122,15 +125,17 @@ pub use entry::{Check, Entry};
 pub use key::Scope;
 pub use listing::{Listed, Page, Registered, Server};
 pub use read::Answer;
-use redis_port::{Redis, RedisError, Runtime};
+use redis_port::{Connect, Idle, Redis, RedisError, Runtime};
 pub use repository::{Kind, Repository};
 pub use settings::{Settings, Ttl, WritePolicy};
 pub use write::{StatementError, Write, WriteError};
 
 /// The cache of one instance. Its requests share what it has learnt (hints, breaker, fills under way, counters); all of
 /// it may be lost at any time, or never be shared, without harm.
-pub struct Cache<R, T> {
+pub struct Cache<R: Connect, T> {
     redis: R,
+    /// Connections for transactions.
+    idle: Idle<R::Connection>,
     runtime: T,
     settings: Settings,
     breaker: breaker::Breaker,
@@ -142,11 +147,12 @@ pub struct Cache<R, T> {
     me: Weak<Self>,
 }
 
-impl<R: Redis, T: Runtime> Cache<R, T> {
+impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
     /// A cache over `redis`.
     pub fn new(redis: R, runtime: T, settings: Settings) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             redis,
+            idle: Idle::default(),
             runtime,
             settings,
             breaker: breaker::Breaker::default(),

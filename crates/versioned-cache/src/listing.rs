@@ -1,7 +1,7 @@
 //! What is cached, entry by entry, and how Redis is.
 
 use futures_util::future::{join, join_all, join3};
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::batch::WIDTH;
@@ -84,7 +84,7 @@ impl Cursor {
     }
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// The operations that something is cached for.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Finding an entry: one round trip if the hint is right or the entry is named, two if not.
 
 use futures_util::future::join;
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -22,7 +22,7 @@ pub(crate) enum Lookup {
 /// What is there is not what this program stores.
 pub(crate) struct Corrupt;
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     pub(crate) async fn look_up(&self, entry: &Entry) -> Result<Lookup, RedisError> {
         match &entry.place {
             Place::Scoped { .. } => self.look_up_scoped(entry).await,

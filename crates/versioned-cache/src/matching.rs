@@ -1,7 +1,7 @@
 //! Invalidation of many by the look of their names, and of everything: SCAN and UNLINK, in steps that are short for
 //! Redis.
 
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::invalidate::count_in;
@@ -18,7 +18,7 @@ const PATTERN_BYTES_A_STEP: usize = 8_000;
 /// Keys in a step at the least.
 const SMALLEST_STEP: usize = 8;
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Outdates and removes the named entries of an operation whose names match a Redis glob; how many there were. No
     /// other key can match, whatever the pattern. It walks through all keys of Redis, at most 1,000 at a time.
     ///

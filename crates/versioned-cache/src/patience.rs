@@ -1,6 +1,6 @@
 //! Commands that somebody asked for by name are repeated while Redis is unreachable, for a moment.
 
-use redis_port::{Redis, RedisError, Runtime};
+use redis_port::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 
@@ -8,7 +8,7 @@ use crate::Cache;
 const PAUSE_MS: u64 = 50;
 const PAUSE_MAX_MS: u64 = 2_000;
 
-impl<R: Redis, T: Runtime> Cache<R, T> {
+impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
     /// Repeats `work`, which must bear it, until Redis answers or `patience_ms` are over.
     pub(crate) async fn patiently<V>(&self, work: impl AsyncFn() -> Result<V, RedisError>) -> Result<V, RedisError> {
         let deadline = self.runtime.monotonic_ms() + self.settings.patience_ms;

@@ -1,6 +1,6 @@
 //! Reading one entry, cache first.
 
-use redis_port::{Redis, RedisError, Runtime};
+use redis_port::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
@@ -18,7 +18,7 @@ pub struct Answer {
     pub status: CacheStatus,
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Cache-aside: answers from the cache, or else with what `fetch` gets from where the truth is (`None`: there is no
     /// such thing), which is then stored.
     ///

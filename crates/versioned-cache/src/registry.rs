@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
-use redis_port::{Arg, Redis, RedisError, Reply, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -112,7 +112,7 @@ impl Member {
     }
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Tells the registries of entries that are being stored, with how long each will live, in ms. Best effort: it only
     /// makes them visible.
     pub(crate) async fn register(&self, entries: &[(&Entry, u64)]) {

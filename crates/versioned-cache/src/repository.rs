@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use redis_port::{Redis, Runtime};
+use redis_port::{Connect, Redis, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;
@@ -25,12 +25,12 @@ pub struct Kind {
 }
 
 /// The rows of a kind, seen through a cache. What is cached is the JSON that answers, byte for byte.
-pub struct Repository<R, T> {
+pub struct Repository<R: Connect, T> {
     cache: Rc<Cache<R, T>>,
     kind: Kind,
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Repository<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
     /// Rows of this kind.
     pub fn new(cache: Rc<Cache<R, T>>, kind: Kind) -> Self {
         Self { cache, kind }

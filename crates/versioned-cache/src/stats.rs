@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use redis_port::{Redis, RedisError, Runtime};
+use redis_port::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;
@@ -59,7 +59,7 @@ impl Drop for Gathering {
     }
 }
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Counts an event in the hash `cache:stats`, field `{module}:{operation}:{event}`.
     pub(crate) fn count(&self, entry: &Entry, event: Event) {
         *self.stats.pending.borrow_mut().entry((entry.module, entry.counted, event)).or_default() += 1;

@@ -1,7 +1,7 @@
 //! Writing: marks before, bumps on both sides of the statement.
 
 use futures_util::future::{join, join_all};
-use redis_port::{Arg, Redis, RedisError, Runtime};
+use redis_port::{Arg, Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::key::Scope;
@@ -39,7 +39,7 @@ const SINGLE_BUMPS: usize = 4;
 const CATCH_UP_MS: u64 = 50;
 const CATCH_UP_MAX_MS: u64 = 1_000;
 
-impl<R: Redis + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Runs `statement`, one SQL statement, so that no read that starts after it returned gets an older value from the
     /// cache, wherever this instance may die. The statement must have ended well within `mark_ms`.
     ///

@@ -1,13 +1,12 @@
 //! That the search can fail: each weakened variant is caught.
 
-use crate::redis::Flavour;
 use interleavings::exhaust;
 
 use crate::execution::{Execution, Faults, Scenario};
 use crate::tasks::Role::{Brief, Holder};
 use crate::weakness::Weakness;
 use crate::world::Rules;
-use crate::{EXPIRY, NONE, on, on_three, scenario};
+use crate::{EXPIRY, NONE, REDIS_8_4, SINGLE_COMMANDS, VALKEY_9, on, scenario};
 
 fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
     Scenario { rules: Rules { weakness: Some(weakness), ..scenario.rules }, ..scenario }
@@ -33,13 +32,13 @@ fn a_watch_that_comes_after_multi_is_caught() {
 
 #[test]
 fn a_bare_delex_is_caught() {
-    let locks = on(Flavour::Redis84, scenario(&[Brief(1), Brief(1)], true, EXPIRY));
+    let locks = on(REDIS_8_4, scenario(&[Brief(1), Brief(1)], true, EXPIRY));
     is_caught(&weakened(locks, Weakness::BareDelex));
 }
 
 #[test]
 fn deleting_by_key_is_caught() {
-    let locks = on(Flavour::Valkey9, scenario(&[Brief(1), Brief(1)], true, EXPIRY));
+    let locks = on(VALKEY_9, scenario(&[Brief(1), Brief(1)], true, EXPIRY));
     is_caught(&weakened(locks, Weakness::ReleasedByKey));
 }
 
@@ -67,7 +66,7 @@ fn a_clock_that_is_read_before_the_counter_is_watched_is_caught() {
 
 #[test]
 fn numbers_that_differ_between_servers_are_caught() {
-    is_caught(&weakened(on_three(scenario(&[Brief(1), Brief(1)], true, NONE)), Weakness::NumbersDiffer));
+    is_caught(&weakened(on(SINGLE_COMMANDS, scenario(&[Brief(1), Brief(1)], true, NONE)), Weakness::NumbersDiffer));
 }
 
 #[test]

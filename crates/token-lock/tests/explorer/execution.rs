@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use interleavings::Execution as _;
+use interleavings::{Execution as _, StepId};
 
-use crate::step::StepId;
+use crate::redis::Flavour;
 use crate::tasks::{Role, TTL_MS, Task, task};
 use crate::world::{Rules, Shared, World};
 
@@ -29,6 +29,8 @@ pub struct Faults {
     pub evictions: u32,
     /// A server loses everything.
     pub flushes: u32,
+    /// A server is replaced by one that does not know the single commands.
+    pub downgrades: u32,
 }
 
 /// What is explored.
@@ -52,6 +54,7 @@ pub enum Action {
     Pass(u64),
     Evict(usize, String),
     Flush(usize),
+    Downgrade(usize),
 }
 
 pub struct Execution {
@@ -97,7 +100,7 @@ impl Execution {
     }
 
     fn poll(&mut self, at: usize) {
-        self.world.borrow_mut().current = at;
+        self.world.borrow_mut().steps.current = at;
         let mut context = Context::from_waker(Waker::noop());
         if let Some(running) = &mut self.tasks[at]
             && running.as_mut().poll(&mut context).is_ready()
@@ -123,7 +126,8 @@ impl interleavings::Execution for Execution {
     /// The steps that may be taken, then what else may happen.
     fn enabled(&self) -> Vec<Action> {
         let world = self.world.borrow();
-        let on_its_way = world.waiting.keys().filter(|id| !world.held_up.contains_key(id) && self.may_begin(id.0));
+        let on_its_way =
+            world.steps.waiting.keys().filter(|id| !world.held_up.contains_key(id) && self.may_begin(id.0));
         let mut actions: Vec<Action> = on_its_way.copied().map(Action::Grant).collect();
         actions.extend(world.held_up.keys().copied().map(Action::Deliver));
         if actions.is_empty() {
@@ -149,6 +153,9 @@ impl interleavings::Execution for Execution {
             }
             if self.faults.flushes > 0 {
                 actions.push(Action::Flush(at));
+            }
+            if self.faults.downgrades > 0 && redis.flavour != Flavour::Plain {
+                actions.push(Action::Downgrade(at));
             }
         }
         actions
@@ -185,6 +192,10 @@ impl interleavings::Execution for Execution {
             Action::Flush(server) => {
                 self.faults.flushes -= 1;
                 self.world.borrow_mut().servers[*server].flush();
+            }
+            Action::Downgrade(server) => {
+                self.faults.downgrades -= 1;
+                self.world.borrow_mut().servers[*server].flavour = Flavour::Plain;
             }
         }
     }

@@ -16,7 +16,6 @@ mod random;
 mod redis;
 mod step;
 mod tasks;
-mod wait;
 mod weakness;
 mod world;
 
@@ -26,8 +25,8 @@ use redis::Flavour;
 use tasks::Role::{Brief, Holder};
 use world::Rules;
 
-const RULES: Rules = Rules { servers: 1, flavour: Flavour::Plain, weakness: None, locks_may_vanish: false };
-const NONE: Faults = Faults { half_ttls: 0, ttls: 0, delays: 0, evictions: 0, flushes: 0 };
+const RULES: Rules = Rules { servers: &[Flavour::Plain], weakness: None, locks_may_vanish: false };
+const NONE: Faults = Faults { half_ttls: 0, ttls: 0, delays: 0, evictions: 0, flushes: 0, downgrades: 0 };
 /// Enough for a lock to end, and for half of the next one.
 const EXPIRY: Faults = Faults { half_ttls: 3, ..NONE };
 
@@ -35,13 +34,16 @@ fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
     Scenario { roles: roles.to_vec(), warm, faults, rules: RULES }
 }
 
-fn on(flavour: Flavour, scenario: Scenario) -> Scenario {
-    Scenario { rules: Rules { flavour, ..scenario.rules }, ..scenario }
-}
+/// One server.
+const VALKEY_9: &[Flavour] = &[Flavour::Valkey9];
+const REDIS_8_4: &[Flavour] = &[Flavour::Redis84];
+/// Three, which are alike, or not.
+const PLAIN: &[Flavour] = &[Flavour::Plain; 3];
+const SINGLE_COMMANDS: &[Flavour] = &[Flavour::Valkey9; 3];
+const MIXED: &[Flavour] = &[Flavour::Plain, Flavour::Redis84, Flavour::Valkey9];
 
-/// On three servers that release with a single command.
-fn on_three(scenario: Scenario) -> Scenario {
-    Scenario { rules: Rules { servers: 3, flavour: Flavour::Valkey9, ..scenario.rules }, ..scenario }
+fn on(servers: &'static [Flavour], scenario: Scenario) -> Scenario {
+    Scenario { rules: Rules { servers, ..scenario.rules }, ..scenario }
 }
 
 fn vanishing(scenario: Scenario) -> Scenario {
@@ -71,25 +73,33 @@ fn answers_that_are_late() {
 #[test]
 fn three_clients_with_single_commands_of_valkey() {
     let faults = Faults { delays: 1, ..EXPIRY };
-    holds("Valkey 9", &on(Flavour::Valkey9, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
+    holds("Valkey 9", &on(VALKEY_9, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
 }
 
 #[test]
 fn three_clients_with_single_commands_of_redis() {
     let faults = Faults { delays: 1, ..EXPIRY };
-    holds("Redis 8.4", &on(Flavour::Redis84, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
+    holds("Redis 8.4", &on(REDIS_8_4, scenario(&[Holder(1), Holder(1), Holder(1)], true, faults)));
+}
+
+#[test]
+fn a_server_that_is_replaced_by_one_that_knows_less() {
+    let faults = Faults { downgrades: 1, delays: 1, half_ttls: 2, ..NONE };
+    for servers in [VALKEY_9, REDIS_8_4] {
+        holds("downgrade", &on(servers, scenario(&[Holder(1), Holder(2)], true, faults)));
+    }
 }
 
 #[test]
 fn a_counter_that_starts() {
     let faults = Faults { ttls: 1, ..NONE };
-    holds("cold counter", &on(Flavour::Valkey9, scenario(&[Brief(1), Brief(1), Brief(1)], false, faults)));
+    holds("cold counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1), Brief(1)], false, faults)));
 }
 
 #[test]
 fn a_counter_that_is_evicted() {
     let faults = Faults { ttls: 1, evictions: 1, ..NONE };
-    holds("evicted counter", &on(Flavour::Valkey9, scenario(&[Brief(1), Brief(1)], false, faults)));
+    holds("evicted counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1)], false, faults)));
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 
+use interleavings::{ConnectionId, wait};
 use redis_port::{Arg, RedisError, Reply};
 
-use crate::step::{Answer, ConnectionId, Step, text};
+use crate::step::{Answer, Step, text};
 use crate::tasks::Task;
-use crate::wait::wait;
 use crate::weakness::Weakness;
 use crate::world::{START_MS, Shared};
 
@@ -74,7 +74,7 @@ impl redis_port::Connect for SimRedis {
 
     async fn connect(&self) -> Result<SimConnection, RedisError> {
         let mut world = self.world.borrow_mut();
-        let task = world.current;
+        let task = world.steps.current;
         world.connections[task] += 1;
         let id = (task, world.connections[task]);
         drop(world);
@@ -91,7 +91,7 @@ impl redis_port::Connection for SimConnection {
 impl Drop for SimConnection {
     fn drop(&mut self) {
         if let Ok(mut world) = self.world.try_borrow_mut() {
-            world.servers[self.server].transactions.remove(&self.id);
+            world.servers[self.server].transactions.close(self.id);
         }
     }
 }
@@ -112,7 +112,7 @@ impl redis_port::Runtime for SimRuntime {
     /// Different for each task and draw.
     fn random_u64(&self) -> u64 {
         let mut world = self.0.borrow_mut();
-        let task = world.current;
+        let task = world.steps.current;
         world.drawn[task] += 1;
         task as u64 * 64 + world.drawn[task]
     }

@@ -3,10 +3,8 @@
 use interleavings::walk;
 
 use crate::execution::{Execution, Faults, Scenario, story};
-use crate::redis::Flavour;
 use crate::tasks::Role::{Brief, Holder};
-use crate::world::Rules;
-use crate::{NONE, on, on_three, scenario, vanishing};
+use crate::{MIXED, NONE, PLAIN, REDIS_8_4, SINGLE_COMMANDS, VALKEY_9, on, scenario, vanishing};
 
 /// More clients, several locks each, at random. `EXPLORER_SEED` repeats one walk, `EXPLORER_WALKS` sets how many there
 /// are.
@@ -35,7 +33,7 @@ fn many_clients_at_random() {
     let lasting = scenario(&roles, false, Faults { half_ttls: 8, delays: 6, evictions: 4, ..NONE });
     let faults = Faults { half_ttls: 4, delays: 6, evictions: 4, flushes: 3, ..NONE };
     let lossy = vanishing(scenario(&roles, true, faults));
-    let new = [on(Flavour::Valkey9, lasting.clone()), on(Flavour::Redis84, lossy.clone())];
+    let new = [on(VALKEY_9, lasting.clone()), on(REDIS_8_4, lossy.clone())];
     at_random(&[lasting, lossy], 5_000);
     at_random(&new, 5_000);
 }
@@ -44,7 +42,7 @@ fn many_clients_at_random() {
 #[test]
 fn many_clients_on_three_servers_at_random() {
     let roles = [Holder(2), Holder(2), Brief(2), Brief(2)];
-    let plain = scenario(&roles, true, Faults { half_ttls: 6, delays: 6, ..NONE });
-    let plain = Scenario { rules: Rules { servers: 3, ..plain.rules }, ..plain };
-    at_random(&[on_three(plain.clone()), plain], 1_500);
+    let faults = Faults { half_ttls: 6, delays: 6, downgrades: 1, ..NONE };
+    let kinds = [SINGLE_COMMANDS, PLAIN, MIXED];
+    at_random(&kinds.map(|servers| on(servers, scenario(&roles, true, faults))), 1_000);
 }

@@ -1,9 +1,11 @@
 //! A Redis that lives in memory: the commands that the protocol sends, each atomic, with expiry, WATCH and MULTI as in
 //! the real one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::step::{Answer, ConnectionId};
+use interleavings::{ConnectionId, Heard, Lax, Transactions};
+
+use crate::step::Answer;
 
 /// What the server has in the way of compare-and-delete in one command.
 #[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq)]
@@ -20,21 +22,14 @@ pub enum Flavour {
 /// A value and when it expires, in simulated Unix ms.
 type Entry = (String, Option<u64>);
 
-/// A transaction on one connection.
-#[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
-pub struct Transaction {
-    pub watched: BTreeSet<String>,
-    /// A watched key has changed.
-    pub dirty: bool,
-    /// What is queued since MULTI.
-    pub queued: Option<Vec<(String, Vec<String>)>>,
-}
+/// A command and its arguments.
+type Command = (String, Vec<String>);
 
 #[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
 pub struct Redis {
     pub flavour: Flavour,
     pub keys: BTreeMap<String, Entry>,
-    pub transactions: BTreeMap<ConnectionId, Transaction>,
+    pub transactions: Transactions<Command>,
     /// The greatest number that a counter has ever held: the clock is past it.
     pub greatest: u64,
 }
@@ -47,12 +42,8 @@ impl Redis {
         self.keys.get(key).map(|(value, _)| value.as_str())
     }
 
-    fn touch(&mut self, key: &str) {
-        self.transactions.values_mut().filter(|open| open.watched.contains(key)).for_each(|open| open.dirty = true);
-    }
-
     fn write(&mut self, key: &str, value: String, expires: Option<u64>) {
-        self.touch(key);
+        self.transactions.touch(key);
         self.keys.insert(key.to_owned(), (value, expires));
     }
 
@@ -60,7 +51,7 @@ impl Redis {
     pub fn remove(&mut self, key: &str) -> bool {
         let there = self.keys.remove(key).is_some();
         if there {
-            self.touch(key);
+            self.transactions.touch(key);
         }
         there
     }
@@ -81,49 +72,24 @@ impl Redis {
         }
     }
 
-    /// A command on a connection of one's own. `heedless`: EXEC does not care whether the key has changed; `lenient`:
-    /// WATCH after MULTI is ignored instead of refused.
+    /// A command on a connection of one's own.
     pub fn run_on(
         &mut self,
         connection: ConnectionId,
         command: &str,
         args: &[String],
         now_ms: u64,
-        (heedless, lenient): (bool, bool),
+        lax: Lax,
     ) -> Answer {
-        let open = self.transactions.entry(connection).or_default();
-        match command {
-            "WATCH" if open.queued.is_some() && lenient => Answer::Status("OK"),
-            "WATCH" if open.queued.is_some() => Answer::Refused("ERR WATCH inside MULTI is not allowed"),
-            "WATCH" => {
-                open.watched.insert(args[0].clone());
-                Answer::Status("OK")
+        let key = args.first().map_or("", String::as_str);
+        match self.transactions.hear(connection, command, key, (command.to_owned(), args.to_vec()), lax) {
+            Heard::Status(status) => Answer::Status(status),
+            Heard::Refused(why) => Answer::Refused(why),
+            Heard::Nil => Answer::Nil,
+            Heard::Exec(queued) => {
+                Answer::Several(queued.iter().map(|(command, args)| self.run(command, args, now_ms)).collect())
             }
-            "MULTI" if open.queued.is_some() => Answer::Refused("ERR MULTI calls can not be nested"),
-            "MULTI" => {
-                open.queued = Some(Vec::new());
-                Answer::Status("OK")
-            }
-            "DISCARD" => {
-                self.transactions.remove(&connection).expect("opened above");
-                Answer::Status("OK")
-            }
-            "EXEC" => {
-                let Transaction { dirty, queued, .. } = self.transactions.remove(&connection).expect("opened above");
-                let Some(queued) = queued else { return Answer::Refused("ERR EXEC without MULTI") };
-                if dirty && !heedless {
-                    return Answer::Nil;
-                }
-                let run = |(command, args): &(String, Vec<String>)| self.run(command, args, now_ms);
-                Answer::Several(queued.iter().map(run).collect())
-            }
-            _ => match &mut open.queued {
-                Some(queued) => {
-                    queued.push((command.to_owned(), args.to_vec()));
-                    Answer::Status("QUEUED")
-                }
-                None => self.run(command, args, now_ms),
-            },
+            Heard::Run((command, args)) => self.run(&command, &args, now_ms),
         }
     }
 

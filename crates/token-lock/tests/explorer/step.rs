@@ -1,12 +1,7 @@
 //! The steps of a task, and what they bring: values that can be hashed, for digests of states.
 
+use interleavings::ConnectionId;
 use redis_port::{Arg, Reply};
-
-/// Which step: the task's number and a count of its steps so far.
-pub type StepId = (usize, u32);
-
-/// A connection of one's own: the task that opened it and a count.
-pub type ConnectionId = (usize, u32);
 
 /// One command on its way to a server.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
-use std::task::Waker;
+
+use interleavings::{Lax, Stage, StepId, Steps};
 
 use crate::redis::{Flavour, Redis};
-use crate::step::{Answer, Step, StepId};
+use crate::step::{Answer, Step};
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
@@ -17,8 +18,8 @@ pub const START_MS: u64 = 1_795_219_200_000;
 /// How the world behaves in one exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    pub servers: usize,
-    pub flavour: Flavour,
+    /// What each of the servers is.
+    pub servers: &'static [Flavour],
     pub weakness: Option<Weakness>,
     /// Locks themselves may be lost (evicted, flushed): then there may be two holders, and only numbers are checked.
     pub locks_may_vanish: bool,
@@ -27,14 +28,14 @@ pub struct Rules {
 pub struct World {
     pub servers: Vec<Redis>,
     pub now_ms: u64,
-    pub waiting: BTreeMap<StepId, (Step, Option<Waker>)>,
+    pub steps: Steps<Step, Answer>,
     /// Steps that have taken effect, and whose answers are on their way.
     pub held_up: BTreeMap<StepId, Answer>,
-    pub done: BTreeMap<StepId, Answer>,
-    pub begun: Vec<u32>,
     pub drawn: Vec<u64>,
     pub connections: Vec<u32>,
     seen: Vec<u64>,
+    /// What a task has learnt of the servers' commands, which it remembers beyond an operation.
+    learnt: Vec<u64>,
     /// Whose tokens these are.
     pub owners: BTreeMap<String, usize>,
     /// Per task, for [`Weakness::ClockBeforeWatch`]: the time that it got too early.
@@ -46,7 +47,6 @@ pub struct World {
     /// The greatest number granted, and what it was when the task took its lock.
     pub granted: u64,
     pub floor: Vec<u64>,
-    pub current: usize,
     pub rules: Rules,
     pub violation: Option<String>,
     /// What happens, in words, if somebody wants to know.
@@ -57,24 +57,22 @@ pub type Shared = Rc<RefCell<World>>;
 
 impl World {
     pub fn new(tasks: usize, rules: Rules) -> Shared {
-        let server = Redis { flavour: rules.flavour, ..Redis::default() };
+        let server = |flavour: &Flavour| Redis { flavour: *flavour, ..Redis::default() };
         Rc::new(RefCell::new(Self {
-            servers: vec![server; rules.servers],
+            servers: rules.servers.iter().map(server).collect(),
             now_ms: START_MS,
-            waiting: BTreeMap::new(),
+            steps: Steps::of(tasks),
             held_up: BTreeMap::new(),
-            done: BTreeMap::new(),
-            begun: vec![0; tasks],
             drawn: vec![0; tasks],
             connections: vec![0; tasks],
             seen: vec![0; tasks],
+            learnt: vec![0; tasks],
             owners: BTreeMap::new(),
             early: vec![None; tasks],
             live: BTreeMap::new(),
             deleted: BTreeMap::new(),
             granted: 0,
             floor: vec![0; tasks],
-            current: 0,
             rules,
             violation: None,
             story: None,
@@ -99,7 +97,7 @@ impl World {
 
     /// Lets a command reach its server; its answer is held up.
     pub fn take_effect(&mut self, id: StepId) {
-        let (step, _) = self.waiting.get(&id).expect("the step waits").clone();
+        let step = self.steps.waiting[&id].0.clone();
         let before = self.servers[step.server].clone();
         let answer = self.perform(id.0, &step);
         self.check_effect(id.0, &step, &before);
@@ -112,14 +110,15 @@ impl World {
     /// Lets the answer of a command that has taken effect reach its task.
     pub fn deliver(&mut self, id: StepId) {
         let answer = self.held_up.remove(&id).expect("it has taken effect");
-        let (step, waker) = self.waiting.remove(&id).expect("it is waited for");
+        let step = self.steps.finish(id, answer.clone());
         let mut hasher = DefaultHasher::new();
         (id, &step, &answer).hash(&mut hasher);
         // A sum: of steps that a task has sent side by side, nothing tells which came first.
         self.seen[id.0] = self.seen[id.0].wrapping_add(hasher.finish() | 1);
-        self.done.insert(id, answer);
-        if let Some(waker) = waker {
-            waker.wake();
+        if matches!(step.command.as_str(), "DELIFEQ" | "DELEX") || step.args.get(2).is_some_and(|arg| arg == "IFEQ") {
+            let mut hasher = DefaultHasher::new();
+            (step.server, &step.command, matches!(answer, Answer::Refused(_))).hash(&mut hasher);
+            self.learnt[id.0] = self.learnt[id.0].wrapping_add(hasher.finish() | 1);
         }
     }
 
@@ -151,16 +150,32 @@ impl World {
             (Some(Weakness::ReleasedByKey), "DELIFEQ", None) if on_lock => redis.run("DEL", &step.args[..1], now_ms),
             (_, _, None) => redis.run(&step.command, &step.args, now_ms),
             (_, _, Some(connection)) => {
-                let queued = redis.transactions.get(&connection).and_then(|open| open.queued.as_ref());
-                let for_lock = queued.and_then(|queued| queued.first()).is_some_and(|(_, args)| lock(args.first()));
-                let heedless = match weakness {
+                let for_lock =
+                    redis.transactions.queued(connection).first().is_some_and(|(_, args)| lock(args.first()));
+                let exec = match weakness {
                     Some(Weakness::ReleasedWithoutWatch) => for_lock,
                     Some(Weakness::CounterWithoutWatch) => !for_lock,
                     _ => false,
                 };
-                let lenient = weakness == Some(Weakness::WatchedTooLate);
-                redis.run_on(connection, &step.command, &step.args, now_ms, (heedless, lenient))
+                let lax = Lax { exec, watch: weakness == Some(Weakness::WatchedTooLate) };
+                redis.run_on(connection, &step.command, &step.args, now_ms, lax)
             }
+        }
+    }
+
+    /// Whether a step concerns nobody else, whenever it happens.
+    fn commutes(&self, id: StepId) -> bool {
+        let step = &self.steps.waiting[&id].0;
+        // Who looks at a lock that is in the way goes away with what it has seen, and nothing depends on it.
+        let looks = matches!(step.command.as_str(), "MGET" | "PTTL");
+        let probes = step.args.first().is_some_and(|key| key.starts_with("probe:"));
+        let Some(connection) = step.connection else { return looks || probes };
+        let mut others = self.steps.waiting.iter().filter(|(other, _)| **other != id);
+        match step.command.as_str() {
+            "WATCH" | "EXEC" => false,
+            // A WATCH on its way may come before it or after.
+            "MULTI" => !others.any(|(_, (other, _))| other.connection == Some(connection)),
+            _ => true,
         }
     }
 
@@ -168,7 +183,7 @@ impl World {
     pub fn read_clock(&mut self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.now_ms.hash(&mut hasher);
-        let task = self.current;
+        let task = self.steps.current;
         self.seen[task] = self.seen[task].wrapping_add(hasher.finish() | 1);
         self.now_ms
     }
@@ -176,11 +191,11 @@ impl World {
     /// A task has ended an operation: of what it has seen, only `rest` matters from now on, and its idle connections.
     pub fn conclude(&mut self, task: usize, rest: impl Hash) {
         let mut hasher = DefaultHasher::new();
-        (rest, self.connections[task]).hash(&mut hasher);
+        (rest, self.connections[task], self.learnt[task]).hash(&mut hasher);
         self.seen[task] = hasher.finish() | 1;
         // What it has left to the background may still wait for answers.
-        if !self.waiting.keys().chain(self.done.keys()).any(|id| id.0 == task) {
-            self.begun[task] = 0;
+        if !self.steps.waiting.keys().chain(self.steps.done.keys()).any(|id| id.0 == task) {
+            self.steps.begun[task] = 0;
         }
     }
 
@@ -206,8 +221,28 @@ impl World {
     pub fn digest(&self, hasher: &mut impl Hasher) {
         (&self.servers, self.now_ms, &self.seen, &self.floor, self.granted).hash(hasher);
         (&self.held_up, &self.live, &self.early, &self.deleted).hash(hasher);
-        for (id, (step, _)) in &self.waiting {
+        for (id, (step, _)) in &self.steps.waiting {
             (id, step).hash(hasher);
         }
+    }
+}
+
+impl Stage for World {
+    type Step = Step;
+    type Outcome = Answer;
+
+    fn steps(&mut self) -> &mut Steps<Step, Answer> {
+        &mut self.steps
+    }
+
+    fn begun(&mut self, id: StepId) {
+        if self.commutes(id) {
+            self.take_effect(id);
+            self.deliver(id);
+        }
+    }
+
+    fn abandoned(&mut self, id: StepId) {
+        self.held_up.remove(&id);
     }
 }

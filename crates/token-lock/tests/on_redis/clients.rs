@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dev_servers::RedisServer;
+pub use redis_port::native::Client;
 use redis_port::native::{NativeConnection, NativeRedis, NativeRuntime};
 use redis_port::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use token_lock::{Acquired, Grant, Locks, Resource, Settings};
@@ -107,21 +108,6 @@ pub async fn on_three(test: impl AsyncFnOnce([RedisServer; 3])) {
 
 async fn start(folder: &Path) -> RedisServer {
     RedisServer::start(folder).await.expect("redis-server is installed and starts")
-}
-
-/// A client beside the instances.
-pub struct Client(NativeRedis);
-
-impl Client {
-    pub fn new(server: &RedisServer) -> Self {
-        Self(NativeRedis::new(&server.url()).expect("a Redis URL"))
-    }
-
-    pub async fn say(&self, command: &str) -> Vec<Reply> {
-        let mut words = command.split(' ');
-        let name = words.next().expect("a command");
-        self.0.execute(name, words.map(Arg::from).collect()).await.expect("Redis takes the command")
-    }
 }
 
 /// What a server is asked by anybody.

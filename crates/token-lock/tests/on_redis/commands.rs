@@ -3,10 +3,13 @@
 use token_lock::{Acquired, Extended, LockError, Released, Resource};
 
 use crate::clients::{Client, Instance, Monitor, on_redis, resource};
+use crate::dialects::Known;
 
 #[tokio::test]
 async fn what_it_costs() {
     on_redis(async |server| {
+        let known = Known::by(&server).await;
+        println!("{known:?}");
         let instance = Instance::new([&server]);
         let orders = resource("orders");
         for warm in [false, true] {
@@ -18,8 +21,13 @@ async fn what_it_costs() {
             let releasing = instance.take_commands();
             if warm {
                 assert_eq!(acquiring, ["SET", "INCRBY"]);
-                assert_eq!(extending, ["*WATCH", "*MULTI", "GET", "*PEXPIRE", "*EXEC"], "in three round trips");
-                assert_eq!(releasing, ["*WATCH", "*MULTI", "GET", "*DEL", "*EXEC"]);
+                assert_eq!(extending, known.extension(), "in one round trip or three");
+                assert_eq!(releasing, known.deletion());
+            } else {
+                // It is asked for its commands, once, and not for its name or version.
+                let asked: Vec<_> = extending.iter().filter(|command| *command != "connect").collect();
+                assert_eq!(asked, [vec!["DELIFEQ", "DELEX", "SET"], known.extension()].concat());
+                assert!(releasing.iter().filter(|command| *command != "connect").eq(known.deletion()), "{releasing:?}");
             }
         }
         let grant = instance.grant(&orders, 5_000).await;
@@ -35,7 +43,7 @@ async fn what_it_costs() {
 #[tokio::test]
 async fn keys_that_somebody_else_wrote_are_held_by_another() {
     on_redis(async |server| {
-        let (instance, client) = (Instance::new([&server]), Client::new(&server));
+        let (instance, client) = (Instance::new([&server]), Client::new(&server.url()));
         let token = instance.grant(&resource("x"), 5_000).await.token;
         for odd in ["SET locks:odd something", "RPUSH locks:odd something"] {
             client.say("DEL locks:odd").await;
@@ -101,7 +109,7 @@ async fn redis_sees_no_scripts() {
             instance.locks.break_lock(&grant.resource).await.expect("broken");
         }
         instance.locks.list(None).await.expect("listed");
-        Client::new(&server).say("ECHO the-end").await;
+        Client::new(&server.url()).say("ECHO the-end").await;
         let seen = monitor.line("the-end").await;
         for needed in ["\"SET\"", "\"WATCH\"", "\"EXEC\"", "\"IFEQ\"", "\"SCAN\""] {
             assert!(seen.iter().any(|line| line.contains(needed)), "{needed} in {seen:#?}");

@@ -23,7 +23,11 @@ async fn locks_live_as_long_as_the_work() {
         });
         let outcome = outcome.await.expect("Redis answers");
         assert!(matches!(outcome, Guarded::Done { value: Some(_), lost: false }), "{outcome:?}");
-        assert_eq!(Client::new(&server).say("EXISTS locks:a locks:b").await, [Reply::Int(0)], "unlocked at the end");
+        assert_eq!(
+            Client::new(&server.url()).say("EXISTS locks:a locks:b").await,
+            [Reply::Int(0)],
+            "unlocked at the end"
+        );
     })
     .await;
 }
@@ -31,7 +35,7 @@ async fn locks_live_as_long_as_the_work() {
 #[tokio::test]
 async fn work_is_told_when_its_lock_is_lost() {
     on_redis(async |server| {
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         let instance = Instance::new([&server]);
         let orders = [resource("orders")];
         for way in ["DEL locks:orders", "SET locks:orders somebody"] {
@@ -105,7 +109,7 @@ async fn a_guard_that_is_dropped_unlocks() {
         let working = instance.locks.guard(&orders, 3_600_000, 0, async |_| std::future::pending::<()>().await);
         let cancelled = tokio::time::timeout(Duration::from_millis(100), working).await;
         assert!(cancelled.is_err(), "it was at work");
-        crate::until_gone(&Client::new(&server), "locks:orders").await;
+        crate::until_gone(&Client::new(&server.url()), "locks:orders").await;
     })
     .await;
 }

@@ -35,7 +35,7 @@ async fn a_lock_that_expired_says_so() {
         let (one, other) = (Instance::new([&server]), Instance::new([&server]));
         let orders = resource("orders");
         let grant = one.grant(&orders, 30).await;
-        until_gone(&Client::new(&server), &orders.key()).await;
+        until_gone(&Client::new(&server.url()), &orders.key()).await;
         assert_eq!(one.locks.extend(&orders, &grant.token, 1_000).await, Ok(Extended::Expired));
         assert_eq!(one.locks.release(&orders, &grant.token).await, Ok(Released::Expired));
         let next = other.grant(&orders, 5_000).await;
@@ -49,7 +49,7 @@ async fn a_lock_that_expired_says_so() {
 #[tokio::test]
 async fn extending_is_exact_to_the_millisecond() {
     on_redis(async |server| {
-        let (instance, client) = (Instance::new([&server]), Client::new(&server));
+        let (instance, client) = (Instance::new([&server]), Client::new(&server.url()));
         let orders = resource("orders");
         let grant = instance.grant(&orders, 5_000).await;
         for ttl_ms in [20_123, 1_001] {
@@ -70,7 +70,7 @@ async fn several_are_locked_together_or_not_at_all() {
         let all = ["c", "a", "b", "a"].map(resource);
         let taken = one.grant(&resource("b"), 5_000).await;
         assert!(matches!(other.locks.acquire(&all, 5_000).await, Ok(Acquired::Taken { .. })));
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         assert_eq!(client.say("EXISTS locks:a locks:c").await, [Reply::Int(0)], "nothing is left behind");
         one.locks.release(&taken.resource, &taken.token).await.expect("released");
         let Ok(Acquired::Granted(grants)) = other.locks.acquire(&all, 5_000).await else { panic!("all are free") };

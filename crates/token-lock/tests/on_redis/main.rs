@@ -2,6 +2,7 @@
 
 mod clients;
 mod commands;
+mod dialects;
 mod guards;
 mod holding;
 mod majority;

@@ -9,10 +9,10 @@ use crate::clients::{Client, Instance, on_three, resource};
 
 /// Far longer than a majority needs, and shorter than the deadline on one server.
 const AT_ONCE: Duration = Duration::from_millis(400);
-const SETTINGS: Settings = Settings { timeout_ms: 1_000, breaker_ms: 1_000 };
+pub const SETTINGS: Settings = Settings { timeout_ms: 1_000, breaker_ms: 1_000 };
 
 /// One client acquires, extends and releases, another is kept out meanwhile.
-async fn works(one: &Instance, other: &Instance, last: &mut u64) {
+pub async fn works(one: &Instance, other: &Instance, last: &mut u64) {
     let orders = resource("orders");
     let started = Instant::now();
     // A moment, for what was done last may not have reached the slowest server yet.
@@ -88,7 +88,7 @@ async fn without_a_majority_nothing_is_granted_and_nothing_is_left() {
         assert!(matches!(outcome, Err(LockError::Unavailable(_))), "{outcome:?}");
         assert!(matches!(instance.locks.list(None).await, Ok(page) if page.next.is_some()), "the first one is there");
         assert!(matches!(instance.locks.list(Some("1.0.0")).await, Err(LockError::Unavailable(_))));
-        assert_eq!(Client::new(&servers[0]).say("EXISTS locks:orders").await, [Reply::Int(0)]);
+        assert_eq!(Client::new(&servers[0].url()).say("EXISTS locks:orders").await, [Reply::Int(0)]);
     })
     .await;
 }
@@ -97,7 +97,7 @@ async fn without_a_majority_nothing_is_granted_and_nothing_is_left() {
 async fn who_has_a_minority_gives_it_back() {
     on_three(async |servers| {
         let instance = Instance::with(&servers, SETTINGS);
-        let clients = servers.each_ref().map(Client::new);
+        let clients = servers.each_ref().map(|server| Client::new(&server.url()));
         for client in &clients[1..] {
             client.say("SET locks:orders somebody PX 60000").await;
         }
@@ -122,7 +122,7 @@ async fn numbers_grow_whichever_majority_grants() {
         let (one, other) = fresh(&servers);
         works(&one, &other, &mut last).await;
         for at in [0, 1, 2, 1] {
-            Client::new(&servers[at]).say("INCRBY fencing:orders 1000000").await;
+            Client::new(&servers[at].url()).say("INCRBY fencing:orders 1000000").await;
             let ahead = last + 1_000_000;
             // The one that is ahead, and one of the others.
             servers[(at + 1) % 3].kill().await.expect("killed");

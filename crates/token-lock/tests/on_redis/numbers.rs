@@ -54,7 +54,7 @@ async fn numbers_grow_when_the_counter_is_lost() {
         };
         for odd in ["DEL fencing:orders", "SET fencing:orders 7", "SET fencing:orders x", "FLUSHALL"] {
             let grant = next(&instance).await;
-            let client = Client::new(&server);
+            let client = Client::new(&server.url());
             client.say(odd).await;
             let _ = instance.locks.release(&orders, &grant.token).await;
             let grant = next(&instance).await;
@@ -73,7 +73,9 @@ async fn numbers_grow_when_the_counter_is_lost() {
 async fn a_counter_ends_a_day_after_it_began() {
     on_redis(async |server| {
         Instance::new([&server]).grant(&resource("orders"), 5_000).await;
-        let [Reply::Int(ttl)] = Client::new(&server).say("TTL fencing:orders").await[..] else { panic!("no TTL") };
+        let [Reply::Int(ttl)] = Client::new(&server.url()).say("TTL fencing:orders").await[..] else {
+            panic!("no TTL")
+        };
         assert!((86_000..=86_400).contains(&ttl), "{ttl}");
     })
     .await;

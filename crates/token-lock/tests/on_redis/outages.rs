@@ -59,7 +59,7 @@ async fn a_lock_that_nobody_was_told_of_is_given_back() {
         server.resume();
         // The SET was in the server's queue: it takes effect now, for an hour.
         monitor.line("\"SET\" \"locks:orders\"").await;
-        until_gone(&Client::new(&server), &orders.key()).await;
+        until_gone(&Client::new(&server.url()), &orders.key()).await;
     })
     .await;
 }
@@ -92,7 +92,7 @@ async fn cancelled_releases_do_no_harm() {
 #[tokio::test]
 async fn a_cancelled_attempt_leaves_nothing() {
     on_redis(async |server| {
-        let (instance, client) = (Instance::new([&server]), Client::new(&server));
+        let (instance, client) = (Instance::new([&server]), Client::new(&server.url()));
         let all = ["a", "b", "c"].map(resource);
         let mut cancelled = 0;
         for polls in 0..40 {

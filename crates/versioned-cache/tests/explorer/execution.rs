@@ -4,11 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use interleavings::Execution as _;
+use interleavings::{Execution as _, StepId};
 use versioned_cache::Settings;
 
 use crate::redis::Value;
-use crate::step::{Step, StepId};
+use crate::step::Step;
 use crate::tasks::{Role, Task, cache, task};
 use crate::world::{Rules, Shared, World};
 
@@ -27,6 +27,8 @@ pub struct Faults {
     pub evictions: u32,
     /// FLUSHALL: marks too.
     pub flushes: u32,
+    /// Commands that are lost on their way, or whose replies are.
+    pub losses: u32,
 }
 
 /// What is explored.
@@ -37,6 +39,8 @@ pub struct Scenario {
     pub shared_instance: bool,
     /// The row exists and is cached when it begins; else there is no row and nothing is cached.
     pub warm: bool,
+    /// The module has been invalidated since, and the entry stands there still.
+    pub outdated: bool,
     pub faults: Faults,
     pub rules: Rules,
     pub settings: Settings,
@@ -45,6 +49,8 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Grant(StepId),
+    /// A command takes no effect, or none that its task gets to know of.
+    Lose(StepId, bool),
     Cancel(usize),
     /// What a cancelled task had sent takes effect.
     Late(usize),
@@ -100,11 +106,14 @@ impl Execution {
             execution.world.borrow_mut().row = 1;
             execution.poll(count);
             while execution.tasks[count].is_some() {
-                let next = execution.world.borrow().waiting.keys().find(|id| id.0 == count).copied();
+                let next = execution.world.borrow().steps.waiting.keys().find(|id| id.0 == count).copied();
                 execution.apply(&Action::Grant(next.expect("the warming task is not stuck")));
             }
         }
         execution.tasks.pop();
+        if scenario.outdated {
+            execution.world.borrow_mut().redis.outdate("cache:generation:kv");
+        }
         for at in 0..count {
             execution.poll(at);
         }
@@ -112,7 +121,7 @@ impl Execution {
     }
 
     fn poll(&mut self, at: usize) {
-        self.world.borrow_mut().current = at;
+        self.world.borrow_mut().steps.current = at;
         let Some(running) = &mut self.tasks[at] else { return };
         if running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             self.tasks[at] = None;
@@ -129,11 +138,18 @@ impl Execution {
     fn kill(&mut self, at: usize) {
         let sent: Vec<(usize, Step)> = {
             let world = self.world.borrow();
-            let of_task = world.waiting.iter().filter(|(id, _)| id.0 == at);
+            let of_task = world.steps.waiting.iter().filter(|(id, _)| id.0 == at);
             of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
         };
-        self.late.extend(sent.into_iter().filter(|(_, step)| matches!(step, Step::Redis(..) | Step::Update)));
+        self.late.extend(sent.into_iter().filter(|(_, step)| step.is_command() || *step == Step::Update));
+        // What was sent on a connection before it was closed is heard all the same.
+        let transactions = self.world.borrow().redis.transactions.clone();
         self.tasks[at] = None;
+        for (_, step) in &self.late {
+            if let Some(connection) = step.connection() {
+                self.world.borrow_mut().redis.transactions.keep(connection, &transactions);
+            }
+        }
         self.world.borrow_mut().forget(at);
     }
 }
@@ -145,11 +161,16 @@ impl interleavings::Execution for Execution {
     fn enabled(&self) -> Vec<Action> {
         let world = self.world.borrow();
         let mut actions: Vec<Action> =
-            world.waiting.keys().filter(|id| self.may_begin(id.0)).copied().map(Action::Grant).collect();
+            world.steps.waiting.keys().filter(|id| self.may_begin(id.0)).copied().map(Action::Grant).collect();
         if actions.is_empty() {
             return actions;
         }
         actions.extend((0..self.late.len()).map(Action::Late));
+        if self.faults.losses > 0 {
+            let commands = world.steps.waiting.iter().filter(|(_, (step, _))| step.is_command());
+            let commands: Vec<StepId> = commands.map(|(id, _)| *id).filter(|id| self.may_begin(id.0)).collect();
+            actions.extend(commands.into_iter().flat_map(|id| [Action::Lose(id, true), Action::Lose(id, false)]));
+        }
         if self.faults.cancellations > 0 {
             actions.extend((0..self.tasks.len()).filter(|at| self.tasks[*at].is_some()).map(Action::Cancel));
         }
@@ -161,13 +182,13 @@ impl interleavings::Execution for Execution {
             let current = |key: &str| {
                 !generation(key) && (!key.contains("-v") || version.as_ref().is_some_and(|now| key.contains(now)))
             };
-            let evictable = world.redis.0.iter().filter(|(key, value)| !marks(value) && current(key));
+            let evictable = world.redis.keys.iter().filter(|(key, value)| !marks(value) && current(key));
             actions.extend(evictable.map(|(key, _)| Action::Evict(key.clone())));
         }
         if self.faults.flushes > 0 {
             actions.push(Action::Flush);
         }
-        if self.faults.ends_of_marks > 0 && world.redis.0.values().any(marks) {
+        if self.faults.ends_of_marks > 0 && world.redis.keys.values().any(marks) {
             actions.push(Action::MarksEnd);
         }
         actions
@@ -183,6 +204,11 @@ impl interleavings::Execution for Execution {
                 self.world.borrow_mut().grant(*id);
                 self.poll(id.0);
             }
+            Action::Lose(id, takes_effect) => {
+                self.faults.losses -= 1;
+                self.world.borrow_mut().lose(*id, *takes_effect);
+                self.poll(id.0);
+            }
             Action::Cancel(at) => {
                 self.faults.cancellations -= 1;
                 self.kill(*at);
@@ -193,11 +219,16 @@ impl interleavings::Execution for Execution {
             }
             Action::Evict(key) => {
                 self.faults.evictions -= 1;
-                self.world.borrow_mut().redis.0.remove(key);
+                let mut world = self.world.borrow_mut();
+                world.redis.remove(key);
+                world.promises.disturb();
             }
             Action::Flush => {
                 self.faults.flushes -= 1;
-                self.world.borrow_mut().redis.0.clear();
+                let mut world = self.world.borrow_mut();
+                let keys: Vec<String> = world.redis.keys.keys().cloned().collect();
+                keys.iter().for_each(|key| drop(world.redis.remove(key)));
+                world.promises.disturb();
             }
             Action::MarksEnd => {
                 self.faults.ends_of_marks -= 1;
@@ -206,7 +237,7 @@ impl interleavings::Execution for Execution {
                 self.late.retain(|(_, step)| *step != Step::Update);
                 let mut world = self.world.borrow_mut();
                 world.now_ms += self.mark_ms + 1;
-                world.redis.0.retain(|_, value| !matches!(value, Value::Marks(_)));
+                world.redis.keys.retain(|_, value| !matches!(value, Value::Marks(_)));
             }
         }
     }

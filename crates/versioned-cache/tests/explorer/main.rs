@@ -1,11 +1,16 @@
 //! Explores the crate's real code over a simulated Redis and database: all interleavings of a few requests, with crashes
-//! and evictions at every point, and random ones of more. Invariant: a read never answers a value older than what was
-//! committed before the read began.
+//! and evictions at every point, with commands and replies that are lost, and random ones of more.
+//!
+//! - A read never answers a value older than what was committed before the read began.
+//! - Nor one that was removed before (by key, or with its module, operation or user).
+//! - It answers what was set before, unless that may have been removed or evicted since.
 //!
 //! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
 
 mod execution;
 mod ports;
+mod promises;
+mod random;
 mod redis;
 mod step;
 mod tasks;
@@ -13,10 +18,10 @@ mod weakness;
 mod world;
 
 use execution::{Execution, Faults, Scenario, story};
-use interleavings::{exhaust, walk};
+use interleavings::exhaust;
 use tasks::Means;
-use tasks::Role::{BatchReader, Creator, GuardedReader, NamedReader, Outsider, Reader, UsersReader, Writer};
-use versioned_cache::Settings;
+use tasks::Role::{BatchReader, Creator, GuardedReader, NamedReader, Outsider, Reader, Setter, UsersReader, Writer};
+use versioned_cache::{Settings, WritePolicy};
 use weakness::Weakness;
 use world::Rules;
 
@@ -25,7 +30,7 @@ const NO_WAITING: Settings = Settings {
     enabled: true,
     timeout_ms: 100,
     breaker_ms: 500,
-    write_policy: versioned_cache::WritePolicy::Available,
+    write_policy: WritePolicy::Available,
     mark_ms: 30_000,
     lease_ms: 1_000,
     fill_wait_ms: 0,
@@ -33,9 +38,9 @@ const NO_WAITING: Settings = Settings {
 };
 
 /// One key evicted at any time. (Any request may die at any step without being told to: see [`Faults`].)
-const EVICTION: Faults = Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0 };
+const EVICTION: Faults = Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0, losses: 0 };
 /// Writers that die mid-write, and the end of their marks at any time later.
-const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, cancellations: 0, flushes: 0 };
+const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, cancellations: 0, flushes: 0, losses: 0 };
 const BOTH: Faults = Faults { ends_of_marks: 1, ..EVICTION };
 
 fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
@@ -43,6 +48,7 @@ fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
         roles: roles.to_vec(),
         shared_instance: false,
         warm,
+        outdated: false,
         faults,
         rules: Rules { eager: true, ..Rules::default() },
         settings: NO_WAITING,
@@ -139,6 +145,55 @@ fn invalidation_of_named_entries() {
     holds("two at once", &outdated(&[Outsider(NamedModule), Outsider(NamedModule), NamedReader(1)]));
 }
 
+/// An entry that was invalidated still stands there when it is set and read by many at once.
+fn set_amid_reads(setter: tasks::Role, faults: Faults) -> Scenario {
+    let mut scenario = Scenario { outdated: true, ..scenario(&[setter, NamedReader(1), NamedReader(1)], true, faults) };
+    scenario.rules.acknowledged_only = true;
+    scenario
+}
+
+#[test]
+fn what_was_set_is_not_lost_to_what_is_fetched_after_an_invalidation() {
+    holds("set amid reads", &set_amid_reads(Setter(1), Faults::default()));
+    holds("set amid reads with an eviction", &set_amid_reads(Setter(1), EVICTION));
+    for means in [Means::NamedModule, Means::Delete] {
+        let roles = [Outsider(means), Setter(1), NamedReader(1)];
+        holds(&format!("set amid {means:?}"), &Scenario { outdated: true, ..lossy(&roles, 0) });
+    }
+}
+
+#[test]
+fn outdated_entries_replaced_without_watching_them_are_caught() {
+    is_caught(&weakened(set_amid_reads(Setter(1), Faults::default()), Weakness::ReplacedWithoutWatch));
+}
+
+/// Commands that are lost, or take effect without a reply.
+fn lossy(roles: &[tasks::Role], losses: u32) -> Scenario {
+    let mut scenario = scenario(roles, true, Faults { losses, ..Faults::default() });
+    scenario.rules.acknowledged_only = true;
+    scenario
+}
+
+#[test]
+fn writes_that_lose_replies() {
+    holds("lossy writes", &lossy(&[Writer(1), Reader(1), Reader(1)], 2));
+    let mut consistent = lossy(&[Writer(1), Writer(1), Reader(1)], 1);
+    consistent.settings.write_policy = WritePolicy::Consistent;
+    holds("lossy consistent writes", &consistent);
+}
+
+#[test]
+fn sets_and_invalidations_that_lose_replies() {
+    use Means::{Delete, Matching, NamedModule, NamedOperation};
+    for means in [NamedModule, NamedOperation, Matching, Delete] {
+        holds(&format!("lossy set, {means:?}"), &lossy(&[Outsider(means), Setter(1), NamedReader(1)], 2));
+    }
+    holds("lossy user's, by user", &lossy(&[Outsider(Means::User), UsersReader(1), UsersReader(1)], 2));
+    let mut patient = lossy(&[Outsider(NamedModule), Setter(1), NamedReader(1)], 1);
+    patient.settings.patience_ms = 60;
+    holds("lossy and patient", &patient);
+}
+
 #[test]
 fn named_entries_removed_without_their_versions_are_caught() {
     let roles = [Outsider(Means::Delete), NamedReader(1), NamedReader(1)];
@@ -188,72 +243,4 @@ fn marks_lost_without_a_second_bump_are_caught() {
 fn creates_that_absences_do_not_heed_are_caught() {
     let weak = Weakness::CreatesAreNotGuarded;
     is_caught(&weakened(scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()), weak));
-}
-
-/// More requests, several reads and writes each, waiting for one another's fills, at random. `EXPLORER_SEED` repeats one
-/// walk, `EXPLORER_WALKS` sets how many there are.
-#[test]
-fn many_requests_at_random() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let base = Scenario {
-        roles: vec![Writer(2), Writer(2), Writer(1), Reader(3), Reader(3), BatchReader(3), Reader(3)],
-        shared_instance: false,
-        warm: true,
-        faults: Faults { ends_of_marks: 1, cancellations: 3, evictions: 4, flushes: 0 },
-        rules: Rules::default(),
-        settings: Settings::default(),
-    };
-    let flushed = Scenario {
-        faults: Faults { evictions: 2, flushes: 2, ..Faults::default() },
-        rules: Rules { acknowledged_only: true, ..Rules::default() },
-        ..base.clone()
-    };
-    let invalidated = Scenario {
-        roles: vec![
-            Outsider(Means::Module),
-            Writer(2),
-            Reader(3),
-            BatchReader(2),
-            Outsider(Means::User),
-            Outsider(Means::Clear),
-            Reader(3),
-        ],
-        rules: Rules { acknowledged_only: true, evict_generations: true, ..Rules::default() },
-        ..base.clone()
-    };
-    let named = Scenario {
-        roles: vec![
-            Outsider(Means::NamedModule),
-            NamedReader(3),
-            Outsider(Means::Delete),
-            NamedReader(3),
-            Outsider(Means::Matching),
-            NamedReader(3),
-        ],
-        ..invalidated.clone()
-    };
-    let scenarios = [
-        Scenario { shared_instance: true, ..named.clone() },
-        named,
-        Scenario { shared_instance: true, ..invalidated.clone() },
-        invalidated,
-        Scenario { shared_instance: true, ..base.clone() },
-        base,
-        flushed,
-    ];
-    let seeds = match number("EXPLORER_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = fastrand::u64(..u64::MAX / 2);
-            first..first + number("EXPLORER_WALKS").unwrap_or(20_000)
-        }
-    };
-    println!("seeds {seeds:?}");
-    for seed in seeds {
-        for scenario in &scenarios {
-            if let Some((what, path)) = walk(Execution::new(scenario), seed) {
-                panic!("EXPLORER_SEED={seed} repeats this: {what}\n{}", story(scenario, &path));
-            }
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! The ports of the crate over the simulated world.
 
 use std::future::Future;
+use std::rc::Rc;
 
+use interleavings::{ConnectionId, wait};
 use redis_port::{Arg, RedisError, Reply};
 
 use crate::step::{ArgKey, Outcome, Step};
 use crate::weakness::Weakness;
-use crate::world::{START_MS, Shared, wait};
+use crate::world::{START_MS, Shared};
 
 /// A sleep this long is a deadline; Redis always answers here, so it never ends.
 const DEADLINE_MS: u64 = 100;
@@ -16,21 +18,50 @@ pub struct SimRedis(pub Shared);
 
 impl redis_port::Redis for SimRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let args = args
-            .into_iter()
-            .map(|arg| match arg {
-                Arg::Bytes(bytes) => ArgKey::Bytes(bytes),
-                Arg::Int(number) => ArgKey::Int(number),
-            })
-            .collect();
-        match wait(&self.0, Step::Redis(command.to_owned(), args)).await {
-            Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
-            Outcome::Refused => Err(RedisError::Refused("ERR no such key".into())),
-            other => panic!("{other:?} is no reply"),
-        }
+        let args = args.into_iter().map(ArgKey::from).collect();
+        run(&self.0, Step::Redis(command.to_owned(), args)).await
     }
 
     fn reconnect(&self) {}
+}
+
+async fn run(world: &Shared, step: Step) -> Result<Vec<Reply>, RedisError> {
+    match wait(world, step).await {
+        Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
+        Outcome::Refused => Err(RedisError::Refused("ERR no such key".into())),
+        Outcome::Lost => Err(RedisError::Unreachable("lost".into())),
+        other => panic!("{other:?} is no reply"),
+    }
+}
+
+/// A connection of one's own; its transaction ends with it.
+pub struct SimConnection(Shared, ConnectionId);
+
+impl redis_port::Connect for SimRedis {
+    type Connection = SimConnection;
+
+    async fn connect(&self) -> Result<SimConnection, RedisError> {
+        let mut world = self.0.borrow_mut();
+        let task = world.steps.current;
+        world.connections[task] += 1;
+        let id = (task, world.connections[task]);
+        Ok(SimConnection(Rc::clone(&self.0), id))
+    }
+}
+
+impl redis_port::Connection for SimConnection {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        let args = args.into_iter().map(ArgKey::from).collect();
+        run(&self.0, Step::OnOwn(self.1, command.to_owned(), args)).await
+    }
+}
+
+impl Drop for SimConnection {
+    fn drop(&mut self) {
+        if let Ok(mut world) = self.0.try_borrow_mut() {
+            world.redis.transactions.close(self.1);
+        }
+    }
 }
 
 /// The port to the simulated clock. Spawned work is lost, as it may be: it only counts and catches up.
@@ -51,7 +82,7 @@ impl redis_port::Runtime for SimRuntime {
         if let Some(Weakness::VersionsComeBack) = world.rules.weakness {
             return 0;
         }
-        let task = world.current;
+        let task = world.steps.current;
         world.drawn[task] += 1;
         (task as u64 * 64 + world.drawn[task]) * 64
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use interleavings::{ConnectionId, Heard, Lax, Transactions};
 use redis_port::{Arg, RedisError, Reply};
+
+use crate::step::ArgKey;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Value {
@@ -12,7 +15,13 @@ pub enum Value {
 
 /// Keys and values. Nothing runs out here: an entry that ends is an eviction like any other.
 #[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
-pub struct Redis(pub BTreeMap<String, Value>);
+pub struct Redis {
+    pub keys: BTreeMap<String, Value>,
+    pub transactions: Transactions<Command>,
+}
+
+/// A command and its arguments.
+type Command = (String, Vec<ArgKey>);
 
 fn text(arg: &Arg) -> String {
     match arg {
@@ -30,7 +39,7 @@ fn bytes(arg: &Arg) -> Vec<u8> {
 
 impl Redis {
     pub fn int(&self, key: &str) -> Option<i64> {
-        match self.0.get(key)? {
+        match self.keys.get(key)? {
             Value::Text(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
             Value::Marks(_) => None,
         }
@@ -40,14 +49,58 @@ impl Redis {
     pub fn with_generations() -> Self {
         let keys = ["default", "default:default", "kv", "kv:get"].map(|of| format!("cache:generation:{of}"));
         let number = |at: usize| Value::Text(((1 << 61) + at).to_string().into_bytes());
-        Self(keys.into_iter().enumerate().map(|(at, key)| (key, number(at))).collect())
+        let keys = keys.into_iter().enumerate().map(|(at, key)| (key, number(at))).collect();
+        Self { keys, ..Self::default() }
     }
 
     fn get(&self, key: &str) -> Reply {
-        match self.0.get(key) {
+        match self.keys.get(key) {
             Some(Value::Text(bytes)) => Reply::Bytes(bytes.clone()),
             _ => Reply::Nil,
         }
+    }
+
+    /// Gives a generation a number that never was.
+    pub fn outdate(&mut self, generation: &str) {
+        self.put(generation.to_owned(), Value::Text(((1_i64 << 61) + 1_000).to_string().into_bytes()));
+    }
+
+    fn put(&mut self, key: String, value: Value) {
+        self.transactions.touch(&key);
+        self.keys.insert(key, value);
+    }
+
+    /// Removes a key: deleted, evicted or flushed.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let removed = self.keys.remove(key)?;
+        self.transactions.touch(key);
+        Some(removed)
+    }
+
+    /// A command on a connection of one's own.
+    pub fn run_on(
+        &mut self,
+        connection: ConnectionId,
+        name: &str,
+        args: Vec<Arg>,
+        lax: Lax,
+    ) -> Result<Vec<Reply>, RedisError> {
+        let key = args.first().map(text).unwrap_or_default();
+        let command = (name.to_owned(), args.into_iter().map(ArgKey::from).collect());
+        match self.transactions.hear(connection, name, &key, command, lax) {
+            Heard::Status(status) => Ok(vec![Reply::Status(status.to_owned())]),
+            Heard::Refused(why) => Err(RedisError::Refused(why.to_owned())),
+            Heard::Nil => Ok(vec![Reply::Nil]),
+            Heard::Exec(queued) => queued.iter().try_fold(Vec::new(), |mut replies, command| {
+                replies.extend(self.run_one(command)?);
+                Ok(replies)
+            }),
+            Heard::Run(command) => self.run_one(&command),
+        }
+    }
+
+    fn run_one(&mut self, (command, args): &Command) -> Result<Vec<Reply>, RedisError> {
+        self.run(command, &args.iter().map(ArgKey::to_arg).collect::<Vec<_>>())
     }
 
     pub fn run(&mut self, command: &str, args: &[Arg]) -> Result<Vec<Reply>, RedisError> {
@@ -55,69 +108,58 @@ impl Redis {
         let one = match command {
             "GET" => self.get(&key),
             "MGET" => return Ok(args.iter().map(|key| self.get(&text(key))).collect()),
-            "PTTL" => Reply::Int(if self.0.contains_key(&key) { 300_000 } else { -2 }),
-            "PEXPIRE" => Reply::Int(self.0.contains_key(&key).into()),
+            "PTTL" => Reply::Int(if self.keys.contains_key(&key) { 300_000 } else { -2 }),
+            "PEXPIRE" => Reply::Int(self.keys.contains_key(&key).into()),
             "SET" => {
                 let only = |word: &str| args[2..].iter().any(|option| text(option) == word);
-                let there = self.0.contains_key(&key);
+                let there = self.keys.contains_key(&key);
                 if only("NX") && there || only("XX") && !there {
                     Reply::Nil
                 } else {
-                    self.0.insert(key, Value::Text(bytes(&args[1])));
+                    self.put(key, Value::Text(bytes(&args[1])));
                     Reply::Status("OK".into())
                 }
             }
             "MSET" => {
                 for pair in args.chunks(2) {
-                    self.0.insert(text(&pair[0]), Value::Text(bytes(&pair[1])));
+                    self.put(text(&pair[0]), Value::Text(bytes(&pair[1])));
                 }
                 Reply::Status("OK".into())
             }
             "INCR" => {
                 let next = self.int(&key).unwrap_or(0) + 1;
-                self.0.insert(key, Value::Text(next.to_string().into_bytes()));
+                self.put(key, Value::Text(next.to_string().into_bytes()));
                 Reply::Int(next)
             }
-            "RENAME" => match self.0.remove(&key) {
+            "RENAME" => match self.remove(&key) {
                 Some(value) => {
-                    self.0.insert(text(&args[1]), value);
+                    self.put(text(&args[1]), value);
                     Reply::Status("OK".into())
                 }
                 None => return Err(RedisError::Refused("ERR no such key".into())),
             },
-            "RENAMENX" => match self.0.remove(&key) {
-                Some(value) if !self.0.contains_key(&text(&args[1])) => {
-                    self.0.insert(text(&args[1]), value);
-                    Reply::Int(1)
-                }
-                Some(value) => {
-                    self.0.insert(key, value);
-                    Reply::Int(0)
-                }
-                None => return Err(RedisError::Refused("ERR no such key".into())),
-            },
-            "UNLINK" => Reply::Int(args.iter().filter(|key| self.0.remove(&text(key)).is_some()).count() as i64),
+            "UNLINK" => Reply::Int(args.iter().filter(|key| self.remove(&text(key)).is_some()).count() as i64),
             "SCAN" => {
                 let pattern = text(&args[2]);
                 let prefix = pattern.strip_suffix('*').expect("a prefix");
-                let keys = self.0.keys().filter(|key| key.starts_with(prefix));
+                let keys = self.keys.keys().filter(|key| key.starts_with(prefix));
                 let keys = keys.map(|key| Reply::Bytes(key.as_bytes().to_vec()));
                 return Ok(std::iter::once(Reply::Bytes(b"0".to_vec())).chain(keys).collect());
             }
-            "DEL" => Reply::Int(self.0.remove(&key).is_some().into()),
-            "EXISTS" => Reply::Int(args.iter().filter(|key| self.0.contains_key(&text(key))).count() as i64),
+            "DEL" => Reply::Int(self.remove(&key).is_some().into()),
+            "EXISTS" => Reply::Int(args.iter().filter(|key| self.keys.contains_key(&text(key))).count() as i64),
             "HINCRBY" => Reply::Int(1),
             "ZADD" => {
-                let marks = self.0.entry(key).or_insert_with(|| Value::Marks(BTreeMap::new()));
+                let marks = self.keys.entry(key).or_insert_with(|| Value::Marks(BTreeMap::new()));
                 let Value::Marks(marks) = marks else { panic!("marks only") };
                 marks.insert(bytes(&args[2]), text(&args[1]).parse().expect("a score"));
                 Reply::Int(1)
             }
             "ZREM" => {
-                if let Some(Value::Marks(marks)) = self.0.get_mut(&key) {
+                if let Some(Value::Marks(marks)) = self.keys.get_mut(&key) {
                     marks.remove(&bytes(&args[1]));
                     if marks.is_empty() {
-                        self.0.remove(&key);
+                        self.remove(&key);
                     }
                 }
                 Reply::Int(1)
@@ -126,7 +168,7 @@ impl Redis {
                 let oldest: i64 = text(&args[1]).parse().expect("a score");
                 assert_eq!(text(&args[2]), "+inf");
                 // One stands for any number: the protocol asks only whether there are marks.
-                Reply::Int(match self.0.get(&key) {
+                Reply::Int(match self.keys.get(&key) {
                     Some(Value::Marks(marks)) => marks.values().any(|score| *score >= oldest).into(),
                     _ => 0,
                 })

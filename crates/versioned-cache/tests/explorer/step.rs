@@ -1,15 +1,16 @@
 //! The steps of a task, and what they bring: values that can be hashed, for digests of states.
 
-use redis_port::{Arg, Reply};
-
-/// Which step: the task's number and a count of its steps so far.
-pub type StepId = (usize, u32);
+use interleavings::ConnectionId;
+use redis_port::{Arg, RedisError, Reply};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Step {
     /// The request arrives.
     Start,
+    /// A command on the shared connection.
     Redis(String, Vec<ArgKey>),
+    /// A command on a connection of one's own.
+    OnOwn(ConnectionId, String, Vec<ArgKey>),
     /// `SELECT` of the row.
     Select,
     /// `UPDATE` of the row: its value grows by one.
@@ -27,7 +28,10 @@ pub enum ArgKey {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Redis(command, args) => {
+            Self::Redis(command, args) | Self::OnOwn(_, command, args) => {
+                if let Some((_, number)) = self.connection() {
+                    write!(f, "[{number}] ")?;
+                }
                 f.write_str(command)?;
                 args.iter().try_for_each(|arg| match arg {
                     ArgKey::Bytes(bytes) => write!(f, " {}", String::from_utf8_lossy(bytes)),
@@ -44,7 +48,15 @@ pub enum Outcome {
     Done,
     Redis(Vec<ReplyKey>),
     Refused,
+    /// Nobody knows whether the command took effect.
+    Lost,
     Row(u64),
+}
+
+impl From<Result<Vec<Reply>, RedisError>> for Outcome {
+    fn from(replies: Result<Vec<Reply>, RedisError>) -> Self {
+        replies.map_or(Self::Refused, |replies| Self::Redis(replies.into_iter().map(ReplyKey::from).collect()))
+    }
 }
 
 /// [`Reply`], hashable.
@@ -54,6 +66,15 @@ pub enum ReplyKey {
     Status(String),
     Int(i64),
     Bytes(Vec<u8>),
+}
+
+impl From<Arg> for ArgKey {
+    fn from(arg: Arg) -> Self {
+        match arg {
+            Arg::Bytes(bytes) => Self::Bytes(bytes),
+            Arg::Int(number) => Self::Int(number),
+        }
+    }
 }
 
 impl ArgKey {
@@ -89,8 +110,11 @@ impl From<ReplyKey> for Reply {
 
 /// Steps whose outcome and effect do not depend on when they happen: how long something lives, which is not simulated;
 /// leases, which are always granted when steps are eager, for all that a lease can do is to make somebody wait; and the
-/// version of the list.
+/// version of the list; in a transaction, whatever happens between WATCH and EXEC.
 pub fn commutes(step: &Step) -> bool {
+    if let Step::OnOwn(_, command, _) = step {
+        return !matches!(command.as_str(), "WATCH" | "EXEC");
+    }
     matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
         || is_lease(step)
         || is_registry(step)
@@ -111,6 +135,19 @@ pub fn is_list_version(step: &Step) -> bool {
 }
 
 impl Step {
+    /// Whether it goes to Redis.
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Redis(..) | Self::OnOwn(..))
+    }
+
+    /// The connection, if it is one of one's own.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::OnOwn(connection, ..) => Some(*connection),
+            _ => None,
+        }
+    }
+
     fn key(&self) -> Option<&[u8]> {
         match self {
             Self::Redis(_, args) => match args.first() {

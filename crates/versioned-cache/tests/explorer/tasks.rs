@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use versioned_cache::{Cache, Entry, Scope, Settings, StatementError, Ttl, Write};
+use interleavings::wait;
+use versioned_cache::{Cache, Entry, Scope, Settings, Source, StatementError, Ttl, Write, WriteError};
 
 use crate::ports::{SimRedis, SimRuntime};
 use crate::step::{Outcome, Step};
-use crate::world::{Shared, wait};
+use crate::world::Shared;
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
@@ -30,6 +31,8 @@ pub enum Role {
     NamedReader(u32),
     /// The same through an entry that is a user's.
     UsersReader(u32),
+    /// Sets the named entry this many times.
+    Setter(u32),
     /// Changes the row past the protocol, and outdates what is cached then.
     Outsider(Means),
 }
@@ -53,7 +56,8 @@ pub enum Means {
 impl Role {
     /// The role that has read everything before the search begins.
     pub fn warming(roles: &[Self]) -> Self {
-        let named = roles.iter().find(|role| matches!(role, Self::NamedReader(_) | Self::UsersReader(_)));
+        let named =
+            roles.iter().find(|role| matches!(role, Self::NamedReader(_) | Self::UsersReader(_) | Self::Setter(_)));
         match named {
             Some(Self::UsersReader(_)) => Self::UsersReader(1),
             Some(_) => Self::NamedReader(1),
@@ -116,6 +120,13 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
                     read(number, &world, &cache, users(), false).await;
                 }
             }
+            Role::Setter(times) => {
+                for _ in 0..times {
+                    let value = world.borrow_mut().promises.set_begins(number);
+                    let outcome = cache.set(&named(), value.to_string().as_bytes()).await;
+                    world.borrow_mut().promises.set_ends(number, outcome.is_ok());
+                }
+            }
             Role::Outsider(means) => outdate(number, &world, &cache, means).await,
             Role::Creator => {
                 write(number, &world, &cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
@@ -142,6 +153,9 @@ async fn outdate(number: usize, world: &Shared, cache: &SimCache, means: Means) 
         Outcome::Row(value) => value,
         other => panic!("{other:?} is no row"),
     };
+    if means != Means::Set {
+        world.borrow_mut().promises.removal_begins(number);
+    }
     let outcome = match means {
         Means::Module => cache.invalidate_module("default").await.map(drop),
         Means::Operation => cache.invalidate_operation("default", "default").await.map(drop),
@@ -153,9 +167,11 @@ async fn outdate(number: usize, world: &Shared, cache: &SimCache, means: Means) 
         Means::Set => cache.set(&named(), value.to_string().as_bytes()).await,
         Means::Clear => cache.clear().await.map(drop),
     };
-    outcome.expect("Redis answers");
     let mut world = world.borrow_mut();
-    world.acknowledged = world.acknowledged.max(value);
+    world.promises.removal_ends(number, outcome.is_ok());
+    if outcome.is_ok() {
+        world.promises.written(value);
+    }
     world.writing.remove(&number);
 }
 
@@ -179,7 +195,11 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
     let value = answer.value.map_or(0, |bytes| {
         std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
     });
-    world.borrow_mut().check_read(number, value);
+    let bypassed = matches!(answer.status.source, Source::Bypass(_));
+    let mut world = world.borrow_mut();
+    if let Some(what) = world.promises.read_ends(number, value, bypassed) {
+        world.violation.get_or_insert(what);
+    }
 }
 
 async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {
@@ -189,8 +209,13 @@ async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {
         Outcome::Row(value) => Ok::<_, NoError>(value),
         other => panic!("{other:?} is no row"),
     };
-    let value = cache.write(write, update).await.expect("Redis answers and the statement succeeds");
+    let outcome = cache.write(write, update).await;
     let mut world = world.borrow_mut();
-    world.acknowledged = world.acknowledged.max(value);
+    match outcome {
+        Ok(value) => world.promises.written(value),
+        // Nothing was written.
+        Err(WriteError::CacheUnavailable) => {}
+        Err(WriteError::Statement(error)) => panic!("{error:?}: the simulated database does not fail"),
+    }
     world.writing.remove(&number);
 }

@@ -21,6 +21,8 @@ pub enum Weakness {
     OnlyTheEntryIsRemoved,
     /// A module's entries are removed, and what is being fetched is not heeded.
     GenerationsStay,
+    /// An outdated entry is replaced after a look, and not watched in between.
+    ReplacedWithoutWatch,
     /// "There is no such thing" is stored without looking for creates in flight.
     CreatesAreNotGuarded,
 }
@@ -44,7 +46,7 @@ impl Weakness {
             (Self::MarksAreIgnored, "ZCOUNT") => Some(Reply::Int(0)),
             (Self::OnlyTheEntryIsRemoved, "UNLINK") if key.starts_with("cache:version:") => Some(Reply::Int(1)),
             (Self::GenerationsStay, "SET") if key.starts_with("cache:generation:") => {
-                world.redis.0.remove("cache:entry:kv:get:x");
+                world.redis.remove("cache:entry:kv:get:x");
                 Some(Reply::Status("OK".into()))
             }
             (Self::CreatesAreNotGuarded, "ZCOUNT") if key == "users:writing" => Some(Reply::Int(0)),

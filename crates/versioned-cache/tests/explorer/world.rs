@@ -2,17 +2,16 @@
 //! command or an SQL statement, waits until the search lets it happen.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
+use interleavings::{ConnectionId, Lax, Stage, StepId, Steps};
 use redis_port::Arg;
 
+use crate::promises::Promises;
 use crate::redis::Redis;
-use crate::step::{ArgKey, Outcome, ReplyKey, Step, StepId, commutes, is_lease, is_list_version, is_registry};
+use crate::step::{ArgKey, Outcome, ReplyKey, Step, commutes, is_lease, is_list_version, is_registry};
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
@@ -34,22 +33,18 @@ pub struct World {
     pub redis: Redis,
     /// The committed value of the row; 0: there is no such row.
     pub row: u64,
-    /// The largest value whose write was acknowledged.
-    pub acknowledged: u64,
+    pub promises: Promises,
     pub now_ms: u64,
-    pub waiting: BTreeMap<StepId, (Step, Option<Waker>)>,
-    done: BTreeMap<StepId, Outcome>,
-    /// Per task: steps begun, random numbers drawn, a digest of what it has seen, the floor its read is held to.
-    begun: Vec<u32>,
+    pub steps: Steps<Step, Outcome>,
+    /// Per task: random numbers drawn, connections opened, a digest of what it has seen.
     pub drawn: Vec<u64>,
+    pub connections: Vec<u32>,
     seen: Vec<u64>,
-    floor: Vec<u64>,
     /// Writers between their first step and their end.
     pub writing: BTreeSet<usize>,
     /// Writers whose statement has taken effect in this write.
     pub written: BTreeSet<usize>,
     ended: BTreeSet<usize>,
-    pub current: usize,
     pub rules: Rules,
     pub violation: Option<String>,
     /// What happens, in words, if somebody wants to know.
@@ -63,18 +58,15 @@ impl World {
         Rc::new(RefCell::new(Self {
             redis: Redis::with_generations(),
             row: 0,
-            acknowledged: 0,
+            promises: Promises::new(rules.acknowledged_only),
             now_ms: START_MS,
-            waiting: BTreeMap::new(),
-            done: BTreeMap::new(),
-            begun: vec![0; tasks],
+            steps: Steps::of(tasks),
             drawn: vec![0; tasks],
+            connections: vec![0; tasks],
             seen: vec![0; tasks],
-            floor: vec![0; tasks],
             writing: BTreeSet::new(),
             written: BTreeSet::new(),
             ended: BTreeSet::new(),
-            current: 0,
             rules,
             violation: None,
             story: None,
@@ -83,16 +75,26 @@ impl World {
 
     /// Lets a step happen on behalf of a task that waits for it.
     pub fn grant(&mut self, id: StepId) {
-        let (step, waker) = self.waiting.remove(&id).expect("the step waits");
+        let step = self.steps.waiting[&id].0.clone();
         let outcome = self.perform(id.0, &step);
+        self.answer(id, &step, outcome);
+    }
+
+    /// Loses the reply to a command, or the command itself.
+    pub fn lose(&mut self, id: StepId, takes_effect: bool) {
+        let step = self.steps.waiting[&id].0.clone();
+        if takes_effect {
+            self.perform(id.0, &step);
+        }
+        self.answer(id, &step, Outcome::Lost);
+    }
+
+    fn answer(&mut self, id: StepId, step: &Step, outcome: Outcome) {
         let mut hasher = DefaultHasher::new();
-        (id, &step, self.what_matters(&step, &outcome)).hash(&mut hasher);
+        (id, step, self.what_matters(step, &outcome)).hash(&mut hasher);
         // A sum: of steps that a task has sent side by side, nothing tells which came first.
         self.seen[id.0] = self.seen[id.0].wrapping_add(hasher.finish() | 1);
-        self.done.insert(id, outcome);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.steps.finish(id, outcome);
     }
 
     pub fn tell(&mut self, what: &str) {
@@ -114,7 +116,7 @@ impl World {
     fn take_effect(&mut self, task: usize, step: &Step) -> Outcome {
         match step {
             Step::Start => {
-                self.floor[task] = if self.rules.acknowledged_only { self.acknowledged } else { self.row };
+                self.promises.read_begins(task, self.row);
                 Outcome::Done
             }
             Step::Select => Outcome::Row(self.row),
@@ -141,14 +143,15 @@ impl World {
             }
             Step::Redis(command, args) => {
                 let mut args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
-                let reply = match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
-                    Some(instead) => Ok(vec![instead]),
-                    None => self.redis.run(command, &args),
-                };
-                match reply {
-                    Ok(replies) => Outcome::Redis(replies.into_iter().map(ReplyKey::from).collect()),
-                    Err(_) => Outcome::Refused,
+                match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
+                    Some(instead) => Outcome::Redis(vec![instead.into()]),
+                    None => self.redis.run(command, &args).into(),
                 }
+            }
+            Step::OnOwn(connection, command, args) => {
+                let args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
+                let lax = Lax { exec: self.rules.weakness == Some(Weakness::ReplacedWithoutWatch), watch: false };
+                self.redis.run_on(*connection, command, args, lax).into()
             }
         }
     }
@@ -166,12 +169,9 @@ impl World {
         }
     }
 
-    /// A read has answered `value`: is it one that the read may give?
-    pub fn check_read(&mut self, task: usize, value: u64) {
-        if value < self.floor[task] {
-            self.violation =
-                Some(format!("read {task} answered {value}, but {} was there before it began", self.floor[task]));
-        }
+    fn others_wait_on(&self, id: StepId, connection: ConnectionId) -> bool {
+        let mut others = self.steps.waiting.iter().filter(|(other, _)| **other != id);
+        others.any(|(_, (step, _))| step.connection() == Some(connection))
     }
 
     /// Whether a task has taken a step.
@@ -181,7 +181,8 @@ impl World {
 
     /// What an ended task has seen and drawn matters to nobody any more.
     pub fn forget(&mut self, task: usize) {
-        (self.seen[task], self.floor[task], self.drawn[task]) = (0, 0, 0);
+        (self.seen[task], self.drawn[task]) = (0, 0);
+        self.promises.forget(task);
         self.writing.remove(&task);
         self.written.remove(&task);
         self.ended.insert(task);
@@ -189,60 +190,27 @@ impl World {
 
     /// Everything that the future depends on.
     pub fn digest(&self, hasher: &mut impl Hasher) {
-        let acknowledged = self.rules.acknowledged_only.then_some(self.acknowledged);
-        (&self.redis, self.row, acknowledged, self.now_ms, &self.seen, &self.floor).hash(hasher);
-        for (id, (step, _)) in &self.waiting {
+        (&self.redis, self.row, &self.promises, self.now_ms, &self.seen).hash(hasher);
+        for (id, (step, _)) in &self.steps.waiting {
             (id, step).hash(hasher);
         }
     }
 }
 
-/// Waits until the search lets `step` happen.
-pub struct Wait {
-    world: Shared,
-    id: Option<StepId>,
-    step: Option<Step>,
-}
+impl Stage for World {
+    type Step = Step;
+    type Outcome = Outcome;
 
-pub fn wait(world: &Shared, step: Step) -> Wait {
-    Wait { world: Rc::clone(world), id: None, step: Some(step) }
-}
-
-impl Future for Wait {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let shared = Rc::clone(&self.world);
-        let mut world = shared.borrow_mut();
-        if let Some(step) = self.step.take() {
-            let task = world.current;
-            let id = (task, world.begun[task]);
-            world.begun[task] += 1;
-            self.id = Some(id);
-            let eager = world.rules.eager && commutes(&step);
-            world.waiting.insert(id, (step, Some(context.waker().clone())));
-            if eager {
-                world.grant(id);
-            }
-        }
-        let id = self.id.expect("set at the first poll");
-        match world.done.remove(&id) {
-            Some(outcome) => Poll::Ready(outcome),
-            None => {
-                if let Some((_, waker)) = world.waiting.get_mut(&id) {
-                    *waker = Some(context.waker().clone());
-                }
-                Poll::Pending
-            }
-        }
+    fn steps(&mut self) -> &mut Steps<Step, Outcome> {
+        &mut self.steps
     }
-}
 
-impl Drop for Wait {
-    fn drop(&mut self) {
-        if let (Some(id), Ok(mut world)) = (self.id, self.world.try_borrow_mut()) {
-            world.waiting.remove(&id);
-            world.done.remove(&id);
+    fn begun(&mut self, id: StepId) {
+        let step = &self.steps.waiting[&id].0;
+        // A WATCH on its way may come before MULTI or after.
+        let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
+        if self.rules.eager && commutes(step) && alone() {
+            self.grant(id);
         }
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dev_servers::RedisServer;
-use redis_port::native::{NativeRedis, NativeRuntime};
-use redis_port::{Arg, Redis, RedisError, Reply};
+pub use redis_port::native::Client;
+use redis_port::native::{NativeConnection, NativeRedis, NativeRuntime};
+use redis_port::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use versioned_cache::{Answer, Cache, Entry, Scope, Settings, StatementError, Ttl, Write, WriteError};
 
 pub const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
@@ -25,6 +26,27 @@ impl Redis for Recording {
 
     fn reconnect(&self) {
         self.inner.reconnect();
+    }
+}
+
+impl Connect for Recording {
+    type Connection = RecordingConnection;
+
+    async fn connect(&self) -> Result<RecordingConnection, RedisError> {
+        Ok(RecordingConnection { inner: self.inner.connect().await?, commands: Rc::clone(&self.commands) })
+    }
+}
+
+/// A connection of one's own that remembers likewise.
+pub struct RecordingConnection {
+    inner: NativeConnection,
+    commands: Rc<RefCell<Vec<String>>>,
+}
+
+impl Connection for RecordingConnection {
+    async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        self.commands.borrow_mut().push(command.to_owned());
+        self.inner.execute(command, args).await
     }
 }
 
@@ -112,19 +134,4 @@ pub async fn on_redis(test: impl AsyncFnOnce(RedisServer)) {
 
 async fn start(folder: &Path) -> RedisServer {
     RedisServer::start(folder).await.expect("redis-server is installed and starts")
-}
-
-/// A client beside the instances.
-pub struct Client(NativeRedis);
-
-impl Client {
-    pub fn new(server: &RedisServer) -> Self {
-        Self(NativeRedis::new(&server.url()).expect("a Redis URL"))
-    }
-
-    pub async fn say(&self, command: &str) -> Vec<Reply> {
-        let mut words = command.split(' ');
-        let name = words.next().expect("a command");
-        self.0.execute(name, words.map(Arg::from).collect()).await.expect("Redis takes the command")
-    }
 }

@@ -202,7 +202,7 @@ async fn a_statement_that_may_still_commit_keeps_its_mark() {
 #[tokio::test]
 async fn odd_contents_are_replaced() {
     on_redis(async |server| {
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         let instance = Instance::new(&server, &row(1), Settings::default());
         for odd in
             ["SET user:version:42 abc", "SET user:version:42 7", "HSET user:version:42 a b", "DEL user:version:42"]
@@ -225,7 +225,7 @@ async fn odd_contents_are_replaced() {
 #[tokio::test]
 async fn a_full_redis_stores_nothing_and_fails_nothing() {
     on_redis(async |server| {
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         client.say("CONFIG SET maxmemory-policy noeviction").await;
         client.say("CONFIG SET maxmemory 1").await;
         let instance = Instance::new(&server, &row(1), Settings::default());
@@ -266,7 +266,7 @@ async fn a_batch_asks_once_for_what_it_misses() {
 #[tokio::test]
 async fn hits_and_misses_are_counted() {
     on_redis(async |server| {
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         let instance = Instance::new(&server, &row(1), Settings::default());
         for _ in 0..10 {
             instance.read().await;

@@ -58,7 +58,7 @@ async fn each_invalidation_takes_its_own_and_nothing_else() {
     on_redis(async |server| {
         let filler = Instance::new(&server, &row(1), Settings::default());
         let instance = Instance::new(&server, &row(1), Settings::default());
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         client.say("SET locks:cache token").await;
         client.say("SET user:cache:mine 1").await;
         let (t, f) = (true, false);
@@ -96,7 +96,7 @@ async fn each_invalidation_takes_its_own_and_nothing_else() {
 async fn without_registries_invalidation_holds() {
     on_redis(async |server| {
         let instance = Instance::new(&server, &row(1), Settings::default());
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         for module in ["users", "sellers", "kv"] {
             let entries = everything(&instance).await;
             for registry in client.say("KEYS cache:registry:*").await {
@@ -148,7 +148,7 @@ async fn everything_is_listed_page_by_page() {
         assert_eq!(counted.iter().map(|of| of.keys).sum::<u64>(), 6, "{counted:?}");
         // What was evicted is not listed, though its registration stays until its end.
         let seller = all.iter().find(|entry| entry.module == "sellers").expect("listed above");
-        Client::new(&server).say(&format!("DEL {}", seller.key)).await;
+        Client::new(&server.url()).say(&format!("DEL {}", seller.key)).await;
         let rest = instance.cache.entries(Some("sellers"), None, None, 10).await.expect("Redis answers");
         assert_eq!(rest.expect("the first page").entries.len(), 1);
     })
@@ -160,7 +160,7 @@ async fn everything_is_listed_page_by_page() {
 async fn registries_empty_themselves() {
     on_redis(async |server| {
         let instance = Instance::new(&server, &row(1), Settings::default());
-        let client = Client::new(&server);
+        let client = Client::new(&server.url());
         let short = Ttl { found_s: 1, absent_s: 1 };
         for n in 0..200 {
             filled(&instance, &Entry::named("short", "get", &n.to_string(), short)).await;

@@ -11,66 +11,70 @@
 //! arrive in the wrong order in a third of the cases. A DEL before its MULTI would delete anybody's lock.
 
 use futures_util::future::join;
-use redis_port::{Arg, Connect, Connection, Redis, RedisError, Reply, Runtime};
 
-use crate::server::Server;
-
-/// How many connections are kept.
-const MAX_IDLE: usize = 8;
+use crate::idle::Idle;
+use crate::{Arg, Connect, Connection, RedisError, Reply};
 
 /// A transaction that has been begun and watches a key. Dropped before its end, it closes its connection.
-pub(crate) struct Watched<'a, R: Connect, T> {
-    server: &'a Server<R, T>,
-    connection: R::Connection,
+pub struct Watched<'a, C> {
+    idle: &'a Idle<C>,
+    connection: C,
 }
 
-impl<R: Redis + Connect, T: Runtime> Server<R, T> {
-    /// Begins a transaction. Its EXEC takes effect only if `key` is as it was at some moment before this returned.
-    pub(crate) async fn watch(&self, key: &str) -> Result<Watched<'_, R, T>, RedisError> {
-        let idle = self.idle.borrow_mut().pop();
-        if let Some(connection) = idle {
+impl<'a, C: Connection> Watched<'a, C> {
+    /// Begins a transaction on a connection from `idle`, or a new one. Its EXEC takes effect only if `key` is as it was
+    /// at some moment before this returned: so look at it now, on another connection.
+    ///
+    /// # Errors
+    /// The server does not answer, or refuses; nothing has happened then.
+    pub async fn begin(
+        redis: &impl Connect<Connection = C>,
+        idle: &'a Idle<C>,
+        key: &str,
+    ) -> Result<Watched<'a, C>, RedisError> {
+        if let Some(connection) = idle.take() {
             let watch = connection.execute("WATCH", vec![key.into()]);
             let begun = join(watch, connection.execute("MULTI", vec![])).await;
             if let (Ok(_), Ok(_)) = begun {
-                return Ok(Watched { server: self, connection });
+                return Ok(Self { idle, connection });
             }
             // Broken meanwhile, or MULTI was first. Nothing has been asked of the server yet.
         }
-        let connection = self.redis.connect().await?;
+        let connection = redis.connect().await?;
         connection.execute("WATCH", vec![key.into()]).await?;
         connection.execute("MULTI", vec![]).await?;
-        Ok(Watched { server: self, connection })
+        Ok(Self { idle, connection })
     }
-}
 
-impl<R: Redis + Connect, T: Runtime> Watched<'_, R, T> {
     /// Adds a command.
-    pub(crate) async fn queue(&self, command: &str, args: Vec<Arg>) -> Result<(), RedisError> {
+    ///
+    /// # Errors
+    /// It is not queued, and nothing must be executed.
+    pub async fn queue(&self, command: &str, args: Vec<Arg>) -> Result<(), RedisError> {
         match self.connection.execute(command, args).await?.as_slice() {
             [Reply::Status(status)] if status == "QUEUED" => Ok(()),
             other => Err(RedisError::Unreachable(format!("{command} was not queued but answered {other:?}"))),
         }
     }
 
-    /// Lets what was queued take effect; the replies, or `None` if nothing took effect since the key has changed.
-    pub(crate) async fn exec(self) -> Result<Option<Vec<Reply>>, RedisError> {
+    /// Lets what was queued take effect; the replies, or `None` if nothing took effect since the key has changed. Of a
+    /// single command whose own reply is nil, that could not be told.
+    ///
+    /// # Errors
+    /// [`RedisError::Unreachable`]: whether it took effect is unknown.
+    pub async fn exec(self) -> Result<Option<Vec<Reply>>, RedisError> {
         let replies = self.connection.execute("EXEC", vec![]).await?;
-        self.keep();
-        // A command whose own reply can be nil is never queued here.
+        self.idle.keep(self.connection);
         Ok((replies != [Reply::Nil]).then_some(replies))
     }
 
     /// Drops what was queued.
-    pub(crate) async fn discard(self) -> Result<(), RedisError> {
+    ///
+    /// # Errors
+    /// The connection is broken; nothing takes effect all the same.
+    pub async fn discard(self) -> Result<(), RedisError> {
         self.connection.execute("DISCARD", vec![]).await?;
-        self.keep();
+        self.idle.keep(self.connection);
         Ok(())
-    }
-
-    fn keep(self) {
-        let mut idle = self.server.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
-            idle.push(self.connection);
-        }
     }
 }

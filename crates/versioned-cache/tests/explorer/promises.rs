@@ -1,0 +1,119 @@
+//! What a read may answer: what was written, set and removed, and what of that was acknowledged when the read began.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values that are set are at least this, each greater than those before; the row's are smaller.
+const SET: u64 = 1_000;
+
+/// A set under way.
+#[derive(Clone, Debug, Hash)]
+struct Setting {
+    value: u64,
+    /// Another set is or was under way at the same time: either may come last.
+    overlapped: bool,
+    /// So is or was a removal.
+    disturbed: bool,
+}
+
+/// What a read that begins now is held to.
+#[derive(Clone, Debug, Default, Hash)]
+struct Floor {
+    row: u64,
+    set: Option<u64>,
+    removed: BTreeSet<u64>,
+}
+
+#[derive(Clone, Debug, Default, Hash)]
+pub struct Promises {
+    /// Reads are held to what was acknowledged of the row, not to what was committed.
+    acknowledged_only: bool,
+    /// The largest value of the row whose write was acknowledged, if that matters.
+    acknowledged: u64,
+    /// The entry has this value, or one that was set later, until something may have removed it.
+    set: Option<u64>,
+    /// How many sets have begun.
+    sets: u64,
+    /// Values whose sets were acknowledged before a removal began that is acknowledged, too.
+    removed: BTreeSet<u64>,
+    /// Acknowledged sets, that nothing has removed for sure.
+    kept: BTreeSet<u64>,
+    setting: BTreeMap<usize, Setting>,
+    /// By task, what was kept when its removal began.
+    removing: BTreeMap<usize, BTreeSet<u64>>,
+    reading: BTreeMap<usize, Floor>,
+}
+
+impl Promises {
+    pub fn new(acknowledged_only: bool) -> Self {
+        Self { acknowledged_only, ..Self::default() }
+    }
+
+    /// A write of the row was acknowledged.
+    pub fn written(&mut self, value: u64) {
+        if self.acknowledged_only {
+            self.acknowledged = self.acknowledged.max(value);
+        }
+    }
+
+    /// The value that a task is to set.
+    pub fn set_begins(&mut self, task: usize) -> u64 {
+        self.sets += 1;
+        let value = SET + self.sets;
+        let overlapped = !self.setting.is_empty();
+        self.setting.values_mut().for_each(|other| other.overlapped = true);
+        self.setting.insert(task, Setting { value, overlapped, disturbed: !self.removing.is_empty() });
+        value
+    }
+
+    pub fn set_ends(&mut self, task: usize, acknowledged: bool) {
+        let Some(setting) = self.setting.remove(&task) else { return };
+        if acknowledged {
+            self.kept.insert(setting.value);
+            if !setting.disturbed {
+                self.set = Some(if setting.overlapped { SET } else { setting.value });
+            }
+        }
+    }
+
+    pub fn removal_begins(&mut self, task: usize) {
+        self.removing.insert(task, self.kept.clone());
+        self.disturb();
+    }
+
+    pub fn removal_ends(&mut self, task: usize, acknowledged: bool) {
+        let Some(removed) = self.removing.remove(&task) else { return };
+        if acknowledged {
+            self.kept.retain(|value| !removed.contains(value));
+            self.removed.extend(removed);
+        }
+    }
+
+    /// Redis loses something.
+    pub fn disturb(&mut self) {
+        self.set = None;
+        self.setting.values_mut().for_each(|setting| setting.disturbed = true);
+        self.reading.values_mut().for_each(|floor| floor.set = None);
+    }
+
+    /// A read begins, when the row has this value.
+    pub fn read_begins(&mut self, task: usize, committed: u64) {
+        let row = if self.acknowledged_only { self.acknowledged } else { committed };
+        self.reading.insert(task, Floor { row, set: self.set, removed: self.removed.clone() });
+    }
+
+    /// A read has answered; what is wrong with that. A read that went past the cache knows of no sets.
+    pub fn read_ends(&mut self, task: usize, value: u64, bypassed: bool) -> Option<String> {
+        let floor = self.reading.remove(&task).unwrap_or_default();
+        if floor.removed.contains(&value) {
+            return Some(format!("read {task} answered {value}, which was removed before it began"));
+        }
+        let set = floor.set.filter(|_| !bypassed);
+        let least = set.unwrap_or(floor.row);
+        (value < least).then(|| format!("read {task} answered {value}, but {least} was there before it began"))
+    }
+
+    /// A task has ended, or was killed: what it had begun to set or to remove may still happen at any time.
+    pub fn forget(&mut self, task: usize) {
+        self.reading.remove(&task);
+    }
+}
