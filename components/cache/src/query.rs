@@ -4,9 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use problem::{FieldError, Problem};
 use spin_adapter::http::Failure;
-use spin_adapter::http::query::{checked, read};
+use spin_adapter::http::query::{checked, positive, read};
 
-use crate::name::positive;
 use crate::ttl::{self, Seconds};
 
 /// The value of parameter `name` as a number (of what: `unit`) from 1 to `max`; if it is not, that goes to `errors`.

@@ -4,9 +4,10 @@ mod body;
 
 use problem::{FieldError, Problem};
 use serde_json::{Value, json};
+use spin_adapter::http::query::positive;
 
 use crate::key::Key;
-use crate::name::{EXPECTED_NAME, EXPECTED_USER, is_name, positive};
+use crate::name::{EXPECTED_NAME, EXPECTED_USER, is_name};
 use crate::path::last_segments;
 
 /// Some of the entries in the cache.

@@ -1,8 +1,8 @@
 //! The query string of `GET /admin/locks`: where the page starts and how long it is.
 
 use form_urlencoded::Serializer;
-use problem::{FieldError, Problem};
-use spin_adapter::http::query::{checked, read};
+use problem::Problem;
+use spin_adapter::http::query::{self, checked, parsed, read};
 
 /// The most that can be asked for.
 pub const LIMIT_MAX: usize = 1_000;
@@ -26,15 +26,9 @@ impl ListQuery {
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut errors = Vec::new();
         let [cursor, limit] = read(query, ["cursor", "limit"], &mut errors);
-        let limit = match limit.as_deref().map_or(Ok(LIMIT_DEFAULT), parse_limit) {
-            Ok(limit) => limit,
-            Err(detail) => {
-                errors.push(FieldError::field("limit", detail));
-                LIMIT_DEFAULT
-            }
-        };
+        let limit = parsed("limit", limit, |text| query::limit(text, LIMIT_MAX), &mut errors);
         // Whether the cursor is one is for the protocol to say.
-        checked(Self { cursor, limit }, errors)
+        checked(Self { cursor, limit: limit.unwrap_or(LIMIT_DEFAULT) }, errors)
     }
 
     /// The value of `Link` (RFC 8288) that leads to the page that starts at `next`.
@@ -46,13 +40,6 @@ impl ListQuery {
         query.append_pair("cursor", next);
         format!("</admin/locks?{}>; rel=\"next\"", query.finish())
     }
-}
-
-/// In decimal without sign or leading zeros, as everywhere in the API.
-fn parse_limit(value: &str) -> Result<usize, String> {
-    let canonical = value.bytes().all(|byte| byte.is_ascii_digit()) && !value.starts_with('0');
-    let limit = canonical.then(|| value.parse().ok()).flatten();
-    limit.filter(|limit| *limit <= LIMIT_MAX).ok_or_else(|| format!("must be a whole number from 1 to {LIMIT_MAX}"))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use form_urlencoded::Serializer;
 use problem::{FieldError, Problem};
+use spin_adapter::http::query::{self, checked, parsed, positive, read};
 
-use crate::user_id;
-use crate::{cursor, rules};
+use crate::{cursor, rules, user_id};
 
 /// Users on a page, and users asked for by `ids`, at most.
 pub const LIMIT_MAX: usize = 1_000;
@@ -66,40 +66,23 @@ impl ListQuery {
     /// # Errors
     /// Every parameter that is unknown, doubled or not valid.
     pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut page = PageQuery::default();
-        let mut ids = None;
-        let mut errors = Vec::new();
-        let mut seen: Vec<String> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let outcome = match name.as_ref() {
-                name if seen.iter().any(|before| before == name) => Err("is given more than once".to_owned()),
-                "limit" => parse_limit(&value).map(|limit| page.limit = limit),
-                "cursor" => parse_cursor(&value).map(|after| page.after = Some(after)),
-                "email" => rules::check_email(&value).map(|()| page.email = Some(value.to_ascii_lowercase())),
-                "isActive" => parse_flag(&value).map(|flag| page.is_active = Some(flag)),
-                "ids" => parse_ids(&value).map(|list| ids = Some(list)),
-                _ => Err("is not a parameter of this route".to_owned()),
-            };
-            if let Err(detail) = outcome {
-                errors.push(FieldError::field(name.as_ref(), detail));
-            }
-            seen.push(name.into_owned());
-        }
-        if errors.is_empty() && ids.is_some() && seen.len() > 1 {
+        let (mut errors, mut strays) = (Vec::new(), Vec::new());
+        let [limit, cursor, is_active, email, ids] =
+            read(query, ["limit", "cursor", "isActive", "email", "ids"], &mut strays);
+        let is_page = limit.is_some() || cursor.is_some() || is_active.is_some() || email.is_some();
+        let page = PageQuery {
+            limit: parsed("limit", limit, |text| query::limit(text, LIMIT_MAX), &mut errors).unwrap_or(LIMIT_DEFAULT),
+            after: parsed("cursor", cursor, parse_cursor, &mut errors),
+            is_active: parsed("isActive", is_active, parse_flag, &mut errors),
+            email: parsed("email", email, parse_email, &mut errors),
+        };
+        let ids = parsed("ids", ids, parse_ids, &mut errors);
+        errors.append(&mut strays);
+        if errors.is_empty() && ids.is_some() && is_page {
             errors.push(FieldError::field("ids", "cannot be combined with other parameters"));
         }
-        if !errors.is_empty() {
-            return Err(Problem::parameters(errors));
-        }
-        Ok(ids.map_or(Self::Page(page), Self::Ids))
+        checked(ids.map_or(Self::Page(page), Self::Ids), errors)
     }
-}
-
-fn parse_limit(value: &str) -> Result<usize, String> {
-    user_id::parse(value)
-        .and_then(|limit| usize::try_from(limit).ok())
-        .filter(|&limit| limit <= LIMIT_MAX)
-        .ok_or_else(|| format!("must be a whole number from 1 to {LIMIT_MAX}"))
 }
 
 fn parse_cursor(value: &str) -> Result<i64, String> {
@@ -110,8 +93,12 @@ fn parse_flag(value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| "must be true or false".to_owned())
 }
 
+fn parse_email(value: &str) -> Result<String, String> {
+    rules::check_email(value).map(|()| value.to_ascii_lowercase())
+}
+
 fn parse_ids(value: &str) -> Result<Vec<i64>, String> {
-    let ids: Option<Vec<i64>> = value.split(',').map(user_id::parse).collect();
+    let ids: Option<Vec<i64>> = value.split(',').map(positive).collect();
     let mut ids = ids.ok_or_else(|| format!("must be {} separated by commas", user_id::EXPECTED_MANY))?;
     ids.sort_unstable();
     ids.dedup();

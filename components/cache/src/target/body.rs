@@ -3,11 +3,12 @@
 use problem::{FieldError, Object, Problem};
 use serde::Deserialize;
 use serde_json::Value;
+use spin_adapter::http::query::positive;
 
 use super::Target;
 use crate::input::present;
 use crate::key::{KEY_MAX, Key};
-use crate::name::{EXPECTED_NAME, EXPECTED_USER, is_name, positive};
+use crate::name::{EXPECTED_NAME, EXPECTED_USER, is_name};
 
 /// Its members, of which some go together.
 #[derive(Debug, Deserialize)]
