@@ -5,7 +5,7 @@ use axum::http::header::{HeaderName, LINK};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use spin_adapter::http::json;
+use spin_adapter::http::{Pieces, json};
 use versioned_cache::CacheStatus;
 
 use crate::key::Key;
@@ -22,7 +22,7 @@ pub fn cache_status(status: &CacheStatus) -> (HeaderName, HeaderValue) {
 pub fn shown(key: &Key, value: &[u8], status: &CacheStatus) -> Response {
     let mut body = Vec::with_capacity(key.as_str().len() + value.len() + 32);
     body.extend_from_slice(b"{\"key\":");
-    push_text(&mut body, key.as_str());
+    body.extend_from_slice(&to_json(&key.as_str()));
     body.extend_from_slice(b",\"value\":");
     body.extend_from_slice(value);
     body.push(b'}');
@@ -32,9 +32,11 @@ pub fn shown(key: &Key, value: &[u8], status: &CacheStatus) -> Response {
     response
 }
 
-/// Several keys and their values, which are JSON; those without one are named apart.
-pub fn shown_many<'a>(values: impl Iterator<Item = (&'a Key, Option<Vec<u8>>)>) -> Response {
-    let mut body = b"{\"entries\":{".to_vec();
+/// Several keys and their values, which are JSON; those without one are named apart. `kept` is kept until the answer has
+/// gone.
+pub fn shown_many<'a, K: 'static>(values: impl Iterator<Item = (&'a Key, Option<Vec<u8>>)>, kept: K) -> Response {
+    let mut body = Pieces::default();
+    body.push(b"{\"entries\":{");
     let mut missing = Vec::new();
     let mut separator: &[u8] = b"";
     for (key, value) in values {
@@ -42,16 +44,16 @@ pub fn shown_many<'a>(values: impl Iterator<Item = (&'a Key, Option<Vec<u8>>)>) 
             missing.push(key.as_str());
             continue;
         };
-        body.extend_from_slice(separator);
-        push_text(&mut body, key.as_str());
-        body.push(b':');
-        body.extend_from_slice(&value);
+        body.push(separator);
+        body.push(&to_json(&key.as_str()));
+        body.push(b":");
+        body.push_owned(value);
         separator = b",";
     }
-    body.extend_from_slice(b"},\"missing\":");
-    body.extend_from_slice(&to_json(&missing));
-    body.push(b'}');
-    json(StatusCode::OK, body)
+    body.push(b"},\"missing\":");
+    body.push_owned(to_json(&missing));
+    body.push(b"}");
+    body.into_json(StatusCode::OK, kept)
 }
 
 /// Any other answer.
@@ -68,10 +70,6 @@ pub fn page(answer: &impl Serialize, next: Option<String>) -> Response {
         response.headers_mut().insert(LINK, link);
     }
     response
-}
-
-fn push_text(body: &mut Vec<u8>, text: &str) {
-    body.extend_from_slice(&to_json(&text));
 }
 
 fn to_json(value: &impl Serialize) -> Vec<u8> {
@@ -114,8 +112,8 @@ mod tests {
         let (a, b, c, d) = (key("a"), key("b"), key("c"), key("d\n"));
         let values = [(&a, Some(b"null".to_vec())), (&b, None), (&c, Some(b"1.0".to_vec())), (&d, None)];
         let expected = r#"{"entries":{"a":null,"c":1.0},"missing":["b","d\n"]}"#;
-        assert_eq!(text(shown_many(values.into_iter()).into_body()), expected);
-        assert_eq!(text(shown_many([(&a, None)].into_iter()).into_body()), r#"{"entries":{},"missing":["a"]}"#);
+        assert_eq!(text(shown_many(values.into_iter(), ()).into_body()), expected);
+        assert_eq!(text(shown_many([(&a, None)].into_iter(), ()).into_body()), r#"{"entries":{},"missing":["a"]}"#);
     }
 
     #[test]

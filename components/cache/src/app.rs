@@ -9,6 +9,7 @@ use spin_adapter::{SpinRedis, SpinRuntime};
 use versioned_cache::{Answer, Cache, Entry, Settings};
 
 use crate::key::Key;
+use crate::memory::Memory;
 use crate::origin::{Origin, OriginError};
 use crate::ttl::{self, Seconds};
 
@@ -26,6 +27,11 @@ pub struct App {
     pub tokens: Tokens,
     /// Everything that is cached.
     pub cache: Rc<Cache<SpinRedis, SpinRuntime>>,
+    /// The same, over a connection of its own, for what takes long: nobody else waits behind a large answer, or takes
+    /// Redis for dead because of one.
+    pub large: Rc<Cache<SpinRedis, SpinRuntime>>,
+    /// Shared by requests that need much.
+    pub memory: Memory,
     origin: Origin,
     /// 0: nothing is cached unless the request says for how long.
     ttl_s: Seconds,
@@ -56,10 +62,14 @@ impl App {
             fill_wait_ms: defaults.fill_wait_ms.max(origin_timeout_ms + STORE_MS),
             ..defaults
         };
-        let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
+        // All the time that a request has when Redis is silent.
+        let large = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
+        let redis = redis.text("the address of a Redis server")?;
         Ok(Self {
             tokens: Tokens::new(api, admin)?,
-            cache: Cache::new(redis, SpinRuntime, settings),
+            cache: Cache::new(SpinRedis::new(redis.clone()), SpinRuntime, settings),
+            large: Cache::new(SpinRedis::new(redis), SpinRuntime, large),
+            memory: Memory::default(),
             origin: Origin::from_variable(origin, origin_timeout_ms)?,
             ttl_s: default_ttl(ttl)?,
         })

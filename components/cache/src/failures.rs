@@ -19,6 +19,19 @@ pub fn redis_change(error: RedisError) -> Failure {
     Problem::new(Kind::Unavailable, detail).into()
 }
 
+/// The values that were asked for have more than so many bytes together.
+pub fn too_large(limit: usize) -> Failure {
+    let detail =
+        format!("The values have more than {} MiB together: ask for fewer keys at once.", limit / (1024 * 1024));
+    Problem::new(Kind::ContentTooLarge, detail).with_extension("limitBytes", limit).into()
+}
+
+/// Other requests of this instance have taken all memory that there is for large ones.
+pub fn no_memory() -> Failure {
+    let detail = "There is no memory for a request of this size for now: try again, or with fewer keys at once.";
+    Problem::new(Kind::Unavailable, detail).into()
+}
+
 /// The origin gave no value.
 pub fn origin(error: OriginError) -> Failure {
     match error {

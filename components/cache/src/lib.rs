@@ -2,8 +2,8 @@
 //!
 //! A request goes from [`routes`] to [`one_key`], [`many_keys`], [`warming`], [`invalidation`], [`statistics`] or
 //! [`entries`], which read its parts ([`key`], [`query`], [`input`], [`target`]), ask the cache with the [`origin`]
-//! behind it, and make one of the [`answers`] or [`failures`]. docs/cache.md describes the API, docs/problems.md its
-//! errors.
+//! behind it, and make one of the [`answers`] or [`failures`]; those that need much [`memory`] wait for their share.
+//! docs/cache.md describes the API, docs/problems.md its errors.
 
 mod answers;
 mod app;
@@ -14,6 +14,7 @@ mod invalidation;
 mod key;
 mod many_keys;
 mod members;
+mod memory;
 mod name;
 mod one_key;
 mod origin;

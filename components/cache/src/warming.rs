@@ -12,7 +12,7 @@ use spin_adapter::http::{Failure, read_body};
 use versioned_cache::{Answer, Source, Stored};
 
 use crate::app::App;
-use crate::input::WarmRequest;
+use crate::input::{VALUE_MAX, WarmRequest};
 use crate::key::Key;
 use crate::many_keys::KEYS_BODY_MAX;
 use crate::one_key::MEDIA_TYPE;
@@ -22,6 +22,9 @@ use crate::{answers, failures};
 
 /// How many keys are filled at once: what the origin has to bear from one request.
 const WIDTH: usize = 16;
+/// What one key may take in memory, in bytes: its value as it comes, as it is handed to those who wait for it, sealed, and
+/// sent.
+const EACH: usize = 5 * VALUE_MAX;
 /// How long one request may go on starting to fill keys.
 const BUDGET_MS: u64 = 20_000;
 
@@ -81,6 +84,10 @@ pub async fn warm(app: &App, request: Request) -> Result<Response, Failure> {
 }
 
 async fn warm_one(app: &App, key: &Key, ttl_s: Seconds, until_ms: u64) -> Result<Outcome, RedisError> {
+    let left_ms = until_ms.saturating_sub(SpinRuntime.monotonic_ms());
+    let Some(_share) = app.memory.share(EACH, left_ms).await else {
+        return Ok(Outcome::Failed("out-of-time"));
+    };
     if app.cache.exists(&app.any_entry(key)).await?.is_some() {
         return Ok(Outcome::Present);
     }

@@ -5,6 +5,8 @@ mod body;
 pub mod client;
 mod failure;
 mod fallback;
+mod gather;
+mod pieces;
 pub mod query;
 mod service;
 mod undelivered;
@@ -18,6 +20,7 @@ use send_wrapper::SendWrapper;
 pub use body::read_body;
 pub use failure::Failure;
 pub use fallback::{no_such_method, no_such_route};
+pub use pieces::Pieces;
 pub use service::{Kept, serve};
 pub use undelivered::if_undelivered;
 

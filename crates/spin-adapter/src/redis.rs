@@ -128,8 +128,17 @@ fn text(error: &Error) -> String {
     }
 }
 
-/// Whether the server understood the command and refused it. Spin passes errors on as texts only; what is not clearly
-/// such an answer (a broken connection, a server that is loading or has no master) counts as unreachable.
+/// What hosts say of a reply that is too large for them: they hand over up to 128 MiB.
+const TOO_LARGE: &str = "query result exceeds limit";
+
+/// Whether a command was refused because its reply is larger than hosts hand over.
+pub fn exceeds_limit(error: &RedisError) -> bool {
+    matches!(error, RedisError::Refused(text) if text.starts_with(TOO_LARGE))
+}
+
+/// Whether the server understood the command and refused it, or the host its reply. Spin passes errors on as texts only;
+/// what is not clearly such an answer (a broken connection, a server that is loading or has no master) counts as
+/// unreachable.
 fn is_refusal(error: &Error) -> bool {
     match error {
         Error::TypeError => true,
@@ -137,6 +146,7 @@ fn is_refusal(error: &Error) -> bool {
             let text = text.trim_start_matches('"');
             ["WRONGTYPE", "OOM", "NOPERM"].iter().any(|code| text.starts_with(code))
                 || text.contains("signalled by the server")
+                || text.starts_with(TOO_LARGE)
         }
         Error::InvalidAddress | Error::TooManyConnections => false,
     }
@@ -154,8 +164,10 @@ mod tests {
             "OOM: command not allowed when used memory > 'maxmemory'.",
             "NOPERM: this user has no permissions to run the 'delex' command",
             "An error was signalled by the server - ResponseError: value is not an integer or out of range",
+            "query result exceeds limit of 134217728 bytes",
         ] {
             assert!(is_refusal(&Error::Other(refused.to_owned())), "{refused}");
+            assert_eq!(exceeds_limit(&RedisError::Refused(refused.to_owned())), refused.starts_with("query"));
         }
         for unreachable in ["Connection refused (os error 111)", "broken pipe", "LOADING: Redis is loading"] {
             assert!(!is_refusal(&Error::Other(unreachable.to_owned())), "{unreachable}");

@@ -1,13 +1,13 @@
 //! Request bodies: of an accepted media type, up to a limit.
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Method};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use problem::{FieldError, Kind, Problem};
 
 use super::Failure;
+use super::gather::{Ungathered, gather};
 
 /// The whole body, when its media type is `accepted` (a single one, in lower case, without parameters) and it has at
 /// most `limit` bytes.
@@ -23,18 +23,10 @@ pub async fn read_body(request: Request, accepted: &'static str, limit: usize) -
         let field = accepting_field(request.method());
         return Err(Failure::from(problem).with_field(field, HeaderValue::from_static(accepted)));
     }
-    let body = request.into_body();
-    if body.size_hint().upper().is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
-    }
-    collect(body, limit).await
-}
-
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Failure> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Err(error) => {
+    match gather(request.into_body(), limit).await {
+        Ok(body) => Ok(body),
+        Err(Ungathered::TooLarge) => Err(too_large(limit)),
+        Err(Ungathered::Broken(error)) => {
             eprintln!("a request body broke off: {error}");
             Err(Problem::new(Kind::MalformedJson, "The request body could not be read to its end.").into())
         }
@@ -66,6 +58,7 @@ fn accepting_field(method: &Method) -> HeaderName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
     use axum::response::IntoResponse;
     use futures_util::FutureExt;
 
@@ -96,6 +89,5 @@ mod tests {
         assert_eq!(read(Method::POST, Some("application/json"), vec![b' '; 8]).unwrap().len(), 8);
         let failure = read(Method::POST, Some("application/json"), vec![b' '; 9]).unwrap_err();
         assert_eq!(failure.problem().status(), 413);
-        assert_eq!(collect(Body::from(vec![b' '; 9]), 8).now_or_never().unwrap().unwrap_err().problem().status(), 413);
     }
 }

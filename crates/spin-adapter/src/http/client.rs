@@ -3,15 +3,15 @@
 use std::fmt;
 use std::pin::pin;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use redis_port::Runtime;
 use spin_sdk::http::{EmptyBody, Request, send};
 use spin_sdk::wasip3::http::types::ErrorCode;
 
+use super::gather::{Ungathered, gather};
 use crate::SpinRuntime;
 
 /// A client for answers of one kind.
@@ -82,28 +82,11 @@ impl Client {
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
         let (mut head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
-        let body = collect(body, self.body_max).await?;
+        let body = gather(body, self.body_max).await.map_err(|error| match error {
+            Ungathered::TooLarge => FetchError::TooLarge,
+            Ungathered::Broken(code) => FetchError::from(code),
+        })?;
         Ok(Fetched { status: head.status, content_type: head.headers.remove(CONTENT_TYPE), body })
-    }
-}
-
-/// The whole of a body, if it has at most `max` bytes. One that says that it has more is not read.
-async fn collect<B>(body: B, max: usize) -> Result<Bytes, FetchError>
-where
-    B: HttpBody<Data = Bytes>,
-    B::Error: std::error::Error + Send + Sync + 'static,
-    FetchError: From<B::Error>,
-{
-    if body.size_hint().lower() > max as u64 {
-        return Err(FetchError::TooLarge);
-    }
-    match Limited::new(body, max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
-        Err(error) => Err(match error.downcast::<B::Error>() {
-            Ok(error) => FetchError::from(*error),
-            Err(error) => FetchError::Unreachable(error.to_string()),
-        }),
     }
 }
 
@@ -124,50 +107,6 @@ impl From<ErrorCode> for FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::Body;
-    use futures_util::FutureExt;
-    use futures_util::stream::iter;
-
-    #[derive(Debug)]
-    struct Broken;
-
-    impl fmt::Display for Broken {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("broken")
-        }
-    }
-
-    impl std::error::Error for Broken {}
-
-    impl From<axum::Error> for FetchError {
-        fn from(error: axum::Error) -> Self {
-            Self::Unreachable(error.to_string())
-        }
-    }
-
-    fn collected(body: Body) -> Result<Bytes, FetchError> {
-        collect(body, 8).now_or_never().expect("the body is there already")
-    }
-
-    /// A body of unknown length.
-    fn pieces(pieces: Vec<Result<&'static str, Broken>>) -> Body {
-        Body::from_stream(iter(pieces))
-    }
-
-    #[test]
-    fn a_body_may_have_as_many_bytes_as_the_limit_and_not_one_more() {
-        assert_eq!(collected(Body::from("12345678")), Ok(Bytes::from("12345678")));
-        assert_eq!(collected(Body::from("123456789")), Err(FetchError::TooLarge));
-        assert_eq!(collected(pieces(vec![Ok("1234"), Ok("5678")])), Ok(Bytes::from("12345678")));
-        // What comes after the limit is not waited for, nor kept.
-        assert_eq!(collected(pieces(vec![Ok("1234"), Ok("56789"), Err(Broken)])), Err(FetchError::TooLarge));
-    }
-
-    #[test]
-    fn a_body_that_breaks_off_is_no_answer() {
-        let broken = collected(pieces(vec![Ok("1234"), Err(Broken)]));
-        assert_eq!(broken, Err(FetchError::Unreachable("broken".into())));
-    }
 
     #[test]
     fn refusals_and_timeouts_are_told_apart_from_failures() {
