@@ -8,10 +8,11 @@ use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 use crate::Cache;
 use crate::basis::Basis;
 use crate::cache_status::{Bypass, CacheStatus, Stored};
-use crate::entry::{Entry, Place};
+use crate::entry::Entry;
 use crate::hints::Hint;
 use crate::key::{self, Scope};
 use crate::lookup::Lookup;
+use crate::place::Place;
 use crate::read::Answer;
 use crate::stats::Event;
 

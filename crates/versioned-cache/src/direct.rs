@@ -6,8 +6,9 @@ use redis_port::{Arg, Connect, Redis, RedisError, Runtime};
 use crate::Cache;
 use crate::basis::Basis;
 use crate::batch::WIDTH;
-use crate::entry::{Entry, Place};
+use crate::entry::Entry;
 use crate::envelope::Envelope;
+use crate::place::Place;
 use crate::stats::Event;
 
 /// How often values are set again that were set on generations that had gone.

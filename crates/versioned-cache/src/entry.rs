@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::basis::Basis;
 use crate::key::{self, Scope};
+use crate::place::Place;
 use crate::settings::Ttl;
 
 /// Says whether a value that was found is one that this program could have stored.
@@ -22,16 +23,6 @@ pub struct Entry {
     pub(crate) counted: &'static str,
     pub(crate) user: Option<i64>,
     pub(crate) check: Option<Check>,
-}
-
-/// Where an entry lives.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    /// The version is part of the key: a hit gives the bytes of the answer, if the version is guessed rightly.
-    Scoped { scope: Scope, suffix: String },
-    /// The version is part of the value: one round trip, whatever is known before. `path` is
-    /// `{module}:{operation}:{name}`.
-    Named { path: String },
 }
 
 impl Entry {
@@ -108,10 +99,7 @@ impl Entry {
 
     /// The key of the version.
     pub(crate) fn version_key(&self) -> String {
-        match &self.place {
-            Place::Scoped { scope, .. } => scope.version(),
-            Place::Named { path } => key::named_version(path),
-        }
+        self.place.version_key()
     }
 
     /// The keys of everything else that the entry hangs on.
@@ -124,10 +112,7 @@ impl Entry {
 
     /// The key under which the value is stored, fetched on this basis.
     pub(crate) fn key(&self, basis: Basis) -> String {
-        match &self.place {
-            Place::Scoped { scope, suffix } => format!("{}{basis}{suffix}", scope.entries()),
-            Place::Named { path } => key::named_entry(path),
-        }
+        self.place.entry_key(basis)
     }
 
     /// Names a fetch of the entry on this basis.
@@ -147,7 +132,7 @@ impl Entry {
     }
 
     pub(crate) fn is_named(&self) -> bool {
-        matches!(self.place, Place::Named { .. })
+        self.place.is_named()
     }
 
     /// How long a value (or its absence) lives, in ms.

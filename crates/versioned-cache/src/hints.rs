@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::basis::Basis;
-use crate::entry::Place;
+use crate::place::Place;
 
 /// Entries remembered at most; beyond that all are forgotten, which costs each of them one extra round trip.
 const CAPACITY: usize = 16_384;

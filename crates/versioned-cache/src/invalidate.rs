@@ -10,6 +10,7 @@ use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 use crate::Cache;
 use crate::basis::Basis;
 use crate::key::{self, Scope};
+use crate::place::Place;
 use crate::registry::Member;
 
 /// Members that are taken out of a registry at once.
@@ -65,8 +66,8 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         let operations = self.operations().await?;
         let found = join_all(operations.into_iter().map(async |(module, operation)| {
             let registry = key::registry(&module, &operation);
-            let suffix = String::new();
-            let member = Member::Scoped { module, operation, scope: scope.clone(), suffix };
+            let place = Place::Scoped { scope: scope.clone(), suffix: String::new() };
+            let member = Member::new(place, module, operation);
             let ask = async || self.call_one("ZSCORE", vec![registry.as_str().into(), member.text().into()]).await;
             let score = self.patiently(ask).await?;
             Ok((score != Reply::Nil).then_some(member))
@@ -120,16 +121,16 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     async fn unlink_members(&self, members: &[Member], before: &Numbers) -> Result<u64, RedisError> {
         let named: Vec<String> = members
             .iter()
-            .filter_map(|member| match member {
-                Member::Named { path } => Some(path.clone()),
-                Member::Scoped { .. } => None,
+            .filter_map(|member| match &member.place {
+                Place::Named { path } => Some(path.clone()),
+                Place::Scoped { .. } => None,
             })
             .collect();
-        let scoped: Vec<&Member> = members.iter().filter(|member| matches!(member, Member::Scoped { .. })).collect();
+        let scoped: Vec<&Member> = members.iter().filter(|member| !member.place.is_named()).collect();
         let removed = if named.is_empty() { 0 } else { self.unlink_named(&named).await? };
         let mut keys: Vec<String> = Vec::new();
         for (member, basis) in scoped.iter().zip(self.bases_of(&scoped, before).await?) {
-            keys.extend(basis.map(|basis| member.entry_key(basis)));
+            keys.extend(basis.map(|basis| member.place.entry_key(basis)));
         }
         if keys.is_empty() {
             return Ok(removed);
@@ -147,9 +148,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     async fn forget(&self, members: impl Iterator<Item = &Member>) -> Result<(), RedisError> {
         let mut by_registry: BTreeMap<String, Vec<Arg>> = BTreeMap::new();
         for member in members {
-            if let Some(registry) = member.registry() {
-                by_registry.entry(registry).or_default().push(member.text().into());
-            }
+            by_registry.entry(member.registry()).or_default().push(member.text().into());
         }
         let removals = by_registry.into_iter().map(|(registry, members)| {
             self.call("ZREM", std::iter::once(Arg::from(registry)).chain(members).collect())
@@ -163,7 +162,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         members: &[&Member],
         before: &Numbers,
     ) -> Result<Vec<Option<Basis>>, RedisError> {
-        let wanted = |member: &Member| std::iter::once(member.version_key()).chain(member.other_keys());
+        let wanted = |member: &Member| std::iter::once(member.place.version_key()).chain(member.other_keys());
         let mut keys: Vec<String> = members.iter().flat_map(|member| wanted(member)).collect();
         keys.retain(|key| !before.contains_key(key));
         keys.sort_unstable();
@@ -174,7 +173,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
             .iter()
             .map(|member| {
                 let others: Vec<Reply> = member.other_keys().iter().map(number).collect();
-                Basis::from_replies(&number(&member.version_key()), &others)
+                Basis::from_replies(&number(&member.place.version_key()), &others)
             })
             .collect())
     }
@@ -182,7 +181,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Outdates and removes named entries; how many there were. It is the versions that fetches under way hang on.
     pub(crate) async fn unlink_named(&self, paths: &[String]) -> Result<u64, RedisError> {
         let keys = |name: fn(&str) -> String| paths.iter().map(|path| Arg::from(name(path))).collect::<Vec<_>>();
-        let members: Vec<Member> = paths.iter().map(|path| Member::Named { path: path.clone() }).collect();
+        let members: Vec<Member> = paths.iter().filter_map(|path| Member::named(path)).collect();
         let (versions, entries, forgotten) = join3(
             self.call("UNLINK", keys(key::named_version)),
             self.call_one("UNLINK", keys(key::named_entry)),

@@ -105,6 +105,7 @@ mod listing;
 mod lookup;
 mod matching;
 mod patience;
+mod place;
 mod read;
 mod registry;
 mod replace;

@@ -181,7 +181,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
             let bases = self.patiently(async || self.bases_of(&members, &Numbers::new()).await).await?;
             let found = join_all(members.iter().zip(bases).map(async |(member, basis)| {
                 let Some(basis) = basis else { return Ok(None) };
-                let key = member.entry_key(basis);
+                let key = member.place.entry_key(basis);
                 let (ttl, size, head) = join3(
                     self.call_one("PTTL", vec![key.as_str().into()]),
                     self.call_one("STRLEN", vec![key.as_str().into()]),
@@ -189,13 +189,11 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
                 )
                 .await;
                 let (ttl, size, head) = (ttl?, size?, head?);
-                let is_current = match member {
-                    Member::Scoped { .. } => true,
-                    Member::Named { .. } => head
-                        .into_bytes()
-                        .and_then(envelope::Envelope::open)
-                        .is_some_and(|open| open.basis.version == basis.version),
+                let named_is_current = || {
+                    let open = head.into_bytes().and_then(envelope::Envelope::open);
+                    open.is_some_and(|open| open.basis.version == basis.version)
                 };
+                let is_current = !member.place.is_named() || named_is_current();
                 let ttl_ms = count_in(&ttl);
                 let entry = Listed {
                     key,

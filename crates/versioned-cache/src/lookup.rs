@@ -5,9 +5,10 @@ use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
-use crate::entry::{Entry, Place};
+use crate::entry::Entry;
 use crate::envelope::Envelope;
 use crate::hints::Hint;
+use crate::place::Place;
 use crate::stats::Event;
 
 /// What the cache knows of an entry. Whatever it says held at one instant after the lookup began.

@@ -8,9 +8,9 @@ use futures_util::future::{join, join_all};
 use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
-use crate::basis::Basis;
-use crate::entry::{Entry, Place};
+use crate::entry::Entry;
 use crate::key::{self, OPERATIONS, Scope};
+use crate::place::Place;
 
 /// One of this many registrations looks for members that have ended, and removes up to [`PRUNED`] (or, if it brings
 /// many, twice as many).
@@ -21,41 +21,49 @@ const SAMPLED: i64 = 16;
 
 /// An entry as a registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Member {
-    /// `@{module}:{operation}:{kind}:{id}{suffix}`
-    Scoped { module: String, operation: String, scope: Scope, suffix: String },
-    /// `={module}:{operation}:{name}`
-    Named { path: String },
+pub(crate) struct Member {
+    pub(crate) place: Place,
+    module: String,
+    operation: String,
 }
 
 impl Member {
-    fn of(entry: &Entry) -> Self {
-        let (module, operation) = (entry.module.to_owned(), entry.operation.to_owned());
-        match entry.place.clone() {
-            Place::Scoped { scope, suffix } => Self::Scoped { module, operation, scope, suffix },
-            Place::Named { path } => Self::Named { path },
-        }
+    /// An entry of an operation.
+    pub(crate) fn new(place: Place, module: impl Into<String>, operation: impl Into<String>) -> Self {
+        Self { place, module: module.into(), operation: operation.into() }
     }
 
-    /// The member as it stands in Redis.
+    fn of(entry: &Entry) -> Self {
+        Self::new(entry.place.clone(), entry.module, entry.operation)
+    }
+
+    /// The named entry of this path; `None` for one that nobody here made.
+    pub(crate) fn named(path: &str) -> Option<Self> {
+        let (module, rest) = path.split_once(':')?;
+        let (operation, _) = rest.split_once(':')?;
+        Some(Self::new(Place::Named { path: path.to_owned() }, module, operation))
+    }
+
+    /// The member as it stands in Redis: `@{module}:{operation}:{kind}:{id}{suffix}`, or of a named entry
+    /// `={module}:{operation}:{name}`.
     pub(crate) fn text(&self) -> String {
-        match self {
-            Self::Scoped { module, operation, scope, suffix } => {
-                format!("@{module}:{operation}:{}{suffix}", scope.text())
+        match &self.place {
+            Place::Scoped { scope, suffix } => {
+                format!("@{}:{}:{}{suffix}", self.module, self.operation, scope.text())
             }
-            Self::Named { path } => ["=", path].concat(),
+            Place::Named { path } => ["=", path].concat(),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix('=') {
-            return Some(Self::Named { path: path.to_owned() });
+            return Self::named(path);
         }
         let mut parts = text.strip_prefix('@')?.splitn(5, ':');
-        let (module, operation) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let (module, operation) = (parts.next()?, parts.next()?);
         let scope = Scope::parse(&[parts.next()?, ":", parts.next()?].concat())?;
         let suffix = parts.next().map(|hash| [":", hash].concat()).unwrap_or_default();
-        Some(Self::Scoped { module, operation, scope, suffix })
+        Some(Self::new(Place::Scoped { scope, suffix }, module, operation))
     }
 
     /// The member in a reply; `None` for what somebody else put there.
@@ -68,47 +76,23 @@ impl Member {
 
     /// The name of a named entry, without its module and operation.
     pub(crate) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Scoped { .. } => None,
-            Self::Named { path } => path.splitn(3, ':').nth(2),
+        match &self.place {
+            Place::Scoped { .. } => None,
+            Place::Named { path } => path.splitn(3, ':').nth(2),
         }
     }
 
     /// The registry of the member's operation.
-    pub(crate) fn registry(&self) -> Option<String> {
-        match self {
-            Self::Scoped { module, operation, .. } => Some(key::registry(module, operation)),
-            Self::Named { path } => {
-                let mut parts = path.splitn(3, ':');
-                Some(key::registry(parts.next()?, parts.next()?))
-            }
-        }
+    pub(crate) fn registry(&self) -> String {
+        key::registry(&self.module, &self.operation)
     }
 
-    /// The key of the entry's version.
-    pub(crate) fn version_key(&self) -> String {
-        match self {
-            Self::Scoped { scope, .. } => scope.version(),
-            Self::Named { path } => key::named_version(path),
-        }
-    }
-
-    /// The keys of what a scoped entry hangs on besides. (A named one tells by its value.)
+    /// The keys of what a scoped entry hangs on besides its version. (A named one tells by its value.)
     pub(crate) fn other_keys(&self) -> Vec<String> {
-        match self {
-            Self::Scoped { module, operation, .. } => {
-                vec![key::module_generation(module), key::operation_generation(module, operation)]
-            }
-            Self::Named { .. } => Vec::new(),
+        if self.place.is_named() {
+            return Vec::new();
         }
-    }
-
-    /// The key of the entry on this basis.
-    pub(crate) fn entry_key(&self, basis: Basis) -> String {
-        match self {
-            Self::Scoped { scope, suffix, .. } => format!("{}{basis}{suffix}", scope.entries()),
-            Self::Named { path } => key::named_entry(path),
-        }
+        vec![key::module_generation(&self.module), key::operation_generation(&self.module, &self.operation)]
     }
 }
 
@@ -170,7 +154,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     async fn forget_evicted(&self, registry: &str) -> Result<(), RedisError> {
         let some = self.call("ZRANDMEMBER", vec![registry.into(), SAMPLED.into()]).await?;
         let looks = some.into_iter().filter_map(|member| {
-            let Member::Named { path } = Member::from_reply(&member)? else { return None };
+            let Place::Named { path } = Member::from_reply(&member)?.place else { return None };
             let there = async move { self.call_one("EXISTS", vec![key::named_entry(&path).into()]).await };
             Some(async move { (member.into_bytes().unwrap_or_default(), there.await) })
         });
@@ -227,14 +211,12 @@ mod tests {
         assert_eq!(Member::of(&list).text(), "@users:list:users:");
         let named = Entry::named("kv", "get", "a:@b", TTL);
         assert_eq!(Member::of(&named).text(), "=kv:get:a:@b");
-        let basis = Basis::test(1 << 61, 7);
         for entry in [user, list.clone(), list.query("limit=2"), named] {
             let member = Member::parse(&Member::of(&entry).text()).expect("well-formed");
-            assert_eq!(member.entry_key(basis), entry.key(basis));
-            assert_eq!(member.version_key(), entry.version_key());
-            assert_eq!(member.registry(), Some(key::registry(entry.module, entry.operation)));
+            assert_eq!(member.place, entry.place);
+            assert_eq!(member.registry(), key::registry(entry.module, entry.operation));
         }
-        for other in ["", "x", "@a:b", "@a:b:user:x"] {
+        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x"] {
             assert_eq!(Member::parse(other), None, "{other}");
         }
     }
