@@ -59,9 +59,13 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
         } else {
             Delete::Transaction
         };
+        // A full server refuses SET before it looks at the options: whether it knows them, the next one asks.
+        let is_full = matches!(&set, Err(RedisError::Refused(why)) if why.contains("OOM"));
         let extend = if understood(set, &Reply::Nil)? { Extend::SetIfEq } else { Extend::Transaction };
         let dialect = Dialect { delete, extend };
-        self.dialect.set(Some(dialect));
+        if !is_full {
+            self.dialect.set(Some(dialect));
+        }
         Ok(dialect)
     }
 }

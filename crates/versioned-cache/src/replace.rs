@@ -25,8 +25,9 @@ use crate::entry::Entry;
 use crate::envelope::Envelope;
 use crate::fill::set;
 
-/// The round trips of a transaction (WATCH, the look, SET, EXEC), each of which may take as long as any command.
-const TRIPS: u64 = 4;
+/// The round trips of a transaction (connecting, WATCH, MULTI, the look, SET, EXEC), each of which may take as long as any
+/// command.
+const TRIPS: u64 = 6;
 
 impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// Stores `value` unless there is a current entry already, or `basis` is not current. `false`: it is not stored.

@@ -76,8 +76,10 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         }
     }
 
-    /// Sends what has gathered. What Redis does not take while it is unreachable is kept for the next time.
-    pub(crate) async fn send_stats(&self) {
+    /// Sends the events that have gathered, as [`Cache::stats`] and [`Cache::reset_stats`] do: needed only if the counters
+    /// are asked for or reset through another cache. What Redis does not take while it is unreachable is kept for the next
+    /// time.
+    pub async fn send_stats(&self) {
         if self.stats.pending.borrow().is_empty() || self.admit().is_err() {
             return;
         }

@@ -3,7 +3,7 @@
 
 use dev_servers::{RedisServer, programs};
 use redis_port::Reply;
-use token_lock::{Extended, Released};
+use token_lock::{Extended, LockError, Released};
 
 use crate::clients::{Client, Instance, Monitor, on_redis, on_three, resource};
 use crate::majority::{SETTINGS, works};
@@ -117,6 +117,38 @@ async fn a_server_that_is_replaced_by_another_kind_is_asked_anew() {
                     assert!(commands.ends_with(&owned(taken_for.deletion())), "{commands:?}");
                 }
             }
+        }
+    })
+    .await;
+}
+
+/// A full server refuses SET, and in a transaction everything.
+#[tokio::test]
+async fn what_a_full_server_refuses_is_not_taken_for_what_it_does_not_know() {
+    on_redis(async |server| {
+        let (known, client) = (Known::by(&server).await, Client::new(&server.url()));
+        let (instance, orders) = (Instance::new([&server]), resource("orders"));
+        client.say("CONFIG SET maxmemory-policy noeviction").await;
+        for _ in 0..2 {
+            let token = instance.grant(&orders, 60_000).await.token;
+            client.say("CONFIG SET maxmemory 1").await;
+            for _ in 0..2 {
+                let extended = instance.locks.extend(&orders, &token, 60_000).await;
+                assert!(
+                    matches!(extended, Ok(Extended::Until { .. }) | Err(LockError::Unavailable(_))),
+                    "{extended:?}"
+                );
+            }
+            client.say("CONFIG SET maxmemory 0").await;
+            for turn in 0..2 {
+                instance.take_commands();
+                let extended = instance.locks.extend(&orders, &token, 60_000).await;
+                assert!(matches!(extended, Ok(Extended::Until { .. })), "{extended:?}");
+                if turn > 0 {
+                    assert_eq!(instance.take_commands(), owned(known.extension()));
+                }
+            }
+            assert_eq!(instance.locks.release(&orders, &token).await, Ok(Released::Removed));
         }
     })
     .await;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use redis_port::Reply;
 use versioned_cache::{Entry, Settings, Source, Stored, Ttl};
 
 use crate::instance::{Client, Failed, Instance, on_redis};
@@ -200,6 +201,30 @@ async fn what_somebody_else_wrote_is_missing_and_replaced() {
         assert_eq!(read().await, Source::Miss(Stored::Yes));
         let counters = instance.cache.stats().await.expect("Redis answers").total();
         assert_eq!((counters.corrupt, counters.fills, counters.hits, counters.misses), (3, 5, 3, 5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_version_that_is_none_is_replaced() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &row(1), Settings::default());
+        let client = Client::new(&server.url());
+        let fetch = async || Ok::<_, Failed>(Some(b"{}".to_vec()));
+        let read = async || instance.cache.get_or_set(&entry("a"), fetch).await.expect("fetched").status.source;
+        read().await;
+        for garbage in
+            ["SET cache:version:kv:get:a garbage", "INCR cache:version:kv:get:a", "RPUSH cache:version:kv:get:a x"]
+        {
+            client.say("DEL cache:version:kv:get:a").await;
+            client.say(garbage).await;
+            assert_eq!(read().await, Source::Miss(Stored::Yes), "{garbage}");
+            assert_eq!(read().await, Source::Hit, "{garbage}");
+            assert!(
+                matches!(client.say("PTTL cache:version:kv:get:a").await[..], [Reply::Int(1..=60_000)]),
+                "{garbage}"
+            );
+        }
     })
     .await;
 }
