@@ -9,6 +9,7 @@ mod data;
 mod egress;
 mod packages;
 mod probe;
+mod restarts;
 mod routes;
 mod step;
 mod stores;

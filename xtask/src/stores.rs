@@ -3,19 +3,14 @@
 use std::future::pending;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
 
 use crate::data::Data;
 use crate::packages::{self, Package};
+use crate::restarts::Restarts;
 use crate::{egress, workspace};
-
-/// How often a server that ended is started again before that is given up, and the pause in between: what is left of the
-/// last one may need a moment to end.
-const RESTARTS: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Two stores; those that are ours end with this.
 pub struct Stores {
@@ -97,17 +92,20 @@ impl Stores {
     /// Starts those that are ours again whenever they end, on the same ports, and says so: PostgreSQL with its data, Redis
     /// empty. Does not return before that fails.
     pub async fn keep_up(&mut self) -> Result<()> {
+        let (mut of_redis, mut of_postgres) = (Restarts::default(), Restarts::default());
         loop {
             tokio::select! {
                 status = or_never(self.redis.as_mut().map(RedisServer::ended)) => {
                     let redis = self.redis.as_mut().expect("it was ours");
                     tell_end("Redis", status, &redis.log());
-                    again(async || redis.restart().await).await.context("Redis cannot be started again")?;
+                    let restarted = of_redis.again(async || redis.restart().await).await;
+                    restarted.context("Redis cannot be started again")?;
                 }
                 status = or_never(self.postgres.as_mut().map(PostgresServer::ended)) => {
                     let postgres = self.postgres.as_mut().expect("it was ours");
                     tell_end("PostgreSQL", status, &postgres.log());
-                    again(async || postgres.restart().await).await.context("PostgreSQL cannot be started again")?;
+                    let restarted = of_postgres.again(async || postgres.restart().await).await;
+                    restarted.context("PostgreSQL cannot be started again")?;
                 }
             }
         }
@@ -136,16 +134,6 @@ fn tell_end(name: &str, status: ExitStatus, log: &Path) {
     eprintln!("{name} ended by itself with {status} (its log is {}); starting it again", log.display());
 }
 
-async fn again(mut restart: impl AsyncFnMut() -> Result<(), Error>) -> Result<(), Error> {
-    for _ in 1..RESTARTS {
-        match restart().await {
-            Err(Error::Ended { .. }) => tokio::time::sleep(PAUSE).await,
-            other => return other,
-        }
-    }
-    restart().await
-}
-
 async fn start_postgres(data: &Data) -> Result<PostgresServer> {
     match PostgresServer::start(&data.postgres(), Durability::Safe).await {
         Err(Error::OutOfReach(_)) => {
@@ -164,6 +152,7 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::time::Duration;
 
     /// The process id that the server at this port says it has; `None` if it does not answer.
     fn process_id(port: u16) -> Option<u32> {

@@ -65,7 +65,11 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
         ready = ready => ready?,
         () = stop.asked() => bail!("stopped"),
     }
-    probe::run(&listen, &workspace::root().join("spin.toml"))?;
+    let manifest = workspace::root().join("spin.toml");
+    tokio::select! {
+        at_work = probe::run(&listen, &manifest) => at_work?,
+        () = stop.asked() => bail!("stopped"),
+    }
     drop(step);
 
     announce(&listen, &stores, &data, &admin)?;

@@ -57,8 +57,16 @@ impl PostgresServer {
             initdb(&programs, account, &folder)?;
         }
         let port = Port::reserve()?;
-        let process = spawn(&programs, account, &folder, durability, port.number()).await?;
-        Ok(Self { folder, programs, account, durability, port, process })
+        let process = spawn(&programs, account, &folder, durability, port.number())?;
+        let mut server = Self { folder, programs, account, durability, port, process };
+        server.ready().await?;
+        Ok(server)
+    }
+
+    async fn ready(&mut self) -> Result<(), Error> {
+        let cluster = Cluster::at(&format!("postgres://{NAME}@127.0.0.1:{}/postgres", self.port.number()));
+        self.process.until(START, async || cluster.connect().await.is_ok()).await?;
+        cluster.ensure_database(NAME).await
     }
 
     /// `postgres://tumbler@127.0.0.1:port/tumbler`: a superuser, and a database that exists.
@@ -108,14 +116,15 @@ impl PostgresServer {
         self.process.stop(Signal::INT, START).await.map(drop)
     }
 
-    /// Starts a server again that was killed or stopped (one that runs is stopped first), on the same port.
+    /// Starts a server again that was killed or stopped (one that runs is stopped first), on the same port. Dropped
+    /// before it returns, it may leave one that is still starting.
     ///
     /// # Errors
     /// As [`PostgresServer::start`].
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.stop().await?;
-        self.process = spawn(&self.programs, self.account, &self.folder, self.durability, self.port.number()).await?;
-        Ok(())
+        self.process = spawn(&self.programs, self.account, &self.folder, self.durability, self.port.number())?;
+        self.ready().await
     }
 
     /// Stops every process of the server without ending it (SIGSTOP): connections stay open, nothing is answered, and
@@ -187,7 +196,7 @@ fn initdb(programs: &Path, account: Option<Account>, folder: &Path) -> Result<()
     std::fs::rename(&unfinished, folder.join("data")).map_err(Error::io("rename the new database"))
 }
 
-async fn spawn(
+fn spawn(
     programs: &Path,
     account: Option<Account>,
     folder: &Path,
@@ -215,9 +224,5 @@ async fn spawn(
         account.apply(&mut command);
     }
     let on_drop = if durability == Durability::Safe { Signal::INT } else { Signal::QUIT };
-    let mut process = Process::spawn("postgres", command, Output::Log(&folder.join(LOG)), on_drop)?;
-    let cluster = Cluster::at(&format!("postgres://{NAME}@127.0.0.1:{port}/postgres"));
-    process.until(START, async || cluster.connect().await.is_ok()).await?;
-    cluster.ensure_database(NAME).await?;
-    Ok(process)
+    Process::spawn("postgres", command, Output::Log(&folder.join(LOG)), on_drop)
 }

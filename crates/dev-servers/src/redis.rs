@@ -49,8 +49,16 @@ impl RedisServer {
     async fn start_as_is(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let port = Port::reserve()?;
-        let process = spawn(&programs::redis_server()?, folder, port.number()).await?;
-        Ok(Self { folder: folder.into(), port, process })
+        let process = spawn(&programs::redis_server()?, folder, port.number())?;
+        let mut server = Self { folder: folder.into(), port, process };
+        server.ready().await?;
+        Ok(server)
+    }
+
+    async fn ready(&mut self) -> Result<(), Error> {
+        let port = self.port.number();
+        // While a dump is being loaded the answer is -LOADING.
+        self.process.until(START, async || say(port, "PING").await.is_ok_and(|answer| answer == "+PONG")).await
     }
 
     fn forget(folder: &Path) -> Result<(), Error> {
@@ -96,7 +104,8 @@ impl RedisServer {
         self.process.stop(Signal::KILL, START).await.map(drop)
     }
 
-    /// Kills the server if it runs and starts it again, empty, on the same port.
+    /// Kills the server if it runs and starts it again, empty, on the same port. Dropped before it returns, it may leave
+    /// one that is still starting.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -111,8 +120,8 @@ impl RedisServer {
     pub async fn replace(&mut self, program: &Path) -> Result<(), Error> {
         self.kill().await?;
         Self::forget(&self.folder)?;
-        self.process = spawn(program, &self.folder, self.port.number()).await?;
-        Ok(())
+        self.process = spawn(program, &self.folder, self.port.number())?;
+        self.ready().await
     }
 
     /// Stops the process without ending it (SIGSTOP): connections stay open and nothing is answered.
@@ -131,8 +140,12 @@ impl RedisServer {
     /// [`Error::Io`] or [`Error::TooSlow`]; then nothing is kept.
     pub async fn stop_and_keep(mut self) -> Result<(), Error> {
         // Redis closes the connection instead of answering.
-        let _ = say(self.port.number(), "SHUTDOWN SAVE").await;
-        match self.process.wait(START).await {
+        let limit = match say(self.port.number(), "SHUTDOWN SAVE").await {
+            // It has ended, or its restart was cut short: it was not told to end and has nothing to keep.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Duration::ZERO,
+            _ => START,
+        };
+        match self.process.wait(limit).await {
             Some(status) if status.success() => Ok(()),
             _ => {
                 self.kill().await?;
@@ -142,15 +155,12 @@ impl RedisServer {
     }
 }
 
-async fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Process, Error> {
+fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Process, Error> {
     let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dbfilename", DUMP]);
     command.args(["--save", "", "--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"]);
     command.arg("--dir").arg(folder);
-    let mut process = Process::spawn("redis-server", command, Output::Log(&folder.join(LOG)), Signal::KILL)?;
-    // While a dump is being loaded the answer is -LOADING.
-    process.until(START, async || say(port, "PING").await.is_ok_and(|answer| answer == "+PONG")).await?;
-    Ok(process)
+    Process::spawn("redis-server", command, Output::Log(&folder.join(LOG)), Signal::KILL)
 }
 
 /// Sends one inline command and returns the first line of the answer.

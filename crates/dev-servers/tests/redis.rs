@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use dev_servers::RedisServer;
@@ -72,4 +73,27 @@ async fn dropping_the_handle_ends_the_server() {
     let port = server.port();
     drop(server);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[tokio::test]
+async fn a_restart_that_is_cut_short_leaves_its_server_to_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = RedisServer::start(folder.path()).await.unwrap();
+    let first = server.id();
+    // By a shell: a file that this process has open for writing cannot be run by another thread's child.
+    let write = r#"printf '%s\n' '#!/bin/sh' 'echo $$ >"${0%/*}/id"' 'exec sleep 60' >silent && chmod +x silent"#;
+    assert!(Command::new("sh").args(["-c", write]).current_dir(folder.path()).status().unwrap().success());
+    let (silent, id) = (folder.path().join("silent"), folder.path().join("id"));
+    let started = async {
+        while !std::fs::read_to_string(&id).is_ok_and(|text| text.ends_with('\n')) {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    };
+    tokio::select! {
+        replaced = server.replace(&silent) => panic!("it is never ready, yet {replaced:?}"),
+        () = started => {}
+    }
+    assert_ne!(server.id(), first);
+    assert_eq!(std::fs::read_to_string(&id).unwrap().trim(), server.id().to_string());
+    tokio::time::timeout(Duration::from_secs(10), server.stop_and_keep()).await.unwrap().unwrap();
 }
