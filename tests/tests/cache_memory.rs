@@ -6,7 +6,7 @@
 mod answer;
 
 use answer::{Answer, read};
-use blackbox::{Api, App, until};
+use blackbox::{Api, App, Origin, until};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,9 +49,14 @@ fn keys(count: usize) -> Value {
     json!({"keys": (0..count).map(|number| format!("large:{number}")).collect::<Vec<_>>()})
 }
 
+/// Whatever large requests are there, small ones are served.
 async fn expect_unharmed(api: &Api) {
     let answer = read(api.get_cached("small").await).await;
     assert_eq!(answer.expect_ok()["value"], 1);
+    let answer = read(api.mget(&json!({"keys": ["small"]})).await).await;
+    assert_eq!(answer.expect_ok()["entries"], json!({"small": 1}));
+    let answer = read(api.mset(&json!({"entries": {"small": 1}, "ttl": 1000})).await).await;
+    assert_eq!(answer.expect_ok(), json!({"stored": 1}));
 }
 
 /// Whether the request was served; if not, it was told to come back.
@@ -128,6 +133,38 @@ async fn answers_that_nobody_reads_end_no_instance() {
     drop(clients);
     let served = async || read(app.mget(&keys(KEYS)).await).await.status == 200;
     until("there is room again", served).await;
+}
+
+#[tokio::test]
+async fn warming_from_a_slow_origin_keeps_no_other_requests_out() {
+    const WARMS: usize = 40;
+    /// Keys that a request fetches at a time.
+    const WIDTH: usize = 16;
+    let origin = Origin::start().await;
+    origin.hold();
+    let app = App::builder()
+        .variable("cache_origin_url", &origin.url())
+        .variable("cache_origin_timeout_ms", "10000")
+        .variable("cache_timeout_ms", "5000")
+        // So that the requests meet in few instances.
+        .host_arg("--max-instance-concurrent-reuse-count", "128")
+        .spawn()
+        .await;
+    let mut warms = JoinSet::new();
+    for warm in 0..WARMS {
+        let api = app.api.clone();
+        let keys: Vec<_> = (0..WIDTH).map(|number| format!("warm:{warm}:{number}")).collect();
+        warms.spawn(async move { read(api.warm(&json!({"keys": keys})).await).await });
+    }
+    // Most have begun; the others wait for memory, or are about to.
+    origin.asked(2 * WIDTH).await;
+    for _ in 0..100 {
+        assert_eq!(read(app.mget(&keys(10)).await).await.expect_ok()["entries"], json!({}));
+    }
+    origin.release();
+    for answer in warms.join_all().await {
+        assert_eq!(answer.expect_ok(), json!({"warmed": WIDTH, "filled": WIDTH, "failed": []}));
+    }
 }
 
 #[tokio::test]

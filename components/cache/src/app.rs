@@ -9,7 +9,7 @@ use spin_adapter::{SpinRedis, SpinRuntime};
 use versioned_cache::{Answer, Cache, Entry, Settings};
 
 use crate::key::Key;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::origin::{Origin, OriginError};
 use crate::ttl::{self, Seconds};
 
@@ -18,7 +18,8 @@ pub const KEYED: (&str, &str) = ("kv", "get");
 
 const CACHE_TIMEOUT_MAX_MS: u64 = 10_000;
 const ORIGIN_TIMEOUT_MAX_MS: u64 = 10_000;
-/// How much longer than the origin may take others wait for whoever asks it: time to store the answer.
+/// How much longer than the origin may take others wait for whoever asks it: time to store the answer. Should Redis be so
+/// slow that it takes longer, somebody else may ask the origin as well.
 const STORE_MS: u64 = 200;
 
 /// The component at work.
@@ -30,8 +31,10 @@ pub struct App {
     /// The same, over a connection of its own, for what takes long: nobody else waits behind a large answer, or takes
     /// Redis for dead because of one.
     pub large: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// Shared by requests that need much.
+    /// Shared by requests of many keys.
     pub memory: Memory,
+    /// Shared by keys that are being warmed.
+    pub warming: Memory,
     origin: Origin,
     /// 0: nothing is cached unless the request says for how long.
     ttl_s: Seconds,
@@ -69,7 +72,8 @@ impl App {
             tokens: Tokens::new(api, admin)?,
             cache: Cache::new(SpinRedis::new(redis.clone()), SpinRuntime, settings),
             large: Cache::new(SpinRedis::new(redis), SpinRuntime, large),
-            memory: Memory::default(),
+            memory: Memory::of(memory::MANY_KEYS),
+            warming: Memory::of(memory::WARMING),
             origin: Origin::from_variable(origin, origin_timeout_ms)?,
             ttl_s: default_ttl(ttl)?,
         })

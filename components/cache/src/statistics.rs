@@ -82,6 +82,8 @@ pub async fn report(app: &App) -> Result<Response, Failure> {
 /// # Errors
 /// No Redis.
 pub async fn reset(app: &App) -> Result<Response, Failure> {
+    // What came before must not be counted after.
+    app.large.send_stats().await;
     app.cache.reset_stats().await.map_err(failures::redis_change)?;
     Ok(answers::ok(&json!({ "reset": true })))
 }

@@ -22,8 +22,8 @@ use crate::{answers, failures};
 
 /// How many keys are filled at once: what the origin has to bear from one request.
 const WIDTH: usize = 16;
-/// What one key may take in memory, in bytes: its value as it comes, as it is handed to those who wait for it, sealed, and
-/// sent.
+/// What one key may take in memory while it is filled, in bytes: its value as it comes, as it is handed to those who wait
+/// for it, sealed, and sent.
 const EACH: usize = 5 * VALUE_MAX;
 /// How long one request may go on starting to fill keys.
 const BUDGET_MS: u64 = 20_000;
@@ -84,13 +84,13 @@ pub async fn warm(app: &App, request: Request) -> Result<Response, Failure> {
 }
 
 async fn warm_one(app: &App, key: &Key, ttl_s: Seconds, until_ms: u64) -> Result<Outcome, RedisError> {
-    let left_ms = until_ms.saturating_sub(SpinRuntime.monotonic_ms());
-    let Some(_share) = app.memory.share(EACH, left_ms).await else {
-        return Ok(Outcome::Failed("out-of-time"));
-    };
     if app.cache.exists(&app.any_entry(key)).await?.is_some() {
         return Ok(Outcome::Present);
     }
+    let left_ms = until_ms.saturating_sub(SpinRuntime.monotonic_ms());
+    let Some(_share) = app.warming.share(EACH, left_ms).await else {
+        return Ok(Outcome::Failed("out-of-time"));
+    };
     if SpinRuntime.monotonic_ms() >= until_ms {
         return Ok(Outcome::Failed("out-of-time"));
     }

@@ -133,7 +133,7 @@ const TOO_LARGE: &str = "query result exceeds limit";
 
 /// Whether a command was refused because its reply is larger than hosts hand over.
 pub fn exceeds_limit(error: &RedisError) -> bool {
-    matches!(error, RedisError::Refused(text) if text.starts_with(TOO_LARGE))
+    matches!(error, RedisError::Refused(text) if unquoted(text).starts_with(TOO_LARGE))
 }
 
 /// Whether the server understood the command and refused it, or the host its reply. Spin passes errors on as texts only;
@@ -143,13 +143,18 @@ fn is_refusal(error: &Error) -> bool {
     match error {
         Error::TypeError => true,
         Error::Other(text) => {
-            let text = text.trim_start_matches('"');
+            let text = unquoted(text);
             ["WRONGTYPE", "OOM", "NOPERM"].iter().any(|code| text.starts_with(code))
                 || text.contains("signalled by the server")
                 || text.starts_with(TOO_LARGE)
         }
         Error::InvalidAddress | Error::TooManyConnections => false,
     }
+}
+
+/// The text without a quotation mark at its beginning, which not every host puts there.
+fn unquoted(text: &str) -> &str {
+    text.trim_start_matches('"')
 }
 
 #[cfg(test)]
@@ -165,9 +170,10 @@ mod tests {
             "NOPERM: this user has no permissions to run the 'delex' command",
             "An error was signalled by the server - ResponseError: value is not an integer or out of range",
             "query result exceeds limit of 134217728 bytes",
+            r#""query result exceeds limit of 134217728 bytes""#,
         ] {
             assert!(is_refusal(&Error::Other(refused.to_owned())), "{refused}");
-            assert_eq!(exceeds_limit(&RedisError::Refused(refused.to_owned())), refused.starts_with("query"));
+            assert_eq!(exceeds_limit(&RedisError::Refused(refused.to_owned())), refused.contains("query"));
         }
         for unreachable in ["Connection refused (os error 111)", "broken pipe", "LOADING: Redis is loading"] {
             assert!(!is_refusal(&Error::Other(unreachable.to_owned())), "{unreachable}");
