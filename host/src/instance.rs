@@ -149,19 +149,21 @@ async fn answer(
                     return Poll::Ready(Ok(()));
                 }
             }
-            return Poll::Pending;
-        }
-        if accessor.poll_no_interesting_tasks(cx).is_pending() {
+        } else if accessor.poll_no_interesting_tasks(cx).is_pending() {
             if !matches!(slot.activity(), Activity::Finishing(_)) {
                 slot.set_activity(Activity::Finishing(Instant::now()), limits);
             }
-            return Poll::Pending;
+        } else {
+            if !slot.is_accepting(limits) || (pool.is_draining() && !pool.has_waiting()) {
+                return Poll::Ready(Ok(()));
+            }
+            if !matches!(slot.activity(), Activity::Idle(_)) {
+                slot.set_activity(Activity::Idle(Instant::now()), limits);
+            }
         }
-        if !slot.is_accepting(limits) || (pool.is_draining() && !pool.has_waiting()) {
-            return Poll::Ready(Ok(()));
-        }
-        if !matches!(slot.activity(), Activity::Idle(_)) {
-            slot.set_activity(Activity::Idle(Instant::now()), limits);
+        // It has had its share and cannot end yet: those who wait go elsewhere, or it is renewed, and woken for them.
+        if !slot.is_accepting(limits) && pool.has_waiting() {
+            pool.dispatch();
         }
         Poll::Pending
     })

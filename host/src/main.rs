@@ -62,8 +62,8 @@ struct Up {
 /// What instances of components may take.
 #[derive(Args)]
 struct LimitArgs {
-    /// Requests that an instance answers before it is replaced (more, while requests that take long keep it and no other
-    /// can be made); 1 for a fresh one each time.
+    /// Requests that an instance answers before it is replaced (more, while requests or bodies that take long keep
+    /// it and no other can be made); 1 for a fresh one each time.
     #[arg(long, value_name = "COUNT", default_value_t = 128, value_parser = parse_positive)]
     max_instance_reuse_count: usize,
 

@@ -144,22 +144,30 @@ impl Pool {
                 capacity += free;
             }
         }
-        while capacity < waiting && !self.is_paused() && self.count() < self.limits.instances {
+        while capacity < waiting && self.can_grow() {
             self.starting.set(self.starting.get() + 1);
             tokio::task::spawn_local(instance::live(self.clone()));
             capacity += per_instance;
         }
-        // Where none can be made, those go on that have had their share and stay for the sake of a request that takes its
-        // time. Else such requests, a few in each, would keep everybody out. One that is for one request stays so.
-        if self.count() >= self.limits.instances && per_instance > 1 {
+        // Where none can be made, those go on that have had their share and stay for the sake of what takes its time. Else
+        // such requests, a few in each, would keep everybody out.
+        if !self.can_grow() {
             for (_, slot) in self.slots.borrow().iter() {
                 if capacity >= waiting {
                     return;
                 }
-                capacity += slot.renew(&self.limits);
-                slot.wake();
+                let more = slot.renew(&self.limits);
+                if more > 0 {
+                    slot.wake();
+                    capacity += more;
+                }
             }
         }
+    }
+
+    /// Whether another instance can be made now.
+    fn can_grow(&self) -> bool {
+        !self.is_paused() && self.count() < self.limits.instances
     }
 
     fn count(&self) -> usize {

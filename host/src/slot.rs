@@ -91,11 +91,15 @@ impl Default for Slot {
 impl Slot {
     /// How many requests it could take now.
     pub fn free(&self, limits: &Limits) -> usize {
+        self.room(limits).min(limits.reuse.saturating_sub(self.taken.get()))
+    }
+
+    /// How many requests it could take now, whatever its share.
+    fn room(&self, limits: &Limits) -> usize {
         if !self.accepting.get() || self.blocked.get() {
             return 0;
         }
-        let concurrent = limits.concurrent.saturating_sub(self.requests.borrow().len());
-        concurrent.min(limits.reuse.saturating_sub(self.taken.get()))
+        limits.concurrent.saturating_sub(self.requests.borrow().len())
     }
 
     /// Lets it look at the queue.
@@ -169,14 +173,19 @@ impl Slot {
         self.accepting.get() && self.taken.get() < limits.reuse
     }
 
-    /// Lets it answer as many requests again if it has had its share and cannot end yet; answers how many more it could
-    /// take now.
+    /// Lets it answer as many requests again if it has had its share and cannot end yet: because of requests, or of what
+    /// goes on after the answers (open bodies too). Answers how many more it can take now; if none, it stays as it is. One
+    /// that is for a single request stays so.
     pub fn renew(&self, limits: &Limits) -> usize {
-        if !self.accepting.get() || self.taken.get() < limits.reuse || self.requests.borrow().is_empty() {
+        let can_end = self.requests.borrow().is_empty() && !matches!(self.activity.get(), Activity::Finishing(_));
+        if limits.reuse == 1 || self.is_accepting(limits) || can_end {
             return 0;
         }
-        self.taken.set(0);
-        self.free(limits)
+        let more = self.room(limits).min(limits.reuse);
+        if more > 0 {
+            self.taken.set(0);
+        }
+        more
     }
 
     /// It takes no more requests, and owes no more answers: who still waits is told by the end of the channels.
@@ -267,9 +276,45 @@ mod tests {
         assert!(!slot.is_accepting(&LIMITS));
         assert_eq!(slot.free(&LIMITS), 0);
         slot.release(second);
+        assert_eq!(slot.free(&LIMITS), 0);
+    }
+
+    /// One that has had its share, and the last of its requests.
+    fn used_up() -> (Slot, usize) {
+        let slot = Slot::default();
+        for _ in 1..LIMITS.reuse {
+            slot.release(slot.admit(oneshot::channel().0, None));
+        }
+        let last = slot.admit(oneshot::channel().0, None);
+        (slot, last)
+    }
+
+    #[test]
+    fn its_share_is_renewed_once_while_a_request_keeps_it() {
+        let (slot, _) = used_up();
         assert_eq!((slot.renew(&LIMITS), slot.renew(&LIMITS)), (1, 0));
-        slot.admit(oneshot::channel().0, None);
-        assert!(slot.is_accepting(&LIMITS));
+        assert_eq!(slot.free(&LIMITS), 1);
+    }
+
+    #[test]
+    fn its_share_is_renewed_while_work_after_the_answers_keeps_it_and_not_when_it_can_end() {
+        let (slot, last) = used_up();
+        slot.release(last);
+        assert_eq!(slot.renew(&LIMITS), 0, "it may be about to end");
+        slot.set_activity(Activity::Finishing(Instant::now()), &LIMITS);
+        assert_eq!(slot.renew(&LIMITS), 2);
+    }
+
+    #[test]
+    fn its_share_is_not_renewed_where_that_gives_no_room() {
+        let (slot, _) = used_up();
+        slot.blocked.set(true);
+        assert_eq!(slot.renew(&LIMITS), 0);
+        slot.blocked.set(false);
+        assert_eq!(slot.free(&LIMITS), 0, "it has not been renewed meanwhile");
+        let single = Slot::default();
+        single.admit(oneshot::channel().0, None);
+        assert_eq!(single.renew(&Limits { reuse: 1, ..LIMITS }), 0, "for a single request");
     }
 
     #[test]

@@ -24,23 +24,36 @@ async fn one_means_a_fresh_instance_each_time() {
     }
 }
 
-/// Requests that take their time keep instances that have had their share: others find room in these.
-#[tokio::test]
-async fn an_instance_that_cannot_be_replaced_goes_on() {
-    let limits = ["--max-instances", "2", "--max-instance-reuse-count", "3"];
-    let host = Host::start(&limits);
-    let slow = async { join_all((0..4).map(|_| host.get("/sleep?ms=3000"))).await };
+/// Has `count` requests for `path`, 3 s each, keep two instances that have had their share, and 20 others come at once.
+async fn others_find_room_beside(count: usize, path: &str) {
+    let host = Host::start(&["--max-instances", "2", "--max-instance-reuse-count", "3"]);
+    let slow = async { join_all((0..count).map(|_| host.get(path))).await };
     let started = Instant::now();
     let quick = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        for _ in 0..20 {
-            host.get("/hello").await.assert_body("hello");
+        for answer in join_all((0..20).map(|_| host.get("/hello"))).await {
+            answer.assert_body("hello");
         }
         started.elapsed()
     };
     let (slow, took) = tokio::join!(slow, quick);
-    slow.iter().for_each(|answer| answer.assert_body("slept"));
+    slow.iter().for_each(|answer| assert_eq!(answer.status, 200, "{answer:?}"));
     assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_instance_that_long_requests_keep_goes_on() {
+    others_find_room_beside(4, "/sleep?ms=3000").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_open_bodies_keep_goes_on() {
+    others_find_room_beside(6, "/stream?pieces=30&pause-ms=100").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_works_on_after_its_answers_goes_on() {
+    others_find_room_beside(6, "/later?ms=3000").await;
 }
 
 #[tokio::test]
