@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use spin_adapter::http::bearer::Tokens;
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{SpinRedis, SpinRuntime};
-use versioned_cache::{Answer, Cache, Entry, Settings};
+use versioned_cache::{Cache, Entry, ReadResult, Settings};
 
 use crate::key::Key;
 use crate::memory::{self, Memory};
@@ -99,7 +99,7 @@ impl App {
     ///
     /// # Errors
     /// Those of the origin. Redis never fails it.
-    pub async fn get_or_fetch(&self, key: &Key, asked: Option<Seconds>) -> Result<Answer, OriginError> {
+    pub async fn get_or_fetch(&self, key: &Key, asked: Option<Seconds>) -> Result<ReadResult, OriginError> {
         let entry = self.entry(key, asked.unwrap_or(self.ttl_s));
         self.cache.get_or_set(&entry, async || self.origin.fetch(key).await).await
     }

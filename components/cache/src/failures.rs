@@ -1,7 +1,7 @@
 //! What clients are told when a request fails. Texts of Redis and addresses go to the log only.
 
+use ports::RedisError;
 use problem::{FieldError, Kind, Problem};
-use redis_port::RedisError;
 use spin_adapter::http::Failure;
 
 use crate::origin::OriginError;

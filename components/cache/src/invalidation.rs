@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use redis_port::RedisError;
+use ports::RedisError;
 use serde_json::json;
 use spin_adapter::http::{Failure, read_body};
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use redis_port::Runtime;
+use ports::Runtime;
 use spin_adapter::SpinRuntime;
 
 /// What requests of many keys share, in bytes.

@@ -2,7 +2,7 @@
 //! for demonstrations.
 
 use axum::http::{StatusCode, Uri};
-use redis_port::Runtime;
+use ports::Runtime;
 use serde_json::json;
 use serde_json::value::RawValue;
 use spin_adapter::SpinRuntime;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use redis_port::{RedisError, Runtime};
+use ports::{RedisError, Runtime};
 use serde::Serialize;
 use spin_adapter::SpinRuntime;
 use spin_adapter::http::{Failure, read_body};
-use versioned_cache::{Answer, Source, Stored};
+use versioned_cache::{ReadResult, Source, Stored};
 
 use crate::app::App;
 use crate::input::{VALUE_MAX, WarmRequest};
@@ -97,10 +97,10 @@ async fn warm_one(app: &App, key: &Key, ttl_s: Seconds, until_ms: u64) -> Result
     Ok(outcome(app.get_or_fetch(key, Some(ttl_s)).await))
 }
 
-fn outcome(answer: Result<Answer, OriginError>) -> Outcome {
+fn outcome(answer: Result<ReadResult, OriginError>) -> Outcome {
     match answer {
-        Ok(Answer { value: None, .. }) => Outcome::Failed("not-found"),
-        Ok(Answer { value: Some(_), status }) => match status.source {
+        Ok(ReadResult { value: None, .. }) => Outcome::Failed("not-found"),
+        Ok(ReadResult { value: Some(_), status }) => match status.source {
             Source::Miss(Stored::Yes) => Outcome::Filled,
             Source::Hit | Source::Miss(Stored::Collapsed | Stored::Overtaken) => Outcome::Present,
             Source::Miss(_) | Source::Bypass(_) => Outcome::Failed("not-stored"),
@@ -120,7 +120,7 @@ mod tests {
     fn only_what_this_request_stored_counts_as_filled() {
         let of = |found: bool, source| {
             let status = CacheStatus { source, ttl_s: None, key: None };
-            outcome(Ok(Answer { value: found.then(Vec::new), status }))
+            outcome(Ok(ReadResult { value: found.then(Vec::new), status }))
         };
         assert_eq!(of(true, Source::Miss(Stored::Yes)), Outcome::Filled);
         assert_eq!(of(true, Source::Miss(Stored::Collapsed)), Outcome::Present);

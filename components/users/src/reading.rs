@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use spin_adapter::http::Failure;
-use versioned_cache::{Answer, CacheStatus, Source};
+use versioned_cache::{CacheStatus, ReadResult, Source};
 
 use crate::app::App;
 use crate::entity_tag::EntityTag;
@@ -69,11 +69,11 @@ async fn show_many(app: &App, ids: &[i64], headers: &HeaderMap) -> Result<Respon
 }
 
 /// One `Cache-Status` for a batch: a hit when nothing had to be asked of the database.
-fn summary(answers: &[Answer]) -> String {
+fn summary(answers: &[ReadResult]) -> String {
     let hits = answers.iter().filter(|answer| answer.status.source == Source::Hit).count();
     match answers.iter().find(|answer| answer.status.source != Source::Hit) {
         None => "tumbler; hit".to_owned(),
-        Some(Answer { status: CacheStatus { source: Source::Bypass(reason), .. }, .. }) => {
+        Some(ReadResult { status: CacheStatus { source: Source::Bypass(reason), .. }, .. }) => {
             CacheStatus::bypass(*reason).to_string()
         }
         Some(_) => format!("tumbler; fwd=miss; detail=\"{hits} of {} hit\"", answers.len()),
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_a_hit_when_all_of_it_is() {
-        let answer = |source| Answer { value: None, status: CacheStatus { source, ttl_s: None, key: None } };
+        let answer = |source| ReadResult { value: None, status: CacheStatus { source, ttl_s: None, key: None } };
         let (hit, miss) = (answer(Source::Hit), answer(Source::Miss(Stored::Yes)));
         assert_eq!(summary(&[hit.clone(), hit.clone()]), "tumbler; hit");
         assert_eq!(summary(&[hit.clone(), miss, hit]), "tumbler; fwd=miss; detail=\"2 of 3 hit\"");

@@ -9,5 +9,5 @@ mod allocator;
 mod redis;
 mod runtime;
 
-pub use redis::{OwnConnection, SpinRedis, exceeds_limit};
+pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::SpinRuntime;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 /// A connection that nobody else uses.
-pub struct OwnConnection(Connection);
+pub struct DedicatedConnection(Connection);
 
 /// A Redis client for the concurrent requests of one instance. The connection is opened on first use, shared, and opened
 /// anew after a failure.
@@ -70,14 +70,14 @@ impl SpinRedis {
 }
 
 impl Connect for SpinRedis {
-    type Connection = OwnConnection;
+    type Connection = DedicatedConnection;
 
-    async fn connect(&self) -> Result<OwnConnection, RedisError> {
-        self.open().await.map(OwnConnection)
+    async fn connect(&self) -> Result<DedicatedConnection, RedisError> {
+        self.open().await.map(DedicatedConnection)
     }
 }
 
-impl redis_port::Connection for OwnConnection {
+impl ports::Connection for DedicatedConnection {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         run(&self.0, command, args).await
     }

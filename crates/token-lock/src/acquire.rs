@@ -1,7 +1,7 @@
 //! Acquiring several resources, one after the other, once or until a time is up.
 
 use futures_util::future::join_all;
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 
 use crate::Locks;
 use crate::outcome::{Acquired, Grant, LockError};

@@ -1,7 +1,7 @@
 //! Compare-and-delete and compare-and-expire: what touches a lock after it was granted, and only if it holds the token.
 
 use futures_util::future::join;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::dialect::{Delete, Extend};
 use crate::resource::Resource;

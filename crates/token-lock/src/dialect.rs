@@ -1,7 +1,7 @@
 //! What this server has in the way of compare-and-delete and compare-and-set in one command.
 
 use futures_util::future::join3;
-use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::server::Server;
 use crate::token::Token;

@@ -12,7 +12,7 @@
 //! leave nothing behind.
 
 use futures_util::future::join;
-use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::compare::Value;
 use crate::resource::Resource;

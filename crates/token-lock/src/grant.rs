@@ -1,6 +1,6 @@
 //! Taking a lock on one server.
 
-use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::compare::Value;
 use crate::resource::Resource;

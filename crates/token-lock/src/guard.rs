@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use futures_util::future::{Either, join_all, select};
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 
 use crate::Locks;
 use crate::acquire::Attempt;

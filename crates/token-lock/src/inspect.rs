@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures_util::future::{join, join_all};
-use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Locks;
 use crate::fencing::number;

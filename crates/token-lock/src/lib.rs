@@ -15,7 +15,7 @@
 //! A token is given to one attempt and never again. The command that deletes or extends takes effect only if the key holds
 //! the token at that moment: a single command is atomic, and EXEC fails if the key was changed, deleted or has expired
 //! since WATCH, after which it was read. Nothing depends on the order of commands that are under way together, nor on when
-//! they arrive: the argument is in `redis-port/src/watched.rs`. So a release that was delayed for an hour still does no harm.
+//! they arrive: the argument is in `ports/src/watched.rs`. So a release that was delayed for an hour still does no harm.
 //!
 //! # Why fencing numbers grow
 //!
@@ -69,7 +69,7 @@ use std::rc::Rc;
 
 pub use guard::{Guarded, Lease};
 pub use outcome::{Acquired, Extended, Grant, Held, Inspected, LockError, Page, Released};
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 pub use resource::{InvalidResource, Resource};
 use server::Server;
 pub use settings::{MAX_RESOURCES, MAX_WAIT_MS, Settings, TTL_MS};

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 
 use crate::Locks;
 use crate::grant::Vote;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures_util::StreamExt;
 use futures_util::future::select;
 use futures_util::stream::FuturesUnordered;
-use redis_port::{Connect, Redis, RedisError, Runtime};
+use ports::{Connect, Redis, RedisError, Runtime};
 
 use crate::Locks;
 use crate::outcome::LockError;

@@ -1,6 +1,6 @@
 //! Releasing, extending and breaking.
 
-use redis_port::{Connect, Redis, Reply, Runtime};
+use ports::{Connect, Redis, Reply, Runtime};
 
 use crate::Locks;
 use crate::compare::Compared;

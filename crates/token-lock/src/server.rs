@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use redis_port::{Arg, Connect, Idle, Redis, RedisError, Reply, Runtime, Watched};
+use ports::{Arg, Connect, ConnectionPool, Redis, RedisError, Reply, Runtime, WatchTransaction};
 
 use crate::dialect::Dialect;
 use crate::settings::Settings;
@@ -19,7 +19,7 @@ pub(crate) struct Server<R: Connect, T> {
     runtime: Rc<T>,
     settings: Settings,
     /// Connections for transactions.
-    idle: Idle<R::Connection>,
+    pool: ConnectionPool<R::Connection>,
     /// Known once the server has been asked.
     pub(crate) dialect: Cell<Option<Dialect>>,
     /// Whether there are no other servers.
@@ -34,7 +34,7 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
             redis,
             runtime,
             settings,
-            idle: Idle::default(),
+            pool: ConnectionPool::default(),
             dialect: Cell::default(),
             alone,
             shunned_until_ms: Cell::default(),
@@ -72,7 +72,7 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => {
                     self.redis.reconnect();
-                    self.idle.close();
+                    self.pool.close();
                     Err(RedisError::Unreachable(format!("no answer within {} ms", self.settings.timeout_ms)))
                 }
             },
@@ -99,9 +99,9 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
         Ok(first(self.call_all(command, args).await?))
     }
 
-    /// Begins a transaction: see [`Watched::begin`].
-    pub(crate) async fn watch(&self, key: &str) -> Result<Watched<'_, R::Connection>, RedisError> {
-        Watched::begin(&self.redis, &self.idle, key).await
+    /// Begins a transaction: see [`WatchTransaction::begin`].
+    pub(crate) async fn watch(&self, key: &str) -> Result<WatchTransaction<'_, R::Connection>, RedisError> {
+        WatchTransaction::begin(&self.redis, &self.pool, key).await
     }
 
     /// 128 random bits.

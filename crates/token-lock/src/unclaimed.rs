@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 
 use crate::compare::Compared;
 use crate::resource::Resource;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -13,7 +13,7 @@ use crate::hints::Hint;
 use crate::key::{self, Scope};
 use crate::lookup::Lookup;
 use crate::place::Place;
-use crate::read::Answer;
+use crate::read::ReadResult;
 use crate::stats::Event;
 
 /// How many commands a batch has in flight at once.
@@ -60,7 +60,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         &self,
         entries: &[Entry],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
-    ) -> Result<Vec<Answer>, E> {
+    ) -> Result<Vec<ReadResult>, E> {
         let seen = if entries.iter().all(Entry::is_cacheable) {
             self.ask(self.look_up_many(entries)).await
         } else {
@@ -80,7 +80,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
                 let values = fetch(&all).await?;
                 return Ok(values
                     .into_iter()
-                    .map(|value| Answer { value, status: CacheStatus::bypass(reason) })
+                    .map(|value| ReadResult { value, status: CacheStatus::bypass(reason) })
                     .collect());
             }
         };

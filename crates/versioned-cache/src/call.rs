@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::cache_status::Bypass;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis_port::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::key::STATS;

@@ -1,7 +1,7 @@
 //! Entries as a client handles them, one by one and in bulk: get, set, delete.
 
 use futures_util::future::{join_all, join3};
-use redis_port::{Arg, Connect, Redis, RedisError, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;

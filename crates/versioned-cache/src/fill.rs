@@ -1,7 +1,7 @@
 //! Filling an entry on a miss, so that a cold key asked for by many at once costs about one fetch.
 
 use futures_util::future::join3;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -38,7 +38,7 @@ enum Claim {
 
 /// What a request that missed is to do.
 pub(crate) enum Entered<'a> {
-    /// Answer with this (`None`: there is no such thing), which somebody else has fetched.
+    /// ReadResult with this (`None`: there is no such thing), which somebody else has fetched.
     Landed(Option<Vec<u8>>),
     /// Look again.
     Outdated,

@@ -1,7 +1,7 @@
 //! Versioned cache-aside over Redis that never serves a stale read.
 //!
 //! ```
-//! # use redis_port::native::{NativeRedis, NativeRuntime};
+//! # use ports::native::{NativeRedis, NativeRuntime};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -125,8 +125,8 @@ pub use direct::Cached;
 pub use entry::{Check, Entry};
 pub use key::Scope;
 pub use listing::{Listed, Page, Registered, Server};
-pub use read::Answer;
-use redis_port::{Connect, Idle, Redis, RedisError, Runtime};
+use ports::{Connect, ConnectionPool, Redis, RedisError, Runtime};
+pub use read::ReadResult;
 pub use repository::{Kind, Repository};
 pub use settings::{Settings, Ttl, WritePolicy};
 pub use write::{StatementError, Write, WriteError};
@@ -136,7 +136,7 @@ pub use write::{StatementError, Write, WriteError};
 pub struct Cache<R: Connect, T> {
     redis: R,
     /// Connections for transactions.
-    idle: Idle<R::Connection>,
+    pool: ConnectionPool<R::Connection>,
     runtime: T,
     settings: Settings,
     breaker: breaker::Breaker,
@@ -153,7 +153,7 @@ impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
     pub fn new(redis: R, runtime: T, settings: Settings) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             redis,
-            idle: Idle::default(),
+            pool: ConnectionPool::default(),
             runtime,
             settings,
             breaker: breaker::Breaker::default(),

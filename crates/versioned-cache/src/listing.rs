@@ -1,7 +1,7 @@
 //! What is cached, entry by entry, and how Redis is.
 
 use futures_util::future::{join, join_all, join3};
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::batch::WIDTH;

@@ -1,7 +1,7 @@
 //! Finding an entry: one round trip if the hint is right or the entry is named, two if not.
 
 use futures_util::future::join;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::basis::Basis;

@@ -1,7 +1,7 @@
 //! Invalidation of many by the look of their names, and of everything: SCAN and UNLINK, in steps that are short for
 //! Redis.
 
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::invalidate::count_in;

@@ -1,6 +1,6 @@
 //! Commands that somebody asked for by name are repeated while Redis is unreachable, for a moment.
 
-use redis_port::{Connect, Redis, RedisError, Runtime};
+use ports::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 

@@ -1,6 +1,6 @@
 //! Reading one entry, cache first.
 
-use redis_port::{Connect, Redis, RedisError, Runtime};
+use ports::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::cache_status::{Bypass, CacheStatus, Source, Stored};
@@ -11,7 +11,7 @@ use crate::stats::Event;
 
 /// An answer and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ReadResult {
     /// The value, byte for byte as it was fetched; `None`: there is no such thing.
     pub value: Option<Vec<u8>>,
     /// Where it came from.
@@ -28,9 +28,9 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         &self,
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Answer, E> {
+    ) -> Result<ReadResult, E> {
         if !entry.is_cacheable() {
-            return Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(Bypass::Disabled) });
+            return Ok(ReadResult { value: fetch().await?, status: CacheStatus::bypass(Bypass::Disabled) });
         }
         let deadline = self.runtime.monotonic_ms() + self.settings.fill_wait_ms;
         let mut missed = false;
@@ -51,7 +51,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
                     if reason != Bypass::Disabled {
                         self.count(entry, Event::Bypass);
                     }
-                    return Ok(Answer { value: fetch().await?, status: CacheStatus::bypass(reason) });
+                    return Ok(ReadResult { value: fetch().await?, status: CacheStatus::bypass(reason) });
                 }
             };
             if !std::mem::replace(&mut missed, true) {
@@ -80,16 +80,16 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         })
     }
 
-    pub(crate) fn hit(&self, key: String, value: Vec<u8>, expires_ms: u64) -> Answer {
+    pub(crate) fn hit(&self, key: String, value: Vec<u8>, expires_ms: u64) -> ReadResult {
         let ttl_s = expires_ms.saturating_sub(self.runtime.monotonic_ms()).div_ceil(1000);
-        Answer {
+        ReadResult {
             value: (!value.is_empty()).then_some(value),
             status: CacheStatus { source: Source::Hit, ttl_s: Some(ttl_s), key: Some(key) },
         }
     }
 
-    pub(crate) fn miss(&self, key: String, value: Option<Vec<u8>>, stored: Stored, ttl_ms: u64) -> Answer {
+    pub(crate) fn miss(&self, key: String, value: Option<Vec<u8>>, stored: Stored, ttl_ms: u64) -> ReadResult {
         let ttl_s = (stored == Stored::Yes).then_some(ttl_ms.div_ceil(1000));
-        Answer { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
+        ReadResult { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;

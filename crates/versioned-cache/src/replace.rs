@@ -17,7 +17,7 @@
 //! - **Eviction, or the end** of the outdated entry: EXEC does nothing, and the value is not stored.
 
 use futures_util::future::join;
-use redis_port::{Arg, Connect, Redis, RedisError, Reply, Runtime, Watched};
+use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime, WatchTransaction};
 
 use crate::Cache;
 use crate::basis::Basis;
@@ -71,7 +71,7 @@ impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
     ) -> Result<bool, RedisError> {
         let timeout_ms = TRIPS * self.time_for(&args);
         let transaction = async {
-            let watched = Watched::begin(&self.redis, &self.idle, key).await?;
+            let watched = WatchTransaction::begin(&self.redis, &self.pool, key).await?;
             if !look().await? {
                 // That is so, whatever becomes of the connection.
                 let _ = watched.discard().await;
@@ -81,7 +81,7 @@ impl<R: Redis + Connect, T: Runtime> Cache<R, T> {
             Ok(watched.exec().await?.is_some())
         };
         self.in_time(timeout_ms, transaction).await.unwrap_or_else(|| {
-            self.idle.close();
+            self.pool.close();
             Err(RedisError::Unreachable(format!("no transaction within {timeout_ms} ms")))
         })
     }

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use redis_port::{Connect, Redis, Runtime};
+use ports::{Connect, Redis, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;
 use crate::key::Scope;
-use crate::read::Answer;
+use crate::read::ReadResult;
 use crate::settings::Ttl;
 use crate::write::{StatementError, Write, WriteError};
 
@@ -40,7 +40,11 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn find<E>(&self, id: i64, fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>) -> Result<Answer, E> {
+    pub async fn find<E>(
+        &self,
+        id: i64,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<ReadResult, E> {
         self.cache.get_or_set(&self.item(id), fetch).await
     }
 
@@ -52,7 +56,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         &self,
         ids: &[i64],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
-    ) -> Result<Vec<Answer>, E> {
+    ) -> Result<Vec<ReadResult>, E> {
         let entries: Vec<Entry> = ids.iter().map(|id| self.item(*id).counted_as("getByIds")).collect();
         self.cache.get_or_set_many(&entries, fetch).await
     }
@@ -65,7 +69,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         &self,
         query: &str,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Answer, E> {
+    ) -> Result<ReadResult, E> {
         let page = Entry::new(&self.all(), self.kind.list_ttl).labelled(self.kind.list, "list");
         let page = if query.is_empty() { page } else { page.query(query) };
         self.cache.get_or_set(&page, fetch).await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use redis_port::{Connect, Redis, RedisError, Runtime};
+use ports::{Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::entry::Entry;

@@ -1,6 +1,6 @@
 //! Version numbers that never come back.
 
-use redis_port::Reply;
+use ports::Reply;
 
 /// The version of a scope. Numbers start from the clock, not from 0 or 1, so that a version whose key was evicted or
 /// flushed cannot return: the upper bits are the Unix time in milliseconds, the lower 21 are random, which keeps two

@@ -1,7 +1,7 @@
 //! Writing: marks before, bumps on both sides of the statement.
 
 use futures_util::future::{join, join_all};
-use redis_port::{Arg, Connect, Redis, RedisError, Runtime};
+use ports::{Arg, Connect, Redis, RedisError, Runtime};
 
 use crate::Cache;
 use crate::key::Scope;

@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// The port of Redis.
-    pub fn redis_port(&self) -> u16 {
+    pub fn ports(&self) -> u16 {
         self.redis.port()
     }
 

@@ -35,7 +35,7 @@ pub struct Invalidation {
 /// If something is not invalidated as it should be.
 pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Invalidation>> {
     let app = place.start("spin.toml", &[]).await?;
-    let mut redis = Connection::open(place.redis_port())?;
+    let mut redis = Connection::open(place.ports())?;
     // A million keys are more than a cache of 128 MB holds.
     redis.run(&["CONFIG", "SET", "maxmemory", "0", "latency-tracking-info-percentiles", "100"])?;
     redis.run(&["FLUSHALL"])?;
@@ -47,7 +47,7 @@ pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Invalidation>>
         eprintln!("      invalidate {ENTRIES} entries {name}");
         let mut rounds = Vec::new();
         for _ in 0..options.rounds.max(1) {
-            rounds.push(round(name, request, &app, &mut redis, place.redis_port())?);
+            rounds.push(round(name, request, &app, &mut redis, place.ports())?);
         }
         rounds.sort_by_key(|row| row.took);
         Ok(rounds.swap_remove(rounds.len() / 2))

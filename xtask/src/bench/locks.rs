@@ -38,7 +38,7 @@ pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Row>> {
     let of_app = Processes { host: Some(app.id()), redis: app.redis() };
     let http = || Ok(Http(Client::connect(app.address())?));
     let of_redis = Processes { host: None, redis: app.redis() };
-    let native = || Native::connect(place.redis_port());
+    let native = || Native::connect(place.ports());
     let contended = format!("contended, {} clients, one resource", options.connections);
     Ok(vec![
         row("acquire + release, uncontended", of_app, options, http, false)?,

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use futures_util::future::{Either, select};
-use redis_port::Runtime;
+use ports::Runtime;
 use spin_sdk::http::{EmptyBody, Request, send};
 use spin_sdk::wasip3::http::types::ErrorCode;
 

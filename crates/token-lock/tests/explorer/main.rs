@@ -11,9 +11,9 @@
 mod caught;
 mod checks;
 mod execution;
-mod ports;
 mod random;
 mod redis;
+mod simulated;
 mod step;
 mod tasks;
 mod weakness;

@@ -1,7 +1,7 @@
 //! The steps of a task, and what they bring: values that can be hashed, for digests of states.
 
 use interleavings::ConnectionId;
-use redis_port::{Arg, Reply};
+use ports::{Arg, Reply};
 
 /// One command on its way to a server.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]

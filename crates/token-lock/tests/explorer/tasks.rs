@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use token_lock::{Acquired, Extended, Locks, Released, Resource, Settings};
 
-use crate::ports::{SimRedis, SimRuntime};
+use crate::simulated::{SimRedis, SimRuntime};
 use crate::world::Shared;
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dev_servers::RedisServer;
-pub use redis_port::native::Client;
-use redis_port::native::{NativeConnection, NativeRedis, NativeRuntime};
-use redis_port::{Arg, Connect, Connection, Redis, RedisError, Reply};
+pub use ports::native::Client;
+use ports::native::{NativeConnection, NativeRedis, NativeRuntime};
+use ports::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use token_lock::{Acquired, Grant, Locks, Resource, Settings};
 
 /// A port that remembers which commands went through it, on which connection.

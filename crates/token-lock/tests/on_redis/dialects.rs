@@ -2,7 +2,7 @@
 //! `REDIS_SERVER` names another server than the one in PATH.
 
 use dev_servers::{RedisServer, programs};
-use redis_port::Reply;
+use ports::Reply;
 use token_lock::{Extended, LockError, Released};
 
 use crate::clients::{Client, Instance, Monitor, on_redis, on_three, resource};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis_port::Reply;
+use ports::Reply;
 use token_lock::{Guarded, LockError};
 
 use crate::clients::{Client, Instance, on_redis, resource};

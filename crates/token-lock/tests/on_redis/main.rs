@@ -12,7 +12,7 @@ mod outages;
 use std::time::{Duration, Instant};
 
 use clients::Client;
-use redis_port::Reply;
+use ports::Reply;
 
 /// Waits until the key is gone.
 async fn until_gone(client: &Client, key: &str) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis_port::Reply;
+use ports::Reply;
 use token_lock::{Acquired, Released};
 
 use crate::clients::{Client, Instance, on_redis, resource};

@@ -8,10 +8,10 @@
 //! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
 
 mod execution;
-mod ports;
 mod promises;
 mod random;
 mod redis;
+mod simulated;
 mod step;
 mod tasks;
 mod weakness;

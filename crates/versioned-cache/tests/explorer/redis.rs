@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interleavings::{ConnectionId, Heard, Lax, Transactions};
-use redis_port::{Arg, RedisError, Reply};
+use ports::{Arg, RedisError, Reply};
 
 use crate::step::ArgKey;
 

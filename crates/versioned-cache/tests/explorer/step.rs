@@ -1,7 +1,7 @@
 //! The steps of a task, and what they bring: values that can be hashed, for digests of states.
 
 use interleavings::ConnectionId;
-use redis_port::{Arg, RedisError, Reply};
+use ports::{Arg, RedisError, Reply};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Step {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use interleavings::wait;
 use versioned_cache::{Cache, Entry, Scope, Settings, Source, StatementError, Ttl, Write, WriteError};
 
-use crate::ports::{SimRedis, SimRuntime};
+use crate::simulated::{SimRedis, SimRuntime};
 use crate::step::{Outcome, Step};
 use crate::world::Shared;
 

@@ -1,7 +1,7 @@
 //! Deliberate weaknesses: each takes one defence away, at the port, from the crate's real code. The search must catch
 //! every one of them; otherwise it could not fail.
 
-use redis_port::{Arg, Reply};
+use ports::{Arg, Reply};
 
 use crate::world::World;
 

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use interleavings::{ConnectionId, Lax, Stage, StepId, Steps};
-use redis_port::Arg;
+use ports::Arg;
 
 use crate::promises::Promises;
 use crate::redis::Redis;

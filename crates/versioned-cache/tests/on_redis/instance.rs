@@ -5,10 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dev_servers::RedisServer;
-pub use redis_port::native::Client;
-use redis_port::native::{NativeConnection, NativeRedis, NativeRuntime};
-use redis_port::{Arg, Connect, Connection, Redis, RedisError, Reply};
-use versioned_cache::{Answer, Cache, Entry, Scope, Settings, StatementError, Ttl, Write, WriteError};
+pub use ports::native::Client;
+use ports::native::{NativeConnection, NativeRedis, NativeRuntime};
+use ports::{Arg, Connect, Connection, Redis, RedisError, Reply};
+use versioned_cache::{Cache, Entry, ReadResult, Scope, Settings, StatementError, Ttl, Write, WriteError};
 
 pub const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
 
@@ -92,7 +92,7 @@ impl Instance {
         Self { cache: Cache::new(port, NativeRuntime::new(), settings), commands, row: row.clone() }
     }
 
-    pub async fn read(&self) -> Answer {
+    pub async fn read(&self) -> ReadResult {
         self.cache.get_or_set(&entry(), async || self.row.select().await).await.expect("the row can be read")
     }
 

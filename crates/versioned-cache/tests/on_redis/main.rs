@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
 use instance::{Client, Failed, Instance, Row, entry, list, on_redis, scope};
-use redis_port::Reply;
+use ports::Reply;
 use versioned_cache::{Bypass, Settings, Source, Stored, Write, WriteError, WritePolicy};
 
 fn row(value: u64) -> Row {
@@ -18,7 +18,7 @@ fn row(value: u64) -> Row {
 }
 
 /// Waits until a read answers as wished.
-async fn until(instance: &Instance, wanted: impl Fn(&versioned_cache::Answer) -> bool) {
+async fn until(instance: &Instance, wanted: impl Fn(&versioned_cache::ReadResult) -> bool) {
     let give_up = Instant::now() + Duration::from_secs(10);
     loop {
         let answer = instance.read().await;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use redis_port::Reply;
+use ports::Reply;
 use versioned_cache::{Entry, Settings, Source, Stored, Ttl};
 
 use crate::instance::{Client, Failed, Instance, on_redis};

@@ -1,6 +1,6 @@
 //! What is cached, by operation and by user: listed, counted, invalidated.
 
-use redis_port::{Reply, Runtime, native::NativeRuntime};
+use ports::{Reply, Runtime, native::NativeRuntime};
 use versioned_cache::{Entry, Listed, Scope, Settings, Ttl};
 
 use crate::instance::{Client, Failed, Instance, list, on_redis};

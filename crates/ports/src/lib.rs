@@ -6,13 +6,16 @@
 use std::fmt;
 use std::future::Future;
 
-mod idle;
+mod circuit_breaker;
+mod client;
+mod connection_pool;
 #[cfg(feature = "native")]
 pub mod native;
-mod watched;
+mod watch_transaction;
 
-pub use idle::Idle;
-pub use watched::Watched;
+pub use client::{Client, ClientSettings};
+pub use connection_pool::ConnectionPool;
+pub use watch_transaction::WatchTransaction;
 
 /// One argument of a Redis command.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use interleavings::{ConnectionId, wait};
-use redis_port::{Arg, RedisError, Reply};
+use ports::{Arg, RedisError, Reply};
 
 use crate::step::{Answer, Step, text};
 use crate::tasks::Task;
@@ -50,7 +50,7 @@ async fn run(
     }
 }
 
-impl redis_port::Redis for SimRedis {
+impl ports::Redis for SimRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         let weakness = self.world.borrow().rules.weakness;
         if weakness != Some(Weakness::NumberBeforeLock) {
@@ -69,7 +69,7 @@ impl redis_port::Redis for SimRedis {
     fn reconnect(&self) {}
 }
 
-impl redis_port::Connect for SimRedis {
+impl ports::Connect for SimRedis {
     type Connection = SimConnection;
 
     async fn connect(&self) -> Result<SimConnection, RedisError> {
@@ -82,7 +82,7 @@ impl redis_port::Connect for SimRedis {
     }
 }
 
-impl redis_port::Connection for SimConnection {
+impl ports::Connection for SimConnection {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         run(&self.world, self.server, Some(self.id), command, args).await
     }
@@ -99,7 +99,7 @@ impl Drop for SimConnection {
 /// The port to the simulated clock, and what a task does beside its main work.
 pub struct SimRuntime(pub Shared, pub Rc<RefCell<Vec<Task>>>);
 
-impl redis_port::Runtime for SimRuntime {
+impl ports::Runtime for SimRuntime {
     fn unix_ms(&self) -> u64 {
         self.0.borrow_mut().read_clock()
     }

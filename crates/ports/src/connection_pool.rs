@@ -6,15 +6,15 @@ use std::cell::RefCell;
 const MAX: usize = 8;
 
 /// Connections that nobody uses now and that are in no transaction.
-pub struct Idle<C>(RefCell<Vec<C>>);
+pub struct ConnectionPool<C>(RefCell<Vec<C>>);
 
-impl<C> Default for Idle<C> {
+impl<C> Default for ConnectionPool<C> {
     fn default() -> Self {
         Self(RefCell::default())
     }
 }
 
-impl<C> Idle<C> {
+impl<C> ConnectionPool<C> {
     /// The connection that was used last: it is the least likely to have been closed meanwhile.
     pub(crate) fn take(&self) -> Option<C> {
         self.0.borrow_mut().pop()

@@ -12,38 +12,38 @@
 
 use futures_util::future::join;
 
-use crate::idle::Idle;
+use crate::connection_pool::ConnectionPool;
 use crate::{Arg, Connect, Connection, RedisError, Reply};
 
 /// A transaction that has been begun and watches a key. Dropped before its end, it closes its connection.
-pub struct Watched<'a, C> {
-    idle: &'a Idle<C>,
+pub struct WatchTransaction<'a, C> {
+    pool: &'a ConnectionPool<C>,
     connection: C,
 }
 
-impl<'a, C: Connection> Watched<'a, C> {
-    /// Begins a transaction on a connection from `idle`, or a new one. Its EXEC takes effect only if `key` is as it was
+impl<'a, C: Connection> WatchTransaction<'a, C> {
+    /// Begins a transaction on a connection from `pool`, or a new one. Its EXEC takes effect only if `key` is as it was
     /// at some moment before this returned: so look at it now, on another connection.
     ///
     /// # Errors
     /// The server does not answer, or refuses; nothing has happened then.
     pub async fn begin(
         redis: &impl Connect<Connection = C>,
-        idle: &'a Idle<C>,
+        pool: &'a ConnectionPool<C>,
         key: &str,
-    ) -> Result<Watched<'a, C>, RedisError> {
-        if let Some(connection) = idle.take() {
+    ) -> Result<WatchTransaction<'a, C>, RedisError> {
+        if let Some(connection) = pool.take() {
             let watch = connection.execute("WATCH", vec![key.into()]);
             let begun = join(watch, connection.execute("MULTI", vec![])).await;
             if let (Ok(_), Ok(_)) = begun {
-                return Ok(Self { idle, connection });
+                return Ok(Self { pool, connection });
             }
             // Broken meanwhile, or MULTI was first. Nothing has been asked of the server yet.
         }
         let connection = redis.connect().await?;
         connection.execute("WATCH", vec![key.into()]).await?;
         connection.execute("MULTI", vec![]).await?;
-        Ok(Self { idle, connection })
+        Ok(Self { pool, connection })
     }
 
     /// Adds a command.
@@ -64,7 +64,7 @@ impl<'a, C: Connection> Watched<'a, C> {
     /// [`RedisError::Unreachable`]: whether it took effect is unknown.
     pub async fn exec(self) -> Result<Option<Vec<Reply>>, RedisError> {
         let replies = self.connection.execute("EXEC", vec![]).await?;
-        self.idle.keep(self.connection);
+        self.pool.keep(self.connection);
         Ok((replies != [Reply::Nil]).then_some(replies))
     }
 
@@ -74,7 +74,7 @@ impl<'a, C: Connection> Watched<'a, C> {
     /// The connection is broken; nothing takes effect all the same.
     pub async fn discard(self) -> Result<(), RedisError> {
         self.connection.execute("DISCARD", vec![]).await?;
-        self.idle.keep(self.connection);
+        self.pool.keep(self.connection);
         Ok(())
     }
 }

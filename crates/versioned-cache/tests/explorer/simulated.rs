@@ -4,7 +4,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use interleavings::{ConnectionId, wait};
-use redis_port::{Arg, RedisError, Reply};
+use ports::{Arg, RedisError, Reply};
 
 use crate::step::{ArgKey, Outcome, Step};
 use crate::weakness::Weakness;
@@ -16,7 +16,7 @@ const DEADLINE_MS: u64 = 100;
 /// The port to the simulated Redis.
 pub struct SimRedis(pub Shared);
 
-impl redis_port::Redis for SimRedis {
+impl ports::Redis for SimRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         let args = args.into_iter().map(ArgKey::from).collect();
         run(&self.0, Step::Redis(command.to_owned(), args)).await
@@ -37,7 +37,7 @@ async fn run(world: &Shared, step: Step) -> Result<Vec<Reply>, RedisError> {
 /// A connection of one's own; its transaction ends with it.
 pub struct SimConnection(Shared, ConnectionId);
 
-impl redis_port::Connect for SimRedis {
+impl ports::Connect for SimRedis {
     type Connection = SimConnection;
 
     async fn connect(&self) -> Result<SimConnection, RedisError> {
@@ -49,7 +49,7 @@ impl redis_port::Connect for SimRedis {
     }
 }
 
-impl redis_port::Connection for SimConnection {
+impl ports::Connection for SimConnection {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         let args = args.into_iter().map(ArgKey::from).collect();
         run(&self.0, Step::OnOwn(self.1, command.to_owned(), args)).await
@@ -67,7 +67,7 @@ impl Drop for SimConnection {
 /// The port to the simulated clock. Spawned work is lost, as it may be: it only counts and catches up.
 pub struct SimRuntime(pub Shared);
 
-impl redis_port::Runtime for SimRuntime {
+impl ports::Runtime for SimRuntime {
     fn unix_ms(&self) -> u64 {
         self.0.borrow().now_ms
     }

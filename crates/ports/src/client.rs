@@ -1,0 +1,186 @@
+//! One resilient client of one Redis server: a deadline for every call, a retry where it is safe, a circuit breaker.
+
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+
+use crate::circuit_breaker::CircuitBreaker;
+use crate::{Arg, Connect, ConnectionPool, Redis, RedisError, Reply, Runtime, WatchTransaction};
+
+/// The extra time in ms that a reply gets at the deadline: an instance that was short of CPU sees both together.
+const GRACE_MS: u64 = 1;
+
+/// How much a large command may move per millisecond on a busy machine.
+const ARGS_PER_MS: usize = 20;
+const BYTES_PER_MS: usize = 16 * 1024;
+
+/// Commands that are not sent twice, because the first may have taken effect: a repeated SET could overwrite a newer
+/// value, a lease would wait for itself, a counter would count twice, and what was removed would seem to be missing.
+const NOT_REPEATABLE: [&str; 6] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "ZPOPMIN"];
+
+/// The settings of a [`Client`], in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientSettings {
+    /// How long one call may take.
+    pub timeout_ms: u64,
+    /// How long the circuit stays open after a failure.
+    pub circuit_open_ms: u64,
+}
+
+/// A client that the concurrent requests of one instance share.
+pub struct Client<R: Connect, T> {
+    redis: R,
+    runtime: Rc<T>,
+    settings: ClientSettings,
+    /// Connections for transactions.
+    pool: ConnectionPool<R::Connection>,
+    circuit: CircuitBreaker,
+}
+
+impl<R: Redis + Connect, T: Runtime> Client<R, T> {
+    /// A client of the server behind `redis`. It opens no connection yet.
+    pub fn new(redis: R, runtime: Rc<T>, settings: ClientSettings) -> Self {
+        Self { redis, runtime, settings, pool: ConnectionPool::default(), circuit: CircuitBreaker::default() }
+    }
+
+    /// The clocks, the randomness and the timers that this client uses.
+    pub fn runtime(&self) -> &T {
+        &self.runtime
+    }
+
+    /// Whether the circuit is closed, or this caller may probe whether the server is back. Calls do not ask this
+    /// themselves: some callers must try in any case.
+    pub fn admits(&self) -> bool {
+        self.circuit.allows(self.runtime.monotonic_ms(), self.settings.timeout_ms)
+    }
+
+    /// Runs one command with the deadline. See [`Client::send`] for retries.
+    ///
+    /// # Errors
+    /// [`RedisError::Unreachable`] also when the deadline is over; the command may still take effect then.
+    pub async fn call(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        self.within(self.settings.timeout_ms, self.send(command, args)).await
+    }
+
+    /// [`Client::call`] for a command with many or large arguments: the deadline grows with their number and size.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_large(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        self.within(self.timeout_for(&args), self.send(command, args)).await
+    }
+
+    /// [`Client::call`] for a command whose reply has one leaf.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_one(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
+        Ok(first(self.call(command, args).await?))
+    }
+
+    /// The deadline, in ms, of a command with these arguments.
+    pub fn timeout_for(&self, args: &[Arg]) -> u64 {
+        let bytes: usize = args.iter().map(|arg| if let Arg::Bytes(bytes) = arg { bytes.len() } else { 8 }).sum();
+        self.settings.timeout_ms + (args.len() / ARGS_PER_MS + bytes / BYTES_PER_MS) as u64
+    }
+
+    /// Runs an operation of several commands with one deadline, the usual one.
+    ///
+    /// # Errors
+    /// As [`Client::within`].
+    pub async fn within_timeout<V>(
+        &self,
+        operation: impl Future<Output = Result<V, RedisError>>,
+    ) -> Result<V, RedisError> {
+        self.within(self.settings.timeout_ms, operation).await
+    }
+
+    /// Runs an operation with a deadline of its own. A failure opens the circuit; a reply, also a refusal, closes it.
+    ///
+    /// # Errors
+    /// Those of the operation; [`RedisError::Unreachable`] after `timeout_ms`. The operation is dropped then, and what
+    /// it was doing may still take effect at any time.
+    pub async fn within<V>(
+        &self,
+        timeout_ms: u64,
+        operation: impl Future<Output = Result<V, RedisError>>,
+    ) -> Result<V, RedisError> {
+        let outcome = match select(pin!(operation), pin!(self.runtime.sleep(timeout_ms))).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(((), operation)) => match select(operation, pin!(self.runtime.sleep(GRACE_MS))).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(_) => {
+                    self.redis.reconnect();
+                    self.pool.close();
+                    Err(RedisError::Unreachable(format!("no reply within {timeout_ms} ms")))
+                }
+            },
+        };
+        match &outcome {
+            Ok(_) | Err(RedisError::Refused(_)) => self.circuit.close(),
+            Err(RedisError::Unreachable(_)) => {
+                self.circuit.open(self.runtime.monotonic_ms() + self.settings.circuit_open_ms);
+            }
+        }
+        outcome
+    }
+
+    /// Runs one command without a deadline, for use inside [`Client::within`]. If the connection turns out to be broken,
+    /// a command that may be repeated is sent once more on a new one.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    pub async fn send(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        if !is_repeatable(command, &args) {
+            return self.redis.execute(command, args).await;
+        }
+        match self.redis.execute(command, args.clone()).await {
+            Err(RedisError::Unreachable(_)) => self.redis.execute(command, args).await,
+            outcome => outcome,
+        }
+    }
+
+    /// [`Client::send`] for a command whose reply has one leaf.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_one(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
+        Ok(first(self.send(command, args).await?))
+    }
+
+    /// Begins a transaction, without a deadline: see [`WatchTransaction::begin`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn watch(&self, key: &str) -> Result<WatchTransaction<'_, R::Connection>, RedisError> {
+        WatchTransaction::begin(&self.redis, &self.pool, key).await
+    }
+}
+
+/// `SET key value IFEQ …` compares first, so a second one does no harm.
+fn is_repeatable(command: &str, args: &[Arg]) -> bool {
+    let compares = || args.get(2) == Some(&Arg::from("IFEQ"));
+    !NOT_REPEATABLE.contains(&command) || (command == "SET" && compares())
+}
+
+fn first(replies: Vec<Reply>) -> Reply {
+    replies.into_iter().next().unwrap_or(Reply::Nil)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_commands_that_bear_it_are_sent_twice() {
+        for (command, args, repeatable) in [
+            ("MGET", vec!["k".into()], true),
+            ("SET", vec!["k".into(), "v".into(), "NX".into()], false),
+            ("SET", vec!["k".into(), "v".into(), "IFEQ".into(), "v".into()], true),
+            ("HINCRBY", vec!["h".into(), "f".into(), 1_i64.into()], false),
+        ] {
+            assert_eq!(is_repeatable(command, &args), repeatable, "{command}");
+        }
+    }
+}
