@@ -1,7 +1,7 @@
-//! From a server's URL to what spin.toml's `allowed_outbound_hosts` asks for.
+//! From a server's URL to an entry of spin.toml's `allowed_outbound_hosts`.
 
-/// `scheme://host:port` of a URL: no user, password, path or query; the default port of its scheme if it names none.
-/// `None` if it is no URL of Redis or PostgreSQL.
+/// `scheme://host:port` of a URL, without user, password, path and query. Without a port, the default port of the scheme.
+/// `None` if this is not a URL of Redis or PostgreSQL.
 pub fn of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let default_port = match scheme {
@@ -11,7 +11,7 @@ pub fn of(url: &str) -> Option<String> {
     };
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
-    // Colons inside brackets belong to an IPv6 address.
+    // Colons in brackets are part of an IPv6 address.
     let has_port = host.rsplit(']').next()?.contains(':');
     Some(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{default_port}") })
 }

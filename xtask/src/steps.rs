@@ -1,34 +1,37 @@
-//! Progress: numbered steps with the time that each took.
+//! Progress: numbered steps, and the time that each took.
 
 use std::time::Instant;
 
-/// The steps of one command.
+/// The steps of one command. Dropping it ends the current step.
 pub struct Steps {
     total: usize,
     done: usize,
+    start: Option<Instant>,
 }
 
 impl Steps {
     /// A command of `total` steps.
     pub fn new(total: usize) -> Self {
-        Self { total, done: 0 }
+        Self { total, done: 0, start: None }
     }
 
-    /// Announces the next step; the time that it took is printed when the answer is dropped.
-    pub fn next(&mut self, what: &str) -> Step {
+    /// Ends the current step and announces the next one.
+    pub fn next(&mut self, what: &str) {
+        self.end();
         self.done += 1;
         eprintln!("[{}/{}] {what} …", self.done, self.total);
-        Step { start: Instant::now() }
+        self.start = Some(Instant::now());
+    }
+
+    fn end(&mut self) {
+        if let Some(start) = self.start.take() {
+            eprintln!("      {:.1} s", start.elapsed().as_secs_f64());
+        }
     }
 }
 
-/// A step that is under way.
-pub struct Step {
-    start: Instant,
-}
-
-impl Drop for Step {
+impl Drop for Steps {
     fn drop(&mut self) {
-        eprintln!("      {:.1} s", self.start.elapsed().as_secs_f64());
+        self.end();
     }
 }
