@@ -35,10 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run Tumbler with its own Redis and PostgreSQL, until Ctrl-C
-    ///
-    /// Installs missing tools where it can, builds the components and the host, and starts private servers. The data stays
-    /// in .tumbler/ until `cargo xtask reset`.
+    /// Build and run Tumbler with its own Redis and PostgreSQL, until Ctrl-C
     #[command(after_help = UP_EXAMPLES)]
     Up {
         /// The address to listen on
@@ -50,9 +47,7 @@ enum Task {
     },
     /// Delete the data that `up` keeps in .tumbler/
     Reset,
-    /// Run the tests on their own servers: all of them, a group, or one
-    ///
-    /// Builds everything first. What has not changed is not built again.
+    /// Build everything and run the tests: all of them, a group, or one
     #[command(after_help = TEST_EXAMPLES)]
     Test {
         /// Part of a test's name, and options for the test runner: cargo-nextest, or `cargo test` if that is not installed
@@ -64,8 +59,7 @@ enum Task {
     /// Check formatting and lints, without running tests
     Check,
     /// Measure requests, locks and invalidations, and write bench/results.md
-    ///
-    /// With SPIN=/path/to/spin in the environment it measures the real Spin.
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
 }
 
@@ -84,6 +78,12 @@ Examples:
   cargo xtask test -E 'package(token-lock)'     # the tests of one crate (nextest's filter language)
   SPIN=/path/to/spin cargo xtask test           # the black-box tests, on the real Spin
   REDIS_SERVER=/path/to/valkey-server cargo xtask test   # all tests, on another server than `redis-server`";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench
+  cargo xtask bench --only requests,locks
+  SPIN=/path/to/spin cargo xtask bench --only requests   # the real Spin instead of the host";
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -20,11 +20,8 @@ pub struct Options {
 /// A table of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Table {
-    /// Requests under load
     Requests,
-    /// Locks under load
     Locks,
-    /// Invalidations of many entries
     Invalidation,
 }
 
