@@ -75,11 +75,8 @@ impl Stores {
 
     /// Passes the URLs to the host.
     pub fn add_variables(&self, host: &mut Command) -> Result<()> {
-        for (name, url) in [("redis", &self.redis_url), ("database", &self.database_url)] {
-            let egress = egress::of(url).with_context(|| format!("{url} is not a URL of Redis or PostgreSQL"))?;
-            host.args(["--variable", &format!("{name}_url={url}"), "--variable", &format!("{name}_egress={egress}")]);
-        }
-        Ok(())
+        egress::add_variables(host, "redis", &self.redis_url)?;
+        egress::add_variables(host, "database", &self.database_url)
     }
 
     /// One line for each store: its URL and where its data is.

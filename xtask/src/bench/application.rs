@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use dev_servers::{Durability, Output, Port, PostgresServer, Process, RedisServer, Signal, migrations};
 use tempfile::TempDir;
 
+use super::cpu::Processes;
 use crate::{egress, workspace};
 
 /// How long the host may take to start, including the compilation of all components.
@@ -57,42 +58,25 @@ impl Environment {
         command.env("SPIN_LOG_DIR", self.folder.path().join("logs"));
         // The manifest of the empty component has no variables.
         if manifest == "spin.toml" {
-            for (name, url) in [("redis", self.redis.url()), ("database", self.postgres.url())] {
-                let egress = egress::of(&url).context("the servers' URLs are valid")?;
-                command.args(["--variable", &format!("{name}_url={url}")]);
-                command.args(["--variable", &format!("{name}_egress={egress}")]);
-            }
+            egress::add_variables(&mut command, "redis", &self.redis.url())?;
+            egress::add_variables(&mut command, "database", &self.postgres.url())?;
             command.args(["--variable", &format!("admin_token={ADMIN_TOKEN}")]);
         }
         command.args(host_args);
         let log = self.folder.path().join("host.log");
         let mut process = Process::spawn("the host", command, Output::Log(&log), Signal::KILL)?;
         process.until(START, async || TcpStream::connect(&address).is_ok()).await?;
-        Ok(Application { process, address, redis: self.redis.id(), _port: port })
+        let processes = Processes { host: Some(process.id()), redis: self.redis.id() };
+        Ok(Application { address, processes, _process: process, _port: port })
     }
 }
 
 /// A running host.
 pub struct Application {
-    process: Process,
-    address: String,
-    redis: u32,
-    _port: Port,
-}
-
-impl Application {
     /// `127.0.0.1:port`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The process id of the host.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// The process id of Redis.
-    pub fn redis(&self) -> u32 {
-        self.redis
-    }
+    pub address: String,
+    /// The host and Redis.
+    pub processes: Processes,
+    _process: Process,
+    _port: Port,
 }

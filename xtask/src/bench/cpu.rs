@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use crate::command;
 
+/// The process groups whose CPU time is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    /// The host; `None` if the row does not use it.
+    pub host: Option<u32>,
+    /// Redis.
+    pub redis: u32,
+}
+
 /// The user and system time of all running processes in the process group `group` (a real Spin is two processes). `None`
 /// if there is no /proc.
 pub fn of_group(group: u32) -> Option<Duration> {

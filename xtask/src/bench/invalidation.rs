@@ -66,7 +66,7 @@ fn round(
     redis: &mut Connection,
     port: u16,
 ) -> Result<Invalidation> {
-    let mut client = Client::connect(app.address())?;
+    let mut client = Client::connect(&app.address)?;
     add_entries(&mut client)?;
     let Reply::Int(keys) = redis.run(&["DBSIZE"])? else { bail!("the reply to DBSIZE is not a number") };
     redis.run(&["CONFIG", "RESETSTAT"])?;

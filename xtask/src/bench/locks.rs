@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use super::application::Environment;
+use super::cpu::Processes;
 use super::http::Client;
-use super::measure::{Processes, Row, rounds};
+use super::measure::{Row, rounds};
 use super::options::Options;
 use super::resp::{Connection, Reply};
 use super::wrk::Report;
@@ -36,16 +37,15 @@ trait Locker {
 /// If a lock is not granted or not released.
 pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Row>> {
     let app = environment.start("spin.toml", &[]).await?;
-    let of_app = Processes { host: Some(app.id()), redis: app.redis() };
-    let http = || Ok(Http(Client::connect(app.address())?));
-    let of_redis = Processes { host: None, redis: app.redis() };
+    let http = || Ok(Http(Client::connect(&app.address)?));
+    let only_redis = Processes { host: None, ..app.processes };
     let native = || Native::connect(environment.redis_port());
     let contended = format!("contended, {} clients, one resource", options.connections);
     Ok(vec![
-        row("acquire + release, uncontended", of_app, options, http, false)?,
-        row(&contended, of_app, options, http, true)?,
-        row("acquire + release, uncontended, natively", of_redis, options, native, false)?,
-        row(&format!("{contended}, natively"), of_redis, options, native, true)?,
+        row("acquire + release, uncontended", app.processes, options, http, false)?,
+        row(&contended, app.processes, options, http, true)?,
+        row("acquire + release, uncontended, natively", only_redis, options, native, false)?,
+        row(&format!("{contended}, natively"), only_redis, options, native, true)?,
     ])
 }
 

@@ -3,13 +3,14 @@
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+use dev_servers::RedisServer;
+
 use super::application::Application;
-use super::cpu;
+use super::cpu::{self, Processes};
 use super::options::Options;
 use super::wrk::{Load, Report};
 use crate::command;
-use anyhow::{Context, Result};
-use dev_servers::RedisServer;
 
 const WARM_UP_SECONDS: u64 = 3;
 /// The size of a cached user.
@@ -28,19 +29,9 @@ pub struct Row {
     pub redis: Option<Duration>,
 }
 
-/// The process groups whose CPU time is measured.
-#[derive(Clone, Copy, Debug)]
-pub struct Processes {
-    /// The host; `None` if the row does not use it.
-    pub host: Option<u32>,
-    /// Redis.
-    pub redis: u32,
-}
-
 /// Measures one row of requests with wrk.
 pub fn row(name: &str, app: &Application, options: &Options, load: &Load) -> Result<Row> {
-    let processes = Processes { host: Some(app.id()), redis: app.redis() };
-    rounds(name, processes, options, |seconds| load.run(app.address(), options.connections, seconds))
+    rounds(name, app.processes, options, |seconds| load.run(&app.address, options.connections, seconds))
 }
 
 /// Measures one row: `run` generates load for a number of seconds.

@@ -30,7 +30,7 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ro
 
 async fn empty(environment: &Environment, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
     let app = environment.start("bench/spin.toml", &[]).await?;
-    http::get(app.address(), "/empty", &[], 200)?;
+    http::get(&app.address, "/empty", &[], 200)?;
     rows.push(measure::row("empty component", &app, options, &Load::get("/empty"))?);
     drop(app);
     let app = environment.start("bench/spin.toml", &LONG_LIVED).await?;
@@ -40,19 +40,19 @@ async fn empty(environment: &Environment, options: &Options, rows: &mut Vec<Row>
 
 async fn users(environment: &Environment, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
     let app = environment.start("spin.toml", &[]).await?;
-    let user = http::get(app.address(), "/users/1", &[], 200)?;
-    let cached = http::get(app.address(), "/users/1", &[], 200)?;
+    let user = http::get(&app.address, "/users/1", &[], 200)?;
+    let cached = http::get(&app.address, "/users/1", &[], 200)?;
     expect_hit(&cached)?;
     rows.push(measure::row("GET /users/:id, cached", &app, options, &Load::get("/users/1"))?);
     let etag = user.header("etag").unwrap_or_default();
-    http::get(app.address(), "/users/1", &[("if-none-match", etag)], 304)?;
+    http::get(&app.address, "/users/1", &[("if-none-match", etag)], 304)?;
     let load = Load::get("/users/1").header("if-none-match", etag);
     rows.push(measure::row("GET /users/:id, If-None-Match (304)", &app, options, &load)?);
     rows.push(measure::row(&format!("GET /users, {USERS} users, cached"), &app, options, &Load::get("/users"))?);
     rows.push(measure::row("PUT /users/:id", &app, options, &Load::put_users(USERS))?);
     drop(app);
     let app = environment.start("spin.toml", &LONG_LIVED).await?;
-    http::get(app.address(), "/users/1", &[], 200)?;
+    http::get(&app.address, "/users/1", &[], 200)?;
     rows.push(measure::row("GET /users/:id, cached, long-lived", &app, options, &Load::get("/users/1"))?);
     Ok(())
 }
@@ -62,15 +62,15 @@ async fn cache(environment: &Environment, options: &Options, rows: &mut Vec<Row>
     let app = environment.start("spin.toml", &[]).await?;
     const PATH: &str = "/api/cache/user:1:profile";
     let value = format!(r#"{{"name":"{}"}}"#, "x".repeat(200));
-    http::Client::connect(app.address())?.send("PUT", &format!("{PATH}?ttl=100000"), &[], &value, 200)?;
-    expect_hit(&http::get(app.address(), PATH, &[], 200)?)?;
+    http::Client::connect(&app.address)?.send("PUT", &format!("{PATH}?ttl=100000"), &[], &value, 200)?;
+    expect_hit(&http::get(&app.address, PATH, &[], 200)?)?;
     rows.push(measure::row("GET /api/cache/:key, hit", &app, options, &Load::get(PATH))?);
     Ok(())
 }
 
 async fn uncached(environment: &Environment, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
     let app = environment.start("spin.toml", &["--variable", "cache_enabled=false"]).await?;
-    http::get(app.address(), "/users/1", &[], 200)?;
+    http::get(&app.address, "/users/1", &[], 200)?;
     rows.push(measure::row("GET /users/:id, cache off", &app, options, &Load::get("/users/1"))?);
     Ok(())
 }
