@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(30);
 const DUMP: &str = "dump.rdb";
 const LOG: &str = "redis.log";
 
-/// A Redis server on 127.0.0.1 that never saves by itself and evicts like the deployed one (128 MB, `allkeys-lru`).
+/// A Redis server on 127.0.0.1 that never saves automatically and evicts like the deployed one (128 MB, `allkeys-lru`).
 #[derive(Debug)]
 pub struct RedisServer {
     folder: PathBuf,

@@ -21,9 +21,9 @@
 //!
 //! # How it searches
 //!
-//! A depth-first search. Futures cannot be cloned, so it replays the path from the beginning each time that it returns to
-//! a state. It does not visit a state twice, which it recognises by [`Execution::digest`] (stateless model checking with
-//! state hashing; see Godefroid, *Model checking for programming languages using VeriSoft*, 1997).
+//! Depth first. Futures cannot be cloned, so it replays the path from the beginning whenever it returns to a state. It
+//! recognises states by [`Execution::digest`] and visits each only once (stateless model checking with state hashing; see
+//! Godefroid, *Model checking for programming languages using VeriSoft*, 1997).
 
 mod steps;
 mod transactions;
