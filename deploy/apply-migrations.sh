@@ -1,7 +1,7 @@
 #!/bin/sh
-# Applies /migrations/*.sql (or those of the folder given) in the order of their names and records each in
-# schema_migrations, as `cargo xtask up` does, which then finds nothing to do. For an empty database only.
-# Reaches the database as psql does: POSTGRES_USER and POSTGRES_DB, or the usual PG* variables.
+# Applies /migrations/*.sql (or those in the folder $1) to an empty database, in the order of their names. Records each in
+# schema_migrations, so that `cargo xtask up` does not apply it again.
+# Connects with POSTGRES_USER and POSTGRES_DB, or the PG* variables of psql.
 set -eu
 folder=${1:-/migrations}
 export PGUSER="${POSTGRES_USER:-${PGUSER:-tumbler}}"
@@ -20,7 +20,7 @@ for file in "$folder"/*.sql; do
     name=$(basename "$file")
     checksum=$(sha256sum "$file" | cut -d ' ' -f 1)
     echo "applying $name"
-    # One transaction: a migration and its record are there together or not at all.
+    # One transaction, so that a migration is never applied without its record.
     sql --single-transaction --file "$file" \
         --command "INSERT INTO schema_migrations (name, checksum) VALUES ('$name', '$checksum')"
 done

@@ -1,4 +1,4 @@
-//! The admin token of a run: the user's own, or one that is made once and kept with the data.
+//! The admin token of `up`: the user's own, or one that is generated once and kept with the data.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -8,55 +8,54 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// Where spin.toml's variable `admin_token` can come from besides the command line.
+/// The environment variable that sets spin.toml's variable `admin_token`.
 const ENVIRONMENT: &str = "SPIN_VARIABLE_ADMIN_TOKEN";
-/// 128 bits, in hexadecimal digits.
+/// The length of a generated token: 128 bits in hexadecimal digits.
 const DIGITS: usize = 32;
 
 /// The token that opens `/admin/...`.
 pub enum AdminToken {
-    /// Given in the environment or among the host's options, and none of our business.
+    /// The user set it, in the environment or in the host's options.
     Given,
-    /// Ours.
-    Made(String),
+    /// Generated.
+    Generated(String),
 }
 
 impl AdminToken {
-    /// The token for a host with these options: one of ours, from the file `admin-token` in `folder`, if they name none.
+    /// The user's token if the environment or `host_args` set one; else the one in the file `admin-token` in `folder`, which
+    /// is generated if it does not exist.
     ///
     /// # Errors
-    /// If the file can be neither read nor written.
+    /// If the file cannot be read or written.
     pub fn choose(host_args: &[String], folder: &Path) -> Result<Self> {
-        let in_environment = std::env::var_os(ENVIRONMENT).is_some();
-        if in_environment || is_named(host_args) {
+        if std::env::var_os(ENVIRONMENT).is_some() || sets_token(host_args) {
             return Ok(Self::Given);
         }
         let path = folder.join("admin-token");
-        let kept = kept(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        match kept {
-            Some(token) => Ok(Self::Made(token)),
-            None => make(&path).map(Self::Made).with_context(|| format!("cannot write {}", path.display())),
+        match read(&path).with_context(|| format!("cannot read {}", path.display()))? {
+            Some(token) => Ok(Self::Generated(token)),
+            None => generate(&path).map(Self::Generated).with_context(|| format!("cannot write {}", path.display())),
         }
     }
 
-    /// Tells the host about it, where other users of this machine cannot read it.
+    /// Passes a generated token to the host: in the environment, where other users of this machine cannot read it.
     pub fn add_to(&self, host: &mut Command) {
-        if let Self::Made(token) = self {
+        if let Self::Generated(token) = self {
             host.env(ENVIRONMENT, token);
         }
     }
 
-    /// The header field for an example. One that was given is not shown.
+    /// The header field for an example; does not show the user's own token.
     pub fn header_field(&self) -> String {
         match self {
             Self::Given => r#""authorization: Bearer $YOUR_ADMIN_TOKEN""#.into(),
-            Self::Made(token) => format!("'authorization: Bearer {token}'"),
+            Self::Generated(token) => format!("'authorization: Bearer {token}'"),
         }
     }
 }
 
-/// Whether a `--variable` sets it: by name, or in a file that mentions it.
-fn is_named(host_args: &[String]) -> bool {
+/// Whether a `--variable` sets the token: by name, or in a file that contains the name.
+fn sets_token(host_args: &[String]) -> bool {
     let values = host_args.iter().enumerate().filter_map(|(at, arg)| match arg.strip_prefix("--variable") {
         Some("") => host_args.get(at + 1).map(String::as_str),
         Some(joined) => joined.strip_prefix('='),
@@ -68,8 +67,8 @@ fn is_named(host_args: &[String]) -> bool {
     })
 }
 
-/// The token of an earlier run; none if there is no whole one.
-fn kept(path: &Path) -> std::io::Result<Option<String>> {
+/// The token of an earlier run; `None` if there is none or it is incomplete.
+fn read(path: &Path) -> std::io::Result<Option<String>> {
     let token = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read?.trim_end().to_owned(),
@@ -77,12 +76,12 @@ fn kept(path: &Path) -> std::io::Result<Option<String>> {
     Ok((token.len() == DIGITS && token.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(token))
 }
 
-fn make(path: &Path) -> std::io::Result<String> {
+fn generate(path: &Path) -> std::io::Result<String> {
     let mut random = [0; DIGITS / 2];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    // The mode above counts only for a file that was not there yet.
+    // The mode above applies to new files only.
     file.set_permissions(Permissions::from_mode(0o600))?;
     writeln!(file, "{token}")?;
     Ok(token)
@@ -97,26 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_once_and_nobody_else_can_read_it() {
+    fn a_token_is_generated_once_and_nobody_else_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
-        let made = || match AdminToken::choose(&[], folder.path()).unwrap() {
-            AdminToken::Made(token) => token,
-            AdminToken::Given => panic!("nobody gave one"),
+        let generated = || match AdminToken::choose(&[], folder.path()).unwrap() {
+            AdminToken::Generated(token) => token,
+            AdminToken::Given => panic!("no token was given"),
         };
-        let token = made();
+        let token = generated();
         assert_eq!(token.len(), DIGITS);
-        assert_eq!(made(), token);
+        assert_eq!(generated(), token);
         let path = folder.path().join("admin-token");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        // Broken off half-way, and readable by all.
+        // Incomplete, and readable by everybody.
         std::fs::write(&path, &token[..9]).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert_ne!(made(), token);
+        assert_ne!(generated(), token);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn one_that_is_given_is_recognised_and_not_shown() {
+    fn the_users_token_is_recognised_and_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let (with, without) = (folder.path().join("with.toml"), folder.path().join("without.toml"));
         std::fs::write(&with, "admin_token = 'secret'").unwrap();
@@ -133,7 +132,7 @@ mod tests {
             assert!(!token.header_field().contains("secret"));
         }
         for not_given in [args(&["--variable", &at(&without)]), args(&["admin_token=secret", "--variable"])] {
-            assert!(!is_named(&not_given), "{not_given:?}");
+            assert!(!sets_token(&not_given), "{not_given:?}");
         }
     }
 }

@@ -1,19 +1,18 @@
-//! Formatting and lints, as .ci/run asks for them.
+//! `cargo xtask check`: formatting and lints.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::QUICK;
 use crate::command;
-use crate::step::Steps;
+use crate::steps::Steps;
 
-/// Fails if a file is not formatted or a lint has something to say.
+/// Fails if a file is not formatted or clippy has a warning.
 pub fn run() -> Result<()> {
     let mut steps = Steps::new(2);
-    let step = steps.next("checking the formatting");
-    command::run(command::cargo().args(["fmt", "--all", "--check"]))?;
-    drop(step);
-    let _step = steps.next("running the lints");
-    // The tests' profile: build scripts and macros are compiled once for both.
+    steps.next("checking the formatting");
+    command::run(command::cargo().args(["fmt", "--all", "--check"])).context("run `cargo fmt` to format the files")?;
+    steps.next("running clippy");
+    // With the profile of the tests: both share the build scripts and macros.
     let mut clippy = command::cargo();
     clippy.args(["clippy", "--workspace", "--all-targets", "--profile", QUICK, "--", "-D", "warnings"]);
     command::run(&mut clippy)

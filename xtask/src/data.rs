@@ -1,4 +1,4 @@
-//! The folder that `up` keeps its data in, for one `up` at a time.
+//! The folder .tumbler/ with the data of `up`; one process at a time uses it.
 
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -8,23 +8,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// The folder, while this process holds it.
+/// The folder, locked by this process.
 pub struct Data {
     folder: PathBuf,
-    /// Given back by the operating system when we end, however that happens.
+    /// The operating system releases the lock when this process dies.
     _lock: File,
 }
 
 impl Data {
-    /// Takes .tumbler in the workspace; `holder` is what another process is told meanwhile.
+    /// Locks .tumbler/ in the workspace. `holder` describes this process in the error message of another one.
     ///
     /// # Errors
-    /// If another process has it.
-    pub fn take(holder: &str) -> Result<Self> {
-        Self::take_folder(&workspace::root().join(".tumbler"), holder)
+    /// If another process has locked it.
+    pub fn lock(holder: &str) -> Result<Self> {
+        Self::lock_folder(&workspace::root().join(".tumbler"), holder)
     }
 
-    fn take_folder(folder: &Path, holder: &str) -> Result<Self> {
+    fn lock_folder(folder: &Path, holder: &str) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let path = folder.join("lock");
         let mut lock = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
@@ -33,7 +33,7 @@ impl Data {
             Err(TryLockError::WouldBlock) => {
                 let mut other = String::new();
                 lock.read_to_string(&mut other)?;
-                bail!("{} is in use by {}", folder.display(), other.trim());
+                bail!("{} is in use by {}: stop that first", folder.display(), other.trim());
             }
             Err(TryLockError::Error(error)) => return Err(error).context(format!("cannot lock {}", path.display())),
         }
@@ -47,14 +47,14 @@ impl Data {
         &self.folder
     }
 
-    /// Where PostgreSQL's data is: in the folder, or where [`Data::move_postgres`] put it.
+    /// The folder of PostgreSQL: below this one, or where [`Data::move_postgres`] put it.
     pub fn postgres(&self) -> PathBuf {
         let inside = self.folder.join("postgres");
         std::fs::read_link(&inside).unwrap_or(inside)
     }
 
-    /// Moves PostgreSQL's data out of a home folder that its user cannot enter (root's, usually), to /var/lib/tumbler,
-    /// and leaves a link. Only for data that no server has started with yet.
+    /// Moves PostgreSQL's folder to /var/lib/tumbler and leaves a link: for a home folder (usually root's) that the user
+    /// `postgres` cannot enter. Deletes what is in the folder, so no server may have started with it yet.
     pub fn move_postgres(&self) -> Result<()> {
         let name = self.folder.to_string_lossy().trim_matches('/').replace('/', "-");
         let outside = Path::new("/var/lib/tumbler").join(name).join("postgres");
@@ -86,14 +86,14 @@ fn remove(path: &Path) -> Result<()> {
     removed.with_context(|| format!("cannot delete {}", path.display()))
 }
 
-/// Deletes everything that `up` keeps.
+/// `cargo xtask reset`: deletes everything that `up` keeps.
 ///
 /// # Errors
-/// If an `up` is running.
+/// If `up` is running.
 pub fn reset() -> Result<()> {
-    let data = Data::take("`cargo xtask reset`")?;
+    let data = Data::lock("`cargo xtask reset`")?;
     data.wipe()?;
-    println!("{} is empty", data.folder().display());
+    println!("Deleted the data in {}", data.folder().display());
     Ok(())
 }
 
@@ -102,20 +102,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holder_at_a_time_and_the_other_is_told_who() {
+    fn a_second_process_gets_an_error_that_names_the_first() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Data::take_folder(folder.path(), "up").unwrap();
-        let refused = Data::take_folder(folder.path(), "reset").err().unwrap().to_string();
-        assert!(refused.contains(&format!("is in use by up (process {})", std::process::id())), "{refused}");
+        let first = Data::lock_folder(folder.path(), "up").unwrap();
+        let error = Data::lock_folder(folder.path(), "reset").err().unwrap().to_string();
+        assert!(error.contains(&format!("is in use by up (process {})", std::process::id())), "{error}");
         drop(first);
-        Data::take_folder(folder.path(), "reset").unwrap();
+        Data::lock_folder(folder.path(), "reset").unwrap();
     }
 
     #[test]
-    fn a_wipe_also_empties_what_was_moved_out() {
+    fn a_wipe_also_deletes_a_moved_postgres_folder() {
         let outside = tempfile::tempdir().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let data = Data::take_folder(folder.path(), "reset").unwrap();
+        let data = Data::lock_folder(folder.path(), "reset").unwrap();
         let moved = outside.path().join("postgres");
         std::fs::create_dir_all(moved.join("data")).unwrap();
         std::fs::create_dir_all(folder.path().join("redis")).unwrap();

@@ -1,8 +1,22 @@
-//! From a server's URL to what spin.toml's `allowed_outbound_hosts` asks for.
+//! From a server's URL to an entry of spin.toml's `allowed_outbound_hosts`.
 
-/// `scheme://host:port` of a URL: no user, password, path or query; the default port of its scheme if it names none.
-/// `None` if it is no URL of Redis or PostgreSQL.
-pub fn of(url: &str) -> Option<String> {
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// Adds the host options that set a server's URL and allow connections to it: `{name}_url` and `{name}_egress`.
+///
+/// # Errors
+/// If `url` is not a URL of Redis or PostgreSQL.
+pub fn add_variables(host: &mut Command, name: &str, url: &str) -> Result<()> {
+    let egress = of(url).with_context(|| format!("{url} is not a URL of Redis or PostgreSQL"))?;
+    host.args(["--variable", &format!("{name}_url={url}"), "--variable", &format!("{name}_egress={egress}")]);
+    Ok(())
+}
+
+/// `scheme://host:port` of a URL, without user, password, path and query. Without a port, the default port of the scheme.
+/// `None` if this is not a URL of Redis or PostgreSQL.
+fn of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let default_port = match scheme {
         "redis" | "rediss" => 6379,
@@ -11,7 +25,7 @@ pub fn of(url: &str) -> Option<String> {
     };
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
-    // Colons inside brackets belong to an IPv6 address.
+    // Colons in brackets are part of an IPv6 address.
     let has_port = host.rsplit(']').next()?.contains(':');
     Some(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{default_port}") })
 }

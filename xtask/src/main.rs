@@ -11,9 +11,9 @@ mod packages;
 mod probe;
 mod restarts;
 mod routes;
-mod step;
+mod steps;
 mod stores;
-mod suite;
+mod test;
 mod up;
 mod wasm;
 mod workspace;
@@ -22,9 +22,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The commands of the project.
+/// Build, run, test and measure Tumbler
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
+#[command(
+    after_help = "`cargo xtask up` is where to start. `cargo xtask <COMMAND> --help` shows options and examples."
+)]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -32,39 +35,64 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing, build, start Redis, PostgreSQL and the application, until Ctrl-C
+    /// Build and run Tumbler with its own Redis and PostgreSQL, until Ctrl-C
+    #[command(after_help = UP_EXAMPLES)]
     Up {
-        /// Where the application listens
+        /// The address to listen on
         #[arg(long, default_value = up::LISTEN)]
         listen: String,
-        /// Options of the host, such as `--variable cache_enabled=false`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        /// Options for the host, such as `--variable cache_enabled=false`; spin.toml lists the variables
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "HOST OPTIONS")]
         host: Vec<String>,
     },
-    /// Delete the data that `up` keeps
+    /// Delete the data that `up` keeps in .tumbler/
     Reset,
-    /// Run all tests, on servers of their own; REDIS_SERVER and SPIN name other programs than usual
+    /// Build everything and run the tests: all of them, a group, or one
+    #[command(after_help = TEST_EXAMPLES)]
     Test {
-        /// Options and filters of cargo-nextest (or of `cargo test`, where that is not installed)
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        /// Part of a test's name, and options for the test runner: cargo-nextest, or `cargo test` if that is not installed
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILTER")]
         runner: Vec<String>,
     },
     /// Build the components and the host
     Build,
-    /// Check formatting and lints
+    /// Check formatting and lints, without running tests
     Check,
-    /// Measure, and write bench/results.md
+    /// Measure requests, locks and invalidations, and write bench/results.md
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
 }
 
+const UP_EXAMPLES: &str = "\
+Examples:
+  cargo xtask up
+  cargo xtask up --listen 127.0.0.1:3001
+  cargo xtask up --variable cache_enabled=false
+  REDIS_URL=redis://… DATABASE_URL=postgres://… cargo xtask up   # your servers instead of private ones";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  cargo xtask test                              # all tests
+  cargo xtask test users::                      # a group: tests whose names contain this
+  cargo xtask test NAME --no-capture            # one test, with its output
+  cargo xtask test -E 'package(token-lock)'     # the tests of one crate (nextest's filter language)
+  SPIN=/path/to/spin cargo xtask test           # the black-box tests, on the real Spin
+  REDIS_SERVER=/path/to/valkey-server cargo xtask test   # all tests, on another server than `redis-server`";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench
+  cargo xtask bench --only requests,locks
+  SPIN=/path/to/spin cargo xtask bench --only requests   # the real Spin instead of the host";
+
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("the operating system has a way to wait for events");
+    let runtime = runtime.expect("the runtime starts");
     let result = runtime.block_on(async {
         match Cli::parse().task {
             Task::Up { listen, host } => up::run(listen, host).await,
             Task::Reset => data::reset(),
-            Task::Test { runner } => suite::run(&runner).await,
+            Task::Test { runner } => test::run(&runner).await,
             Task::Build => build::everything(),
             Task::Check => check::run(),
             Task::Bench(options) => bench::run(&options).await,

@@ -1,106 +1,99 @@
-//! Programs that come from the operating system's packages.
+//! Programs from the operating system's packages: checks and, where possible, installs them.
 
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use dev_servers::{Error, programs};
 
 use crate::command;
 
-/// Something to install.
+/// A program and the packages that contain it.
 #[derive(Clone, Copy)]
 pub struct Package {
     name: &'static str,
-    apt: &'static [&'static str],
+    apt: &'static str,
     dnf: &'static str,
     brew: &'static str,
-    is_there: fn() -> bool,
+    is_installed: fn() -> bool,
 }
 
-/// The Redis server. Another one that the environment names is no package's: whether it is there, its start tells.
+/// The Redis server. If the environment names another one, no package is needed; its start fails if it does not exist.
 pub const REDIS: Package = Package {
     name: "Redis",
-    apt: &["redis-server"],
+    apt: "redis-server",
     dnf: "valkey",
     brew: "redis",
-    is_there: || !matches!(programs::redis_server(), Err(Error::NotInstalled(_))),
+    is_installed: || !matches!(programs::redis_server(), Err(Error::NotInstalled(_))),
 };
 
 /// The PostgreSQL server.
 pub const POSTGRES: Package = Package {
     name: "PostgreSQL",
-    apt: &["postgresql"],
+    apt: "postgresql",
     dnf: "postgresql-server",
     brew: "postgresql@17",
-    is_there: || programs::postgres_folders().is_ok(),
+    is_installed: || programs::postgres_folders().is_ok(),
 };
 
 /// The load generator.
 pub const WRK: Package =
-    Package { name: "wrk", apt: &["wrk"], dnf: "wrk", brew: "wrk", is_there: || programs::in_path("wrk").is_some() };
+    Package { name: "wrk", apt: "wrk", dnf: "wrk", brew: "wrk", is_installed: || programs::in_path("wrk").is_some() };
 
-/// The benchmark of Redis itself.
+/// The load generator of Redis.
 pub const REDIS_BENCHMARK: Package = Package {
     name: "redis-benchmark",
-    apt: &["redis-tools"],
+    apt: "redis-tools",
     dnf: "valkey",
     brew: "redis",
-    is_there: || programs::in_path("redis-benchmark").is_some(),
+    is_installed: || programs::in_path("redis-benchmark").is_some(),
 };
 
-/// Installs those of `packages` that are missing.
+/// Installs the missing ones of `packages`.
 ///
 /// # Errors
-/// If that takes a privilege that we do not have: the message tells what to type.
+/// If they cannot be installed: the message says what to type.
 pub fn ensure(packages: &[Package]) -> Result<()> {
-    let missing: Vec<&Package> = packages.iter().filter(|package| !(package.is_there)()).collect();
+    let missing: Vec<&Package> = packages.iter().filter(|package| !(package.is_installed)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
-    let apt: Vec<&str> = missing.iter().flat_map(|package| package.apt).copied().collect();
+    let all =
+        |name: fn(&Package) -> &'static str| -> Vec<&str> { missing.iter().map(|package| name(package)).collect() };
+    let apt = all(|package| package.apt);
     if let Err(error) = apt_install(&apt) {
-        let list = |name: fn(&Package) -> &'static str| missing.iter().map(|p| name(p)).collect::<Vec<_>>().join(" ");
         bail!(
-            "{} not installed, and {error}. Install with\n  Debian, Ubuntu:  sudo apt-get install {}\n  \
-             Fedora:          sudo dnf install {}\n  macOS:           brew install {}",
-            names.join(" and "),
+            "not installed: {}. Cannot install automatically: {error}. Install with\n  \
+             Debian, Ubuntu:  sudo apt-get install {}\n  Fedora:          sudo dnf install {}\n  \
+             macOS:           brew install {}",
+            all(|package| package.name).join(", "),
             apt.join(" "),
-            list(|package| package.dnf),
-            list(|package| package.brew),
+            all(|package| package.dnf).join(" "),
+            all(|package| package.brew).join(" "),
         );
     }
-    match missing.iter().find(|package| !(package.is_there)()) {
+    match missing.iter().find(|package| !(package.is_installed)()) {
         Some(package) => bail!("{} was installed, but its programs are not found", package.name),
         None => Ok(()),
     }
 }
 
-/// Installs Debian packages if we are root on a system that has them.
+/// Installs Debian packages.
 ///
 /// # Errors
-/// In words that follow "and".
+/// If this system has no apt-get, this process does not run as root, or apt-get fails.
 pub fn apt_install(packages: &[&str]) -> Result<()> {
-    if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("this system has no apt-get");
-    }
-    if !is_root() {
-        bail!("only root can install packages");
-    }
+    ensure!(Path::new("/usr/bin/apt-get").exists(), "this system has no apt-get");
+    let user = command::output(Command::new("id").arg("-u"))?;
+    ensure!(user == "0", "only root can install packages");
     eprintln!("      installing {} with apt-get", packages.join(", "));
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    // A fresh machine has no package lists, an older one may have outdated ones: then the first try fails.
+    // The first attempt fails if the package lists are missing (a new machine) or outdated.
     if command::output(&mut install).is_err() {
         command::output(Command::new("apt-get").args(["update", "--quiet"]))?;
         command::output(&mut install)?;
     }
     Ok(())
-}
-
-/// Whether this process may install packages.
-pub fn is_root() -> bool {
-    command::output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
 }

@@ -1,5 +1,5 @@
-//! The first request to each component: one that cannot use its settings says so in its log when it gets that, and at
-//! start somebody is reading.
+//! The first request to each component. A component reports invalid settings in its log at its first request: sending
+//! that when `up` starts shows the mistake at once.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -12,20 +12,20 @@ use tokio::time::timeout;
 
 use crate::routes;
 
-/// How long a component may take for an answer.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long a component may take to respond.
+const RESPONSE: Duration = Duration::from_secs(30);
 
-/// Asks the application at `listen` for every route of its manifest. What a component answers does not matter, as long as
-/// it is at work.
+/// Sends GET to every route of the manifest. Any status but 500 is fine.
 ///
 /// # Errors
-/// A component answers 500, or nothing.
+/// If a component responds with 500, or not at all.
 pub async fn run(listen: &str, manifest: &Path) -> Result<()> {
     for line in routes::of(manifest)? {
         let route = line.split_whitespace().next().unwrap_or_default();
-        let answer = timeout(ANSWER, get(listen, route.trim_end_matches("..."))).await;
-        let status_line = answer.map_err(Into::into).flatten().with_context(|| format!("{route} is silent"))?;
-        ensure!(!status_line.contains(" 500 "), "the component behind {route} cannot work: its log above says why");
+        let response = timeout(RESPONSE, get(listen, route.trim_end_matches("..."))).await;
+        let status_line =
+            response.map_err(Into::into).flatten().with_context(|| format!("no response from {route}"))?;
+        ensure!(!status_line.contains(" 500 "), "the component at {route} does not work: its log above says why");
     }
     Ok(())
 }
@@ -45,8 +45,8 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
-    /// What is said of an application that answers the first route with 401 and all others with `status`.
-    async fn probed(status: &'static str) -> Result<()> {
+    /// Probes a server that responds with 401 to the first route and with `status` to all others.
+    async fn probe(status: &'static str) -> Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = listener.local_addr().unwrap().to_string();
         std::thread::spawn(move || {
@@ -62,38 +62,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_component_that_cannot_work_is_a_failure() {
-        probed("404 Not Found").await.unwrap();
-        let error = probed("500 Internal Server Error").await.unwrap_err().to_string();
-        assert!(error.contains("the component behind /"), "{error}");
+    async fn only_status_500_is_a_failure() {
+        probe("404 Not Found").await.unwrap();
+        let error = probe("500 Internal Server Error").await.unwrap_err().to_string();
+        assert!(error.contains("the component at /"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_component_that_hangs_keeps_nothing_else_from_being_done() {
+    async fn a_component_that_hangs_does_not_block_the_thread() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (listen, manifest) = (listener.local_addr().unwrap().to_string(), workspace::root().join("spin.toml"));
         tokio::select! {
             biased;
-            probed = run(&listen, &manifest) => panic!("nobody answered, yet {probed:?}"),
-            asked = listener.accept() => drop(asked.unwrap()),
+            probed = run(&listen, &manifest) => panic!("no response was sent, but the probe ended: {probed:?}"),
+            accepted = listener.accept() => drop(accepted.unwrap()),
         }
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_closed_is_no_answer() {
+    async fn a_closed_connection_is_a_failure() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (listen, manifest) = (listener.local_addr().unwrap().to_string(), workspace::root().join("spin.toml"));
         let closing = async {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                // All of it read: else the close is a reset.
+                // Reads the whole head: otherwise the close resets the connection.
                 let mut head = tokio::io::BufReader::new(&mut stream).lines();
                 while head.next_line().await.unwrap().is_some_and(|line| !line.is_empty()) {}
             }
         };
         tokio::select! {
-            probed = run(&listen, &manifest) => assert!(probed.unwrap_err().to_string().ends_with("is silent")),
-            () = closing => unreachable!("it goes on"),
+            probed = run(&listen, &manifest) => assert!(probed.unwrap_err().to_string().starts_with("no response from /")),
+            () = closing => unreachable!("an endless loop"),
         }
     }
 }

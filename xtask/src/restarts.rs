@@ -1,4 +1,4 @@
-//! How often a server that ends is started again.
+//! How often a crashed server is restarted before `up` gives up.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use anyhow::{Result, ensure};
 use dev_servers::Error;
 use tokio::time::sleep;
 
-/// How many starts in a row may fail before that is given up.
-const STARTS: u32 = 5;
+/// How many restarts in a row may fail.
+const ATTEMPTS: u32 = 5;
 
 /// The restarts of one server.
 pub struct Restarts {
-    /// Between two starts: what is left of the last one may need a moment to end.
+    /// The pause before an attempt that follows a failed one: processes of the last attempt may still be ending.
     pause: Duration,
-    /// A server that ends sooner than this after it was ready has failed to start, too.
+    /// A server that exits sooner than this after it was ready counts as a failed restart.
     settled: Duration,
     in_a_row: u32,
     ready: Option<Instant>,
@@ -26,22 +26,22 @@ impl Default for Restarts {
 }
 
 impl Restarts {
-    /// Starts a server that has ended again: at once, or after a pause if its last start failed.
+    /// Restarts a server that has exited: immediately, or after a pause if its last restart failed.
     ///
     /// # Errors
-    /// That of `restart`, or that the server ended soon after each of its last restarts.
-    pub async fn again(&mut self, mut restart: impl AsyncFnMut() -> Result<(), Error>) -> Result<()> {
+    /// That of `restart`, or that too many restarts in a row have failed.
+    pub async fn restart(&mut self, mut restart: impl AsyncFnMut() -> Result<(), Error>) -> Result<()> {
         if self.ready.is_some_and(|ready| ready.elapsed() >= self.settled) {
             self.in_a_row = 0;
         }
-        ensure!(self.in_a_row < STARTS, "{STARTS} times in a row it ended soon after it was started");
+        ensure!(self.in_a_row < ATTEMPTS, "it exited soon after each of {ATTEMPTS} restarts");
         loop {
             if self.in_a_row > 0 {
                 sleep(self.pause).await;
             }
             self.in_a_row += 1;
             match restart().await {
-                Err(Error::Ended { .. }) if self.in_a_row < STARTS => {}
+                Err(Error::Ended { .. }) if self.in_a_row < ATTEMPTS => {}
                 other => {
                     self.ready = Some(Instant::now());
                     return Ok(other?);
@@ -62,27 +62,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_keeps_ending_soon_is_given_up_after_pauses() {
+    async fn a_server_that_keeps_crashing_is_restarted_with_pauses_until_the_limit() {
         let (mut restarts, begin) = (restarts(Duration::MAX), Instant::now());
-        for _ in 0..STARTS {
-            restarts.again(async || Ok(())).await.unwrap();
+        for _ in 0..ATTEMPTS {
+            restarts.restart(async || Ok(())).await.unwrap();
         }
-        assert!(begin.elapsed() >= PAUSE * (STARTS - 1));
-        restarts.again(async || panic!("one restart too many")).await.unwrap_err();
+        assert!(begin.elapsed() >= PAUSE * (ATTEMPTS - 1));
+        restarts.restart(async || panic!("one restart too many")).await.unwrap_err();
     }
 
     #[tokio::test]
-    async fn starts_that_fail_count_until_the_server_has_run_for_a_while() {
+    async fn failed_restarts_count_until_the_server_has_run_for_a_while() {
         let mut restarts = restarts(Duration::ZERO);
-        let mut tries = 0;
+        let mut attempts = 0;
         let mut works_at = async |last: u32| {
-            tries += 1;
+            attempts += 1;
             let failed = Error::Ended { name: "it".into(), status: "1".into(), tail: String::new() };
-            if tries == last { Ok(()) } else { Err(failed) }
+            if attempts == last { Ok(()) } else { Err(failed) }
         };
-        restarts.again(async || works_at(STARTS).await).await.unwrap();
-        restarts.again(async || works_at(2 * STARTS).await).await.unwrap();
-        restarts.again(async || works_at(0).await).await.unwrap_err();
-        assert_eq!(tries, 3 * STARTS);
+        restarts.restart(async || works_at(ATTEMPTS).await).await.unwrap();
+        restarts.restart(async || works_at(2 * ATTEMPTS).await).await.unwrap();
+        restarts.restart(async || works_at(0).await).await.unwrap_err();
+        assert_eq!(attempts, 3 * ATTEMPTS);
     }
 }

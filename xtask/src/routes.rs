@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-/// One line for each HTTP trigger, in the manifest's order: its route, its component and what that does.
+/// One line for each HTTP trigger, in the order of the manifest: route, component, description.
 ///
 /// # Errors
-/// If the manifest cannot be read or is no TOML.
+/// If the manifest cannot be read or is not TOML.
 pub fn of(manifest: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-    let table: Table = text.parse().with_context(|| format!("{} is no TOML", manifest.display()))?;
+    let table: Table = text.parse().with_context(|| format!("{} is not valid TOML", manifest.display()))?;
     let triggers = table.get("trigger").and_then(|trigger| trigger.get("http")).and_then(Value::as_array);
     let lines = triggers.into_iter().flatten().filter_map(|trigger| {
         let route = trigger.get("route")?.as_str()?;

@@ -1,4 +1,4 @@
-//! `cargo xtask up`: the whole application on this machine, until Ctrl-C.
+//! `cargo xtask up`: runs the whole application on this machine until Ctrl-C.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -13,76 +13,74 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin_token::AdminToken;
 use crate::build::QUICK;
 use crate::data::Data;
-use crate::step::Steps;
+use crate::steps::Steps;
 use crate::stores::{self, Stores};
 use crate::wasm::Toolchain;
 use crate::{build, packages, probe, routes, workspace};
 
-/// Where the application listens by default, as Spin does.
+/// The default address, the same as Spin's.
 pub const LISTEN: &str = "127.0.0.1:3000";
-/// A cold compilation of all components included.
+/// How long the host may take to start, including the compilation of all components.
 const START: Duration = Duration::from_secs(120);
-/// A little more than the host gives its requests.
+/// How long the host may take to stop: a little more than it gives the requests in flight.
 const DRAIN: Duration = Duration::from_secs(35);
 
-/// Runs the application; `host_args` go to the host as they are.
+/// Runs the application. `host_args` are passed to the host unchanged, except `--listen`.
+///
+/// # Errors
+/// If something cannot be built, installed or started, or the host exits unexpectedly.
 pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
-    // clap leaves everything behind the first option of the host to the host.
+    // clap passes everything after the first unknown option on to the host.
     if let Some(index) = host_args.iter().position(|arg| arg == "--listen") {
         let mut pair = host_args.drain(index..(index + 2).min(host_args.len()));
-        listen = pair.nth(1).context("--listen needs an address")?;
+        listen = pair.nth(1).context("--listen needs an address, such as 127.0.0.1:3001")?;
     } else if let Some(index) = host_args.iter().position(|arg| arg.starts_with("--listen=")) {
         listen = host_args.remove(index).split_off("--listen=".len());
     }
-    let data = Data::take(&format!("`cargo xtask up` at http://{listen}"))?;
+    let data = Data::lock(&format!("`cargo xtask up` at http://{listen}"))?;
     check_address(&listen)?;
     stores::check_args(&host_args)?;
     let admin = AdminToken::choose(&host_args, data.folder())?;
 
     let mut steps = Steps::new(5);
-    let step = steps.next("looking for the tools");
+    steps.next("checking the tools");
     packages::ensure(&stores::packages())?;
     let toolchain = Toolchain::ensure()?;
-    drop(step);
-    let step = steps.next("building the components");
+    steps.next("building the components");
     build::components(toolchain, &[])?;
-    drop(step);
-    let step = steps.next("building the host");
+    steps.next("building the host");
     let program = build::host(QUICK)?;
-    drop(step);
-    // From here on there is something to stop in order; before, Ctrl-C simply ends us and cargo.
-    let mut stop = Stop::new()?;
-    let step = steps.next("starting Redis and PostgreSQL");
+    // From here on, servers must be stopped in order. Until here, Ctrl-C ends this program and cargo.
+    let mut stop = StopSignals::new()?;
+    steps.next("starting Redis and PostgreSQL");
     let mut stores = tokio::select! {
         stores = Stores::start(&data) => stores?,
-        () = stop.asked() => bail!("stopped"),
+        () = stop.received() => bail!("stopped"),
     };
-    drop(step);
-    let step = steps.next("starting the application");
+    steps.next("starting the application");
     let mut host = start_host(&program, &listen, &host_args, &stores, &admin)?;
-    let ready = host.until(START, async || TcpStream::connect(&listen).is_ok());
+    let manifest = workspace::root().join("spin.toml");
+    let ready = async {
+        host.until(START, async || TcpStream::connect(&listen).is_ok()).await?;
+        probe::run(&listen, &manifest).await
+    };
     tokio::select! {
         ready = ready => ready?,
-        () = stop.asked() => bail!("stopped"),
+        () = stop.received() => bail!("stopped"),
     }
-    let manifest = workspace::root().join("spin.toml");
-    tokio::select! {
-        at_work = probe::run(&listen, &manifest) => at_work?,
-        () = stop.asked() => bail!("stopped"),
-    }
-    drop(step);
+    drop(steps);
 
     announce(&listen, &stores, &data, &admin)?;
     let failure = tokio::select! {
-        () = stop.asked() => None,
-        status = host.ended() => Some(anyhow!("the host ended by itself with {status}")),
-        failed = stores.keep_up() => failed.err(),
+        () = stop.received() => None,
+        status = host.ended() => Some(anyhow!("the host exited unexpectedly ({status}): its log above says why")),
+        failed = stores.keep_running() => failed.err(),
     };
     if host.exited().is_none() {
-        eprintln!("\nstopping; once more to stop at once");
+        eprintln!("\nStopping. Press Ctrl-C again to stop without waiting for requests in flight.");
         tokio::select! {
             stopped = host.stop(Signal::TERM, DRAIN) => drop(stopped),
-            () = stop.asked() => {}
+            () = stop.received() => {}
         }
     }
     drop(host);
@@ -109,44 +107,44 @@ fn check_address(listen: &str) -> Result<()> {
     match TcpListener::bind(listen) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!("{listen} is in use by another program; choose another address with --listen 127.0.0.1:3001")
+            bail!("{listen} is in use by another program: choose another address, such as --listen 127.0.0.1:3001")
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {listen}")),
     }
 }
 
 fn announce(listen: &str, stores: &Stores, data: &Data, admin: &AdminToken) -> Result<()> {
-    println!("\nTumbler is up at http://{listen}\n\nRoutes");
+    println!("\nTumbler is running at http://{listen}\n\nRoutes");
     for line in routes::of(&workspace::root().join("spin.toml"))? {
         println!("  {line}");
     }
     let [redis, postgres] = stores.described(data);
-    println!("\nStores\n  {redis}\n  {postgres}\n  `cargo xtask reset` deletes what is ours\n\nTry");
+    println!("\nServers\n  {redis}\n  {postgres}\n\nTry");
     println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
     println!("  curl -i http://{listen}/users/1");
     println!("  curl -i http://{listen}/admin/cache/stats -H {}", admin.header_field());
-    println!("\nCtrl-C stops everything; the data stays.\n");
+    println!("\nCtrl-C stops everything. The data stays until `cargo xtask reset`.\n");
     Ok(())
 }
 
-/// Ctrl-C, or being asked to end.
-struct Stop {
+/// Ctrl-C and the other signals that stop this program.
+struct StopSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> Result<Self> {
-        let watch = |kind| signal(kind).context("cannot watch signals");
+        let listen = |kind| signal(kind).context("cannot handle signals");
         Ok(Self {
-            interrupt: watch(SignalKind::interrupt())?,
-            terminate: watch(SignalKind::terminate())?,
-            hang_up: watch(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
         })
     }
 
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

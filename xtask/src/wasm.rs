@@ -1,5 +1,4 @@
-//! A toolchain that compiles to wasm32-wasip2: rustup's target, or Debian's own Rust for the web where rustup cannot
-//! download it.
+//! The toolchain that compiles to wasm32-wasip2: rustup's target, or Debian's packages if rustup cannot download it.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,37 +11,37 @@ use crate::{command, packages, workspace};
 /// The target of all components.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// Debian 12's packages: cargo and rustc, the source of the standard library (they bring no compiled one for
-/// this target), the linkers for modules and for components, and the C library of WASI.
+/// Debian 12's packages: cargo and rustc, the source of the standard library (there is no compiled one for this target),
+/// the linkers for modules and for components, and the C library of WASI.
 const DEBIAN: [&str; 6] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22", "wasi-libc"];
-/// What tells that they are installed.
+/// One file of each package, to check that it is installed.
 const DEBIAN_FILES: [&str; 6] = [
     "/usr/bin/rustc",
     "/usr/bin/cargo",
     "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
-    // Of rust-web-llvm, whose wasm-component-ld lies in a folder named after the machine.
+    // In rust-web-llvm. Its wasm-component-ld is in a folder that is named after the machine.
     "/usr/bin/rust-lld",
     "/usr/lib/llvm-22/bin/wasm-ld",
     "/usr/lib/wasm32-wasi/libc.a",
 ];
 
-/// How long rustup may take to find and fetch 25 MB.
+/// How long rustup may take to download 25 MB.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(90);
 
-/// What compiles components here.
+/// A toolchain for components.
 #[derive(Clone, Copy)]
 pub enum Toolchain {
-    /// The pinned toolchain with rustup's target.
+    /// The toolchain of rust-toolchain.toml with rustup's target.
     Rustup,
     /// Debian's packages.
     Debian,
 }
 
 impl Toolchain {
-    /// Finds one, or installs one.
+    /// Finds an installed toolchain, or installs one.
     ///
     /// # Errors
-    /// If neither can be had; the message tells what to install.
+    /// If neither can be installed; the message says what to type.
     pub fn ensure() -> Result<Self> {
         if let Some(toolchain) = Self::find() {
             return Ok(toolchain);
@@ -52,7 +51,10 @@ impl Toolchain {
             match rustup() {
                 Ok(()) => return Ok(Self::Rustup),
                 Err(error) => {
-                    eprintln!("      {error}; not tried again while {} exists", refused.display());
+                    eprintln!(
+                        "      {error}: trying Debian's packages. To try rustup again, delete {}",
+                        refused.display()
+                    );
                     std::fs::create_dir_all(workspace::target().join("xtask"))?;
                     std::fs::write(&refused, format!("{error}\n"))?;
                 }
@@ -60,14 +62,15 @@ impl Toolchain {
         }
         if let Err(error) = packages::apt_install(&DEBIAN) {
             bail!(
-                "no Rust toolchain for {TARGET}, and {error}. Install with\n  rustup target add {TARGET}\n\
-                 or, on Debian 12 without access to rustup's server,\n  sudo apt-get install {}",
+                "no Rust toolchain for {TARGET}. Cannot install one automatically: {error}. Install it with\n  \
+                 rustup target add {TARGET}\nor, on Debian 12 without access to rustup's server,\n  \
+                 sudo apt-get install {}",
                 DEBIAN.join(" ")
             );
         }
         match Self::find() {
             Some(toolchain) => Ok(toolchain),
-            None => bail!("{} were installed, but not all of {DEBIAN_FILES:?} are there", DEBIAN.join(", ")),
+            None => bail!("{} were installed, but one of {DEBIAN_FILES:?} is missing", DEBIAN.join(", ")),
         }
     }
 
@@ -79,7 +82,7 @@ impl Toolchain {
         DEBIAN_FILES.iter().all(|file| Path::new(file).exists()).then_some(Self::Debian)
     }
 
-    /// `cargo build --release` for the target; packages or a manifest are the caller's to add.
+    /// `cargo build --release` for the target. The caller adds the packages or a manifest.
     pub fn cargo_build(self) -> Command {
         let mut cargo = match self {
             Self::Rustup => command::cargo(),
@@ -111,11 +114,11 @@ fn debian_cargo() -> Command {
     command::prepare_cargo(&mut cargo);
     let path = std::env::var("PATH").unwrap_or_default();
     cargo.env("PATH", format!("/usr/lib/llvm-22/bin:{path}"));
-    // Building the standard library is an unstable option of a stable compiler.
+    // Allows the unstable option -Zbuild-std on a stable compiler.
     cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
     cargo.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-L native=/usr/lib/wasm32-wasi");
-    for rustups in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTDOC"] {
-        cargo.env_remove(rustups);
+    for set_by_rustup in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTDOC"] {
+        cargo.env_remove(set_by_rustup);
     }
     cargo
 }

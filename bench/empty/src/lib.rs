@@ -1,4 +1,4 @@
-//! The yardstick of the benchmark: what a request costs when the component does nothing.
+//! For comparison in the benchmark: a component that does nothing, to measure the cost of a request itself.
 
 use spin_sdk::http::{FullBody, IntoResponse, Request, Response};
 use spin_sdk::http_service;

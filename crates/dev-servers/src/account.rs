@@ -1,4 +1,4 @@
-//! Who a server runs as: PostgreSQL refuses to run as root.
+//! The user account that PostgreSQL runs as: it refuses to run as root.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,10 +14,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account to run PostgreSQL as: `None` stands for our own, which any user but root can use.
+    /// The account to run PostgreSQL as: the user `postgres` if this process runs as root, else `None` (the current user).
     ///
     /// # Errors
-    /// [`Error::NoAccount`] if we are root and there is no user `postgres`.
+    /// [`Error::NoAccount`] if this process runs as root and there is no user `postgres`.
     pub fn for_postgres() -> Result<Option<Self>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -33,25 +33,25 @@ impl Account {
         command.uid(self.uid).gid(self.gid);
     }
 
-    /// Gives `folder` to this account.
+    /// Makes this account the owner of `folder`.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn own(self, folder: &Path) -> Result<(), Error> {
+    pub fn take_ownership(self, folder: &Path) -> Result<(), Error> {
         std::os::unix::fs::chown(folder, Some(self.uid), Some(self.gid))
-            .map_err(Error::io(format!("give {} to the user postgres", folder.display())))
+            .map_err(Error::io(format!("make the user postgres the owner of {}", folder.display())))
     }
 
-    /// Whether this account can enter `folder`; asked by trying, since access rules are more than permission bits.
-    pub fn reaches(self, folder: &Path) -> bool {
+    /// Whether this account can enter `folder`. Runs a program there, because permission bits do not show all access rules.
+    pub fn can_enter(self, folder: &Path) -> bool {
         let mut probe = Command::new("true");
         self.apply(&mut probe);
         probe.current_dir(folder).stdin(Stdio::null()).status().is_ok_and(|status| status.success())
     }
 }
 
-/// One number from id(1), which knows every user database that the system is set up for.
-fn id(what: &str, user: &str) -> Option<u32> {
-    let output = Command::new("id").args([what, user]).stderr(Stdio::null()).output().ok()?;
+/// One number from id(1), which reads all user databases of the system, not only /etc/passwd.
+fn id(option: &str, user: &str) -> Option<u32> {
+    let output = Command::new("id").args([option, user]).stderr(Stdio::null()).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }

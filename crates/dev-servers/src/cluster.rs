@@ -1,23 +1,23 @@
-//! The databases of one PostgreSQL server, ours or somebody else's.
+//! The databases of one PostgreSQL server.
 
 use std::path::Path;
 
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
+use crate::connection::Connection;
 use crate::{Error, migrations};
 
 /// The database that [`Cluster::create_database`] copies.
 const TEMPLATE: &str = "tumbler_template";
 
-/// A PostgreSQL server, reached by the URL of one of its databases as a user that may create others.
+/// A running PostgreSQL server, given by the URL of one of its databases and a user that may create others.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     url: String,
 }
 
 impl Cluster {
-    /// The server that `url` (`postgres://user[:password]@host:port/database`) points at; nothing is connected yet.
+    /// The server at `url` (`postgres://user[:password]@host:port/database`). Does not connect yet.
     pub fn at(url: &str) -> Self {
         Self { url: url.into() }
     }
@@ -36,11 +36,11 @@ impl Cluster {
     /// # Errors
     /// [`Error::Database`].
     pub async fn connect(&self) -> Result<Client, Error> {
-        connect(&self.url).await
+        Ok(Connection::open(&self.url).await?.client)
     }
 
-    /// Makes the template that tests' databases are copied from, with the migrations in `folder`. Call it once, before
-    /// the first [`Cluster::create_database`].
+    /// Creates the template database, with the migrations in `folder`. [`Cluster::create_database`] copies it: call this
+    /// once before.
     ///
     /// # Errors
     /// [`Error::Database`], or those of [`migrations::apply`].
@@ -50,7 +50,7 @@ impl Cluster {
         migrations::apply(&self.url_of(TEMPLATE), folder).await.map(drop)
     }
 
-    /// Creates a database with the migrations applied and nothing in its tables; returns its URL.
+    /// Creates a database with the migrations applied and empty tables; returns its URL.
     ///
     /// # Errors
     /// [`Error::Database`], also if the name is taken or [`Cluster::prepare_template`] was not called.
@@ -61,7 +61,7 @@ impl Cluster {
         Ok(self.url_of(name))
     }
 
-    /// Drops a database, whoever is connected to it; none is no error.
+    /// Drops a database if it exists, and closes the connections to it.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -71,45 +71,18 @@ impl Cluster {
         client.batch_execute(&statement).await.map_err(Error::database(format!("drop the database {name}")))
     }
 
-    /// Creates an empty database unless it is there.
+    /// Creates an empty database unless it exists.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn ensure_database(&self, name: &str) -> Result<(), Error> {
         let client = self.connect().await?;
         let failed = || Error::database(format!("create the database {name}"));
-        let there = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
-        if there.map_err(failed())?.is_none() {
+        let existing = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
+        if existing.map_err(failed())?.is_none() {
             client.batch_execute(&format!("CREATE DATABASE {}", quoted(name))).await.map_err(failed())?;
         }
         Ok(())
-    }
-}
-
-/// Opens a connection and drives it in a task of its own.
-async fn connect(url: &str) -> Result<Client, Error> {
-    Session::open(url).await.map(|session| session.client)
-}
-
-/// A connection that is known to have ended after [`Session::close`]: PostgreSQL copies no database that somebody is
-/// connected to, and a task that closes the connection some time later may be starved.
-pub(crate) struct Session {
-    pub(crate) client: Client,
-    task: JoinHandle<()>,
-}
-
-impl Session {
-    pub(crate) async fn open(url: &str) -> Result<Self, Error> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(Error::database("connect"))?;
-        // Its errors reach whoever uses the client.
-        let task = tokio::spawn(async move { drop(connection.await) });
-        Ok(Self { client, task })
-    }
-
-    pub(crate) async fn close(self) {
-        drop(self.client);
-        // The task neither panics nor is it cancelled.
-        let _ = self.task.await;
     }
 }
 

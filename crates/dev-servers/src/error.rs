@@ -1,4 +1,4 @@
-//! What can go wrong, in words for the person at the terminal.
+//! What can fail, with messages for the person at the terminal.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,24 @@ pub enum Error {
     /// A server's program is not installed.
     #[error("{0} is not installed (looked in PATH and the usual folders)")]
     NotInstalled(&'static str),
-    /// An environment variable names a program that is not there.
-    #[error("{variable} names {}, which is no program", program.display())]
+    /// An environment variable names a program that does not exist.
+    #[error("{variable} is set to {}, which is not a program", program.display())]
     NoProgram {
         /// The variable.
         variable: &'static str,
-        /// What it names.
+        /// Its value.
         program: PathBuf,
     },
-    /// The operating system refused something.
+    /// A file, a process or a socket failed.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was tried, as it follows "cannot".
+        /// What was tried; follows the word "cannot".
         what: String,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A program ended when it should not have.
-    #[error("{name} ended with {status}; the end of its output:\n{tail}")]
+    /// A program exited unexpectedly.
+    #[error("{name} exited unexpectedly ({status}). The end of its output:\n{tail}")]
     Ended {
         /// The program.
         name: String,
@@ -35,7 +35,7 @@ pub enum Error {
         tail: String,
     },
     /// A server did not become ready, or did not stop, in time.
-    #[error("{name} did not {what} within {seconds} s; the end of its output:\n{tail}")]
+    #[error("{name} did not {what} within {seconds} s. The end of its output:\n{tail}")]
     TooSlow {
         /// The program.
         name: String,
@@ -46,35 +46,37 @@ pub enum Error {
         /// The last lines that it wrote.
         tail: String,
     },
-    /// PostgreSQL never runs as root and no other account can be used.
-    #[error("PostgreSQL refuses to run as root, and there is no user `postgres` to run it as")]
+    /// PostgreSQL does not run as root, and there is no other account.
+    #[error(
+        "PostgreSQL refuses to run as root, and there is no user `postgres`: create it, or run this as another user"
+    )]
     NoAccount,
     /// The account that a server runs as cannot enter its data folder.
-    #[error("the user `postgres` cannot enter {0} (a folder above it is private)")]
+    #[error("the user `postgres` cannot enter {0} (a parent folder is private)")]
     OutOfReach(PathBuf),
     /// The data folder belongs to another major version of PostgreSQL.
-    #[error("{dir} was made by PostgreSQL {made_by}, which is not installed (found: {found})")]
+    #[error("{dir} was created by PostgreSQL {created_by}, which is not installed (installed: {found})")]
     WrongVersion {
         /// The data folder.
         dir: PathBuf,
-        /// The major version that made it.
-        made_by: String,
+        /// The major version that created it.
+        created_by: String,
         /// The major versions that are installed.
         found: String,
     },
-    /// PostgreSQL answered with an error.
+    /// A connection to PostgreSQL or a statement failed.
     #[error("PostgreSQL: cannot {what}: {}", database_message(.source))]
     Database {
-        /// What was tried, as it follows "cannot".
+        /// What was tried; follows the word "cannot".
         what: String,
-        /// PostgreSQL's answer.
+        /// PostgreSQL's error, or the connection's.
         source: tokio_postgres::Error,
     },
-    /// A migration that was already applied has another content now.
-    #[error("migration {0} was changed after it had been applied: undo the change and write a new migration instead")]
+    /// The file of an applied migration was changed.
+    #[error("migration {0} was changed after it was applied: undo the change and write a new migration")]
     MigrationChanged(String),
-    /// A migration that was applied is not in the folder any more.
-    #[error("migration {0} was applied to this database, but its file is gone")]
+    /// The file of an applied migration was deleted.
+    #[error("migration {0} was applied to this database, but its file is missing: restore the file")]
     MigrationMissing(String),
     /// No free port was found.
     #[error("no free port on 127.0.0.1")]
@@ -82,20 +84,20 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: an operating system error with what was being done.
+    /// For `map_err`: adds what was tried to an operating system error.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         |source| Self::Io { what, source }
     }
 
-    /// For `map_err`: a PostgreSQL error with what was being done.
+    /// For `map_err`: adds what was tried to a PostgreSQL error.
     pub(crate) fn database(what: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let what = what.into();
         |source| Self::Database { what, source }
     }
 }
 
-/// The server's own message where there is one: the client's Display says only "db error".
+/// The server's message if there is one: the client's Display prints only "db error".
 fn database_message(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => db.to_string(),

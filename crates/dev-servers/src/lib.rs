@@ -1,6 +1,8 @@
-//! Private Redis and PostgreSQL servers for local runs and tests: found on this machine, started on free ports of
-//! 127.0.0.1 with their data where the caller says, ready when `start` returns, and gone when their handle is dropped
-//! or the process that holds it dies, even by SIGKILL.
+//! Starts private Redis and PostgreSQL servers for local runs and tests.
+//!
+//! The servers' programs must be installed. Each server listens on a free port of 127.0.0.1 and keeps its data in a folder
+//! that the caller names. It is ready when `start` returns. It ends when its handle is dropped or when the process that
+//! holds the handle dies, even by SIGKILL.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), dev_servers::Error> {
@@ -10,8 +12,9 @@
 //! # }
 //! ```
 
-pub mod account;
-pub mod cluster;
+mod account;
+mod cluster;
+mod connection;
 mod error;
 pub mod migrations;
 mod port;

@@ -1,34 +1,34 @@
-//! Plain SQL migrations, each applied once, in the order of their names.
+//! SQL migrations: applies each file once, in the order of the file names.
 
 use std::path::{Path, PathBuf};
 
 use tokio_postgres::{Client, Transaction};
 
 use crate::Error;
-use crate::cluster::Session;
+use crate::connection::Connection;
 
-/// Taken while migrations run, so that two programs that start at once do not apply one twice. Any number will do, as
-/// long as nothing else uses it: this one is "tumbler" in ASCII.
+/// The advisory lock held while migrations run, so that two programs that start at the same time do not apply one twice.
+/// The number is arbitrary ("tumbler" in ASCII); nothing else uses it.
 const LOCK: i64 = 0x0074_756d_626c_6572;
 
-/// Kept beside the tables it tells about. The checksum is SHA-256 in hexadecimal.
+/// The migrations that were applied. The checksum is SHA-256 in hexadecimal.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY,
     checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 )";
 
-/// Applies the files `*.sql` of `folder` that the database at `url` has not had yet, each in a transaction of its own
-/// together with its row in `schema_migrations`; returns their names.
+/// Applies the files `*.sql` of `folder` that were not yet applied to the database at `url`, and returns their names. Each
+/// runs in its own transaction, together with the INSERT of its row in `schema_migrations`.
 ///
 /// # Errors
-/// [`Error::MigrationChanged`] or [`Error::MigrationMissing`] if the files are not those that were applied earlier,
-/// [`Error::Database`] if a statement fails (what came before that file stays applied), [`Error::Io`].
+/// [`Error::MigrationChanged`] or [`Error::MigrationMissing`] if the file of an applied migration was changed or deleted,
+/// [`Error::Database`] if a statement fails (the files before it stay applied), [`Error::Io`].
 pub async fn apply(url: &str, folder: &Path) -> Result<Vec<String>, Error> {
-    let mut session = Session::open(url).await?;
-    let applied = apply_with(&mut session.client, folder).await;
-    // The lock ends with the connection.
-    session.close().await;
+    let mut connection = Connection::open(url).await?;
+    let applied = apply_with(&mut connection.client, folder).await;
+    // Closing the connection releases the lock.
+    connection.close().await;
     applied
 }
 
@@ -73,7 +73,7 @@ async fn apply_one(
     transaction.execute(insert, &[&name, &checksum]).await.map(drop)
 }
 
-/// PostgreSQL computes it, which saves a dependency.
+/// PostgreSQL computes the SHA-256: no dependency needed.
 async fn checksum(client: &Client, text: &str) -> Result<String, Error> {
     let row = client.query_one("SELECT encode(sha256($1), 'hex')", &[&text.as_bytes()]).await;
     row.map(|row| row.get(0)).map_err(Error::database("compute a checksum"))

@@ -1,4 +1,4 @@
-//! Free ports that stay ours.
+//! Reserving free ports.
 
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,17 +7,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
 
-/// Below the ports that operating systems hand to outgoing connections (Linux from 32768, macOS from 49152): a server
-/// that is restarted on its port never finds it taken by some client's connection.
+/// Below the ephemeral ports (Linux from 32768, macOS from 49152): no outgoing connection takes the port of a server while
+/// that is being restarted.
 const RANGE: std::ops::Range<u16> = 10_240..32_700;
 
-/// A port of 127.0.0.1 that was free when it was reserved and that no other holder of a `Port` on this machine gets
-/// before this one is dropped, also while no server listens on it (so a server can be killed and restarted there, and
-/// two servers with SO_REUSEPORT never share one by accident).
+/// A reserved port of 127.0.0.1. No other `Port` on this machine gets the same number until this one is dropped, even
+/// while no server listens on it. So a server can be killed and restarted there, and two servers with SO_REUSEPORT never
+/// share a port by accident.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// Locked, and so given back by the operating system when this process dies.
+    /// The operating system releases the lock when this process dies.
     _lock: File,
 }
 
@@ -25,7 +25,7 @@ impl Port {
     /// Reserves a free port.
     ///
     /// # Errors
-    /// [`Error::NoPort`] if none of 1,000 tries was free, [`Error::Io`] if the lock files cannot be written.
+    /// [`Error::NoPort`] if 1,000 tries found none, [`Error::Io`] if a lock file cannot be written.
     pub fn reserve() -> Result<Self, Error> {
         let folder = lock_folder();
         std::fs::create_dir_all(&folder).map_err(Error::io(format!("create {}", folder.display())))?;
@@ -50,12 +50,12 @@ impl Port {
     }
 }
 
-/// One folder per user: another user's lock files could not be opened.
+/// One folder per user, because users cannot open each other's lock files.
 fn lock_folder() -> PathBuf {
     std::env::temp_dir().join(format!("tumbler-ports-{}", rustix::process::getuid().as_raw()))
 }
 
-/// Spreads concurrent processes over the range (the multiplier is Knuth's, 2^64 divided by the golden ratio).
+/// Gives concurrent processes different parts of the range (Fibonacci hashing: 2^64 divided by the golden ratio).
 fn candidate(attempt: u64) -> u16 {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let seed = u64::from(std::process::id()) << 32 | u64::from(nanos);

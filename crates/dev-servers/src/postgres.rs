@@ -8,23 +8,24 @@ use crate::account::Account;
 use crate::process::{children, signal_one};
 use crate::{Cluster, Error, Output, Port, Process, Signal, programs};
 
-/// How long a start may take, recovery after a kill included.
+/// How long a start may take, including recovery after a kill.
 const START: Duration = Duration::from_secs(60);
-/// The superuser and first database of a server that we start, those of deploy/compose.yaml.
+/// The name of the superuser and of the first database, as in deploy/compose.yaml.
 const NAME: &str = "tumbler";
 
 const LOG: &str = "postgres.log";
 
-/// What a crash of the machine may cost.
+/// Whether data survives a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing: for data that somebody may care about.
+    /// It does.
     Safe,
-    /// Everything (`fsync=off`): for tests, several times as fast. A crash of the server alone still costs nothing.
+    /// It does not (`fsync=off`), which is several times as fast: for tests. Data still survives a crash of the server.
     Volatile,
 }
 
-/// A PostgreSQL server on 127.0.0.1 that trusts every local connection, run as the user `postgres` when we are root.
+/// A PostgreSQL server on 127.0.0.1 that accepts local connections without a password. Runs as the user `postgres` if this
+/// process runs as root.
 #[derive(Debug)]
 pub struct PostgresServer {
     folder: PathBuf,
@@ -36,19 +37,19 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Starts a server with its data in `folder/data` (made by initdb the first time) and its log in
+    /// Starts a server with its data in `folder/data` (created by initdb the first time) and its log in
     /// `folder/postgres.log`.
     ///
     /// # Errors
-    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or what kept it
-    /// from accepting connections.
+    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or the reason why it
+    /// does not accept connections.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let folder = std::path::absolute(folder).map_err(Error::io(format!("find {}", folder.display())))?;
         let account = Account::for_postgres()?;
         if let Some(account) = account {
-            account.own(&folder)?;
-            if !account.reaches(&folder) {
+            account.take_ownership(&folder)?;
+            if !account.can_enter(&folder) {
                 return Err(Error::OutOfReach(folder));
             }
         }
@@ -69,12 +70,12 @@ impl PostgresServer {
         cluster.ensure_database(NAME).await
     }
 
-    /// `postgres://tumbler@127.0.0.1:port/tumbler`: a superuser, and a database that exists.
+    /// `postgres://tumbler@127.0.0.1:port/tumbler`. The user is a superuser; the database exists.
     pub fn url(&self) -> String {
-        url(self.port.number())
+        format!("postgres://{NAME}@127.0.0.1:{}/{NAME}", self.port.number())
     }
 
-    /// The port that it listens on, the same after every restart.
+    /// The port that it listens on. A restart does not change it.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
@@ -89,7 +90,7 @@ impl PostgresServer {
         self.folder.join(LOG)
     }
 
-    /// Waits until the server ends, by itself or by somebody else's doing.
+    /// Waits until the server exits.
     pub async fn ended(&mut self) -> ExitStatus {
         self.process.ended().await
     }
@@ -99,16 +100,16 @@ impl PostgresServer {
         Cluster::at(&self.url())
     }
 
-    /// Ends the server at once, as a crash does: open statements are cut off, the next start recovers.
+    /// Ends the server immediately, like a crash: open statements are aborted, the next start recovers.
     ///
     /// # Errors
     /// [`Error::TooSlow`] if it does not end.
     pub async fn kill(&mut self) -> Result<(), Error> {
-        // Not SIGKILL: that would leave backends running for a moment, and shared memory for ever.
+        // Not SIGKILL, which leaves backends running for a short time and never frees the shared memory.
         self.process.stop(Signal::QUIT, START).await.map(drop)
     }
 
-    /// Ends all connections and stops cleanly.
+    /// Closes all connections and stops cleanly.
     ///
     /// # Errors
     /// [`Error::TooSlow`] if it does not end.
@@ -116,8 +117,8 @@ impl PostgresServer {
         self.process.stop(Signal::INT, START).await.map(drop)
     }
 
-    /// Starts a server again that was killed or stopped (one that runs is stopped first), on the same port. Dropped
-    /// before it returns, it may leave one that is still starting.
+    /// Starts the server again on the same port; stops it first if it runs. If the future is dropped early, the new server
+    /// may still be starting.
     ///
     /// # Errors
     /// As [`PostgresServer::start`].
@@ -127,15 +128,15 @@ impl PostgresServer {
         self.ready().await
     }
 
-    /// Stops every process of the server without ending it (SIGSTOP): connections stay open, nothing is answered, and
-    /// the kernel still accepts new connections.
+    /// Suspends every process of the server (SIGSTOP). Connections stay open, the server answers nothing, and the kernel
+    /// still accepts new connections.
     pub fn pause(&self) {
-        // The postmaster first, so that no backend is started meanwhile.
+        // The postmaster first, so that it starts no more backends.
         signal_one(self.id(), Signal::STOP);
         children(self.id()).into_iter().for_each(|id| signal_one(id, Signal::STOP));
     }
 
-    /// Goes on after [`PostgresServer::pause`].
+    /// Ends [`PostgresServer::pause`].
     pub fn resume(&self) {
         children(self.id()).into_iter().for_each(|id| signal_one(id, Signal::CONT));
         signal_one(self.id(), Signal::CONT);
@@ -144,27 +145,23 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // Else the paused backends would keep the postmaster from ending.
+        // The postmaster does not end while a backend is suspended.
         self.resume();
     }
 }
 
-fn url(port: u16) -> String {
-    format!("postgres://{NAME}@127.0.0.1:{port}/{NAME}")
-}
-
-/// The newest programs, or those of the version that made the data.
+/// The programs of the version that created the data; the newest ones if there is no data.
 fn choose_programs(folder: &Path) -> Result<PathBuf, Error> {
     let found = programs::postgres_folders()?;
-    let Ok(made_by) = std::fs::read_to_string(folder.join("data/PG_VERSION")) else { return Ok(found[0].clone()) };
-    let made_by = made_by.trim();
+    let Ok(version_file) = std::fs::read_to_string(folder.join("data/PG_VERSION")) else { return Ok(found[0].clone()) };
+    let created_by = version_file.trim();
     let versions: Vec<String> = found.iter().map(|programs| major_version(programs)).collect();
-    match versions.iter().position(|version| version == made_by) {
-        Some(index) => Ok(found[index].clone()),
-        None => {
-            Err(Error::WrongVersion { dir: folder.join("data"), made_by: made_by.into(), found: versions.join(", ") })
-        }
-    }
+    let index = versions.iter().position(|version| version == created_by).ok_or_else(|| Error::WrongVersion {
+        dir: folder.join("data"),
+        created_by: created_by.into(),
+        found: versions.join(", "),
+    })?;
+    Ok(found[index].clone())
 }
 
 /// `15` from `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
@@ -176,7 +173,7 @@ fn major_version(programs: &Path) -> String {
 }
 
 fn initdb(programs: &Path, account: Option<Account>, folder: &Path) -> Result<(), Error> {
-    // Made beside and renamed: an initdb that was cut short leaves nothing that looks like a database.
+    // Created under another name and renamed at the end: an interrupted initdb leaves no folder `data`.
     let unfinished = folder.join("data.unfinished");
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).map_err(Error::io(format!("delete {}", unfinished.display())))?;
@@ -213,10 +210,10 @@ fn spawn(
     set("max_connections=300");
     set("timezone=UTC");
     set("log_timezone=UTC");
-    // The database's name, so that a test finds its own statements.
+    // With the name of the database, so that a test finds its own statements.
     set("log_line_prefix=%m [%p] db=%d ");
     if durability == Durability::Volatile {
-        // Not synchronous_commit=off as well: that loses commits when only the server is killed, which tests do.
+        // Not synchronous_commit=off: with that, commits are lost when only the server is killed, as tests do.
         set("fsync=off");
         set("full_page_writes=off");
     }

@@ -1,4 +1,4 @@
-//! A child process that cannot outlive us.
+//! A child process that never outlives this process.
 
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
@@ -12,12 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
 
-/// Reads until this process closes its end of the pipe, by exiting or by being killed, then ends the process group.
-/// A shell does it on every Unix and needs no code between fork and exec, as PR_SET_PDEATHSIG would; nor does it
-/// depend on which thread started the child, as that does.
+/// A shell script that waits until this process closes its end of a pipe, by exiting or by being killed, and then ends the
+/// child's process group. Unlike PR_SET_PDEATHSIG, this works on every Unix, needs no code between fork and exec, and does
+/// not depend on the thread that started the child.
 const LIFELINE: &str = r#"read -r _; kill -s "$1" -- "-$2"; kill -s CONT -- "-$2""#;
 
-/// How long a child may take to end by itself when its handle is dropped.
+/// How long a child may take to end after its handle was dropped, before SIGKILL.
 const GRACE: Duration = Duration::from_secs(8);
 
 /// Where a program's standard output and error go.
@@ -25,12 +25,12 @@ const GRACE: Duration = Duration::from_secs(8);
 pub enum Output<'a> {
     /// Appended to a file.
     Log(&'a Path),
-    /// Where ours goes.
+    /// The same place as this process's output.
     Inherited,
 }
 
-/// A running program in a process group of its own (Ctrl-C in the terminal does not reach it, so whoever holds this
-/// decides the order of stopping). Dropping the handle ends the program and waits.
+/// A running program in its own process group: Ctrl-C in the terminal does not reach it, so the holder of this handle
+/// decides the order in which programs stop. Dropping the handle ends the program and waits for that.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -43,8 +43,8 @@ pub struct Process {
 impl Process {
     /// Starts `command` with no standard input.
     ///
-    /// `on_drop` is the signal that ends it when the handle is dropped or this process dies; SIGKILL follows if a
-    /// dropped handle's program is still there after a few seconds.
+    /// `on_drop` is the signal that ends it when the handle is dropped or this process dies. If the handle was dropped and
+    /// the program still runs after a few seconds, SIGKILL follows.
     ///
     /// # Errors
     /// [`Error::Io`] if the log cannot be opened or the program cannot be started.
@@ -61,10 +61,10 @@ impl Process {
         match lifeline(child.id(), on_drop) {
             Ok(lifeline) => Ok(Self { name: name.into(), child, lifeline, log, on_drop }),
             Err(error) => {
-                // Already failing: the first error is the one worth telling.
+                // Their errors are ignored: the first error is the one to report.
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(Error::io(format!("watch over {name}"))(error))
+                Err(Error::io(format!("start the shell that ends {name} with this process"))(error))
             }
         }
     }
@@ -74,14 +74,9 @@ impl Process {
         self.child.id()
     }
 
-    /// The file that its output goes to, if it does.
-    pub fn log(&self) -> Option<&Path> {
-        self.log.as_deref()
-    }
-
-    /// Sends `signal` to the program and everything in its process group. A program that has ended is no error.
+    /// Sends `signal` to the program's process group. Does nothing if the program has ended.
     pub fn signal(&self, signal: Signal) {
-        // The child is not reaped before `wait` has seen it end, so its id cannot belong to another process yet.
+        // The id cannot belong to another process yet: this handle has not reaped the child.
         let _ = kill_process_group(pid(self.child.id()), signal);
     }
 
@@ -90,10 +85,10 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits until the program has ended. May be called again, and dropped before it returns.
+    /// Waits until the program has ended. It may be called again, and the future may be dropped early.
     pub async fn ended(&mut self) -> ExitStatus {
-        // Watched from before the first look, so that no end is missed.
-        let mut children = signal(SignalKind::child()).expect("SIGCHLD can be watched");
+        // Subscribed before the first check, so that no exit is missed.
+        let mut children = signal(SignalKind::child()).expect("the runtime handles signals");
         loop {
             if let Some(status) = self.exited() {
                 return status;
@@ -107,12 +102,12 @@ impl Process {
         tokio::time::timeout(limit, self.ended()).await.ok()
     }
 
-    /// Sends `signal`, unless the program has ended already, and waits for the end.
+    /// Sends `signal`, unless the program has already ended, and waits for the end.
     ///
     /// # Errors
     /// [`Error::TooSlow`] if it still runs after `limit`.
     pub async fn stop(&mut self, signal: Signal, limit: Duration) -> Result<ExitStatus, Error> {
-        // Its process id may be another's once its end has been seen.
+        // Once its end has been seen, its process id may belong to another process.
         if let Some(status) = self.exited() {
             return Ok(status);
         }
@@ -123,7 +118,7 @@ impl Process {
         }
     }
 
-    /// Waits until `ready` answers true.
+    /// Waits until `ready` returns true.
     ///
     /// # Errors
     /// [`Error::Ended`] if the program ends first, [`Error::TooSlow`] if it is not ready after `limit`.
@@ -143,8 +138,8 @@ impl Process {
         }
     }
 
-    /// The last 30 lines of the log; empty if there is none.
-    pub fn tail(&self) -> String {
+    /// The last 30 lines of the log; empty if there is no log.
+    fn tail(&self) -> String {
         let bytes = self.log.as_ref().and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
@@ -160,7 +155,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let mut signal = self.on_drop;
         let mut deadline = Instant::now() + GRACE;
-        // Nothing to report to: at worst a process is left that the lifeline ends when we exit.
         while self.exited().is_none() {
             self.signal(signal);
             self.signal(Signal::CONT);
@@ -175,20 +169,20 @@ impl Drop for Process {
     }
 }
 
-/// The direct children of process `parent`: PostgreSQL's backends leave its process group, so stopping them (SIGSTOP)
-/// needs their ids.
-pub(crate) fn children(parent: u32) -> Vec<u32> {
+/// The process ids of the direct children of `parent`. PostgreSQL's backends are not in its process group, so suspending
+/// them takes their ids.
+pub fn children(parent: u32) -> Vec<u32> {
     let pairs = if Path::new("/proc/self/stat").exists() { pairs_from_proc() } else { pairs_from_ps() };
     pairs.into_iter().filter(|(_, ppid)| *ppid == parent).map(|(pid, _)| pid).collect()
 }
 
-/// Process and parent ids; proc(5), since small Linux images have no ps.
+/// Pairs of process id and parent's id, from proc(5): small Linux images have no ps.
 fn pairs_from_proc() -> Vec<(u32, u32)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pair = |entry: std::fs::DirEntry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name, in brackets, may hold anything; after it come the state and the parent.
+        // The name, in brackets, may contain any characters; the state and the parent's id follow it.
         let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
         Some((id, parent))
     };
@@ -205,8 +199,8 @@ fn pairs_from_ps() -> Vec<(u32, u32)> {
     text.lines().filter_map(pair).collect()
 }
 
-/// Sends `signal` to one process; one that is gone is no error.
-pub(crate) fn signal_one(id: u32, signal: Signal) {
+/// Sends `signal` to one process. Does nothing if it has ended.
+pub fn signal_one(id: u32, signal: Signal) {
     let _ = kill_process(pid(id), signal);
 }
 

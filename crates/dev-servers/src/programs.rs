@@ -1,4 +1,4 @@
-//! Where the servers' programs are.
+//! Finding the servers' programs on this machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::Error;
 /// The environment variable that names the program of the Redis or Valkey server to use instead of one in PATH.
 pub const REDIS_SERVER: &str = "REDIS_SERVER";
 
-/// Redis, or Valkey where that has taken its place (Fedora).
+/// Redis, or Valkey on systems that replaced it (Fedora).
 const REDIS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// Folders that hold one folder per major version of PostgreSQL, with the programs in `bin`: Debian and Ubuntu, the
-/// PostgreSQL project's RPMs, Homebrew on ARM and on Intel.
+/// Folders with one subfolder for each major version of PostgreSQL, and the subfolder's prefix; its programs are in `bin`.
+/// Debian and Ubuntu, the PostgreSQL project's RPMs, Homebrew on ARM and on Intel.
 const POSTGRES: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -26,15 +26,15 @@ pub fn in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// The Redis server: the one that [`REDIS_SERVER`] names, else one in PATH.
+/// The Redis server: the one that [`REDIS_SERVER`] names, else the first in PATH.
 ///
 /// # Errors
-/// [`Error::NoProgram`] if the variable names something else than a file, [`Error::NotInstalled`].
+/// [`Error::NoProgram`] if the variable does not name a file, [`Error::NotInstalled`].
 pub fn redis_server() -> Result<PathBuf, Error> {
     redis_servers()?.into_iter().next().ok_or(Error::NotInstalled("redis-server"))
 }
 
-/// All of them that are at hand: that one first.
+/// All Redis and Valkey servers found: the one that [`REDIS_SERVER`] names first, then those in PATH.
 ///
 /// # Errors
 /// [`Error::NoProgram`].
@@ -43,7 +43,7 @@ pub fn redis_servers() -> Result<Vec<PathBuf>, Error> {
     Ok(named.into_iter().chain(REDIS.iter().filter_map(|name| in_path(name))).collect())
 }
 
-/// The program that [`REDIS_SERVER`] names; empty, it names none.
+/// The program that the value of [`REDIS_SERVER`] names; `None` if it is unset or empty.
 fn named(value: Option<OsString>) -> Result<Option<PathBuf>, Error> {
     match value.filter(|value| !value.is_empty()).map(PathBuf::from) {
         Some(program) if !program.is_file() => Err(Error::NoProgram { variable: REDIS_SERVER, program }),
@@ -51,7 +51,7 @@ fn named(value: Option<OsString>) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// The folders that hold both `postgres` and `initdb`, the newest major version first, then those of PATH.
+/// The folders that contain both `postgres` and `initdb`: the newest major version first, the folders of PATH last.
 ///
 /// # Errors
 /// [`Error::NotInstalled`] if there is none.
@@ -81,14 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_names_a_program_that_exists_or_none() {
+    fn redis_server_is_unset_or_names_an_existing_program() {
         assert!(matches!(named(None), Ok(None)));
         assert!(matches!(named(Some("".into())), Ok(None)));
         let program = std::env::current_exe().unwrap();
         assert_eq!(named(Some(program.clone().into())).unwrap(), Some(program));
         for missing in ["/no/such/redis-server", "/"] {
             let error = named(Some(missing.into())).unwrap_err();
-            assert_eq!(error.to_string(), format!("REDIS_SERVER names {missing}, which is no program"));
+            assert_eq!(error.to_string(), format!("REDIS_SERVER is set to {missing}, which is not a program"));
         }
     }
 }

@@ -9,12 +9,12 @@ use tokio::net::TcpStream;
 
 use crate::{Error, Output, Port, Process, Signal, programs};
 
-/// How long a start may take, loading a dump included.
+/// How long a start may take, including the loading of a dump.
 const START: Duration = Duration::from_secs(30);
 const DUMP: &str = "dump.rdb";
 const LOG: &str = "redis.log";
 
-/// A Redis server on 127.0.0.1 that never saves by itself and evicts as the deployed one does (128 MB, `allkeys-lru`).
+/// A Redis server on 127.0.0.1 that never saves automatically and evicts like the deployed one (128 MB, `allkeys-lru`).
 #[derive(Debug)]
 pub struct RedisServer {
     folder: PathBuf,
@@ -23,30 +23,30 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts an empty server; `folder` is created and takes its log.
+    /// Starts an empty server. Creates `folder`, which gets the log.
     ///
     /// # Errors
-    /// [`Error::NotInstalled`], or what kept it from answering PING.
+    /// [`Error::NotInstalled`], or the reason why it does not answer PING.
     pub async fn start(folder: &Path) -> Result<Self, Error> {
-        Self::forget(folder)?;
-        Self::start_as_is(folder).await
+        delete_dump(folder)?;
+        Self::start_with_dump(folder).await
     }
 
-    /// Starts a server with what [`RedisServer::stop_and_keep`] left in `folder`, or empty. The dump is deleted as soon
-    /// as it is loaded: one that was still there after a kill would bring back versions that have been overtaken.
+    /// Starts a server with the data that [`RedisServer::stop_and_save`] saved in `folder`; empty if there is none. Deletes
+    /// the dump once it is loaded: after a kill, a start from it would bring back old versions.
     ///
     /// # Errors
-    /// As [`RedisServer::start`]. A dump that cannot be loaded is dropped, for everything in it is a cache.
-    pub async fn start_kept(folder: &Path) -> Result<Self, Error> {
-        let server = match Self::start_as_is(folder).await {
+    /// As [`RedisServer::start`]. A dump that cannot be loaded is deleted, because it contains only cached data.
+    pub async fn start_saved(folder: &Path) -> Result<Self, Error> {
+        let server = match Self::start_with_dump(folder).await {
             Err(Error::Ended { .. }) if folder.join(DUMP).exists() => return Self::start(folder).await,
             other => other?,
         };
-        Self::forget(folder)?;
+        delete_dump(folder)?;
         Ok(server)
     }
 
-    async fn start_as_is(folder: &Path) -> Result<Self, Error> {
+    async fn start_with_dump(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let port = Port::reserve()?;
         let process = spawn(&programs::redis_server()?, folder, port.number())?;
@@ -57,18 +57,8 @@ impl RedisServer {
 
     async fn ready(&mut self) -> Result<(), Error> {
         let port = self.port.number();
-        // While a dump is being loaded the answer is -LOADING.
-        self.process.until(START, async || say(port, "PING").await.is_ok_and(|answer| answer == "+PONG")).await
-    }
-
-    fn forget(folder: &Path) -> Result<(), Error> {
-        let dump = folder.join(DUMP);
-        match std::fs::remove_file(&dump) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(format!("delete {}", dump.display()))(error))
-            }
-            _ => Ok(()),
-        }
+        // While Redis loads a dump it answers -LOADING.
+        self.process.until(START, async || send(port, "PING").await.is_ok_and(|reply| reply == "+PONG")).await
     }
 
     /// `redis://127.0.0.1:port`.
@@ -76,7 +66,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port.number())
     }
 
-    /// The port that it listens on, the same after every restart.
+    /// The port that it listens on. A restart does not change it.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
@@ -91,7 +81,7 @@ impl RedisServer {
         self.folder.join(LOG)
     }
 
-    /// Waits until the server ends, by itself or by somebody else's doing.
+    /// Waits until the server exits.
     pub async fn ended(&mut self) -> ExitStatus {
         self.process.ended().await
     }
@@ -104,8 +94,8 @@ impl RedisServer {
         self.process.stop(Signal::KILL, START).await.map(drop)
     }
 
-    /// Kills the server if it runs and starts it again, empty, on the same port. Dropped before it returns, it may leave
-    /// one that is still starting.
+    /// Kills the server if it runs and starts it again, empty, on the same port. If the future is dropped early, the new
+    /// server may still be starting.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -113,35 +103,35 @@ impl RedisServer {
         self.replace(&programs::redis_server()?).await
     }
 
-    /// The same with another `program` in its place.
+    /// As [`RedisServer::restart`], but starts another `program`.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
     pub async fn replace(&mut self, program: &Path) -> Result<(), Error> {
         self.kill().await?;
-        Self::forget(&self.folder)?;
+        delete_dump(&self.folder)?;
         self.process = spawn(program, &self.folder, self.port.number())?;
         self.ready().await
     }
 
-    /// Stops the process without ending it (SIGSTOP): connections stay open and nothing is answered.
+    /// Suspends the process (SIGSTOP): connections stay open and the server answers nothing.
     pub fn pause(&self) {
         self.process.signal(Signal::STOP);
     }
 
-    /// Goes on after [`RedisServer::pause`].
+    /// Ends [`RedisServer::pause`].
     pub fn resume(&self) {
         self.process.signal(Signal::CONT);
     }
 
-    /// Saves everything and stops, for the next [`RedisServer::start_kept`].
+    /// Saves the data for the next [`RedisServer::start_saved`] and stops.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::TooSlow`]; then nothing is kept.
-    pub async fn stop_and_keep(mut self) -> Result<(), Error> {
-        // Redis closes the connection instead of answering.
-        let limit = match say(self.port.number(), "SHUTDOWN SAVE").await {
-            // It has ended, or its restart was cut short: it was not told to end and has nothing to keep.
+    /// [`Error::Io`] or [`Error::TooSlow`]; then nothing is saved.
+    pub async fn stop_and_save(mut self) -> Result<(), Error> {
+        // Redis closes the connection without a reply.
+        let limit = match send(self.port.number(), "SHUTDOWN SAVE").await {
+            // It has ended, or its restart was interrupted: it has nothing to save.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Duration::ZERO,
             _ => START,
         };
@@ -149,9 +139,19 @@ impl RedisServer {
             Some(status) if status.success() => Ok(()),
             _ => {
                 self.kill().await?;
-                Self::forget(&self.folder)
+                delete_dump(&self.folder)
             }
         }
+    }
+}
+
+fn delete_dump(folder: &Path) -> Result<(), Error> {
+    let dump = folder.join(DUMP);
+    match std::fs::remove_file(&dump) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("delete {}", dump.display()))(error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -163,11 +163,11 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Process, Error> {
     Process::spawn("redis-server", command, Output::Log(&folder.join(LOG)), Signal::KILL)
 }
 
-/// Sends one inline command and returns the first line of the answer.
-async fn say(port: u16, command: &str) -> std::io::Result<String> {
+/// Sends one inline command and returns a reply of one line.
+async fn send(port: u16, command: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.write_all(format!("{command}\r\n").as_bytes()).await?;
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n") && stream.read_buf(&mut answer).await? > 0 {}
-    Ok(String::from_utf8_lossy(&answer).trim_end().to_owned())
+    let mut reply = Vec::new();
+    while !reply.ends_with(b"\r\n") && stream.read_buf(&mut reply).await? > 0 {}
+    Ok(String::from_utf8_lossy(&reply).trim_end().to_owned())
 }

@@ -1,4 +1,4 @@
-//! The PostgreSQL server's life, its databases and migrations. One server for all, since a start takes a second.
+//! The PostgreSQL server: start, kill, restart, pause; its databases and migrations.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use dev_servers::{Cluster, Durability, Error, PostgresServer, migrations};
 use tempfile::TempDir;
 
-/// Open to the user that PostgreSQL runs as.
+/// A folder that the user `postgres` can enter.
 fn folder() -> TempDir {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
 }
@@ -82,7 +82,7 @@ async fn databases_are_migrated_and_isolated() {
 }
 
 #[tokio::test]
-async fn migrations_run_once_in_order_and_tell_of_changed_files() {
+async fn migrations_run_once_in_order_and_report_changed_files() {
     let folder = folder();
     let server = start(folder.path()).await;
     let files = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ async fn migrations_run_once_in_order_and_tell_of_changed_files() {
     write("0001_one.sql", "CREATE TABLE one (n int)");
     write("README.md", "not SQL");
 
-    // Two at once: the lock makes the second wait and find nothing to do.
+    // Two at once: the lock makes the second wait, and then nothing is left to apply.
     let (first, second) = tokio::join!(migrations::apply(&url, files.path()), migrations::apply(&url, files.path()));
     let mut applied = first.unwrap();
     applied.extend(second.unwrap());

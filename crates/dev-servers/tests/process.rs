@@ -1,4 +1,4 @@
-//! A child must not outlive its holder, however that ends.
+//! A child process ends with the process that started it; how a child's exit is reported.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use dev_servers::{Output, Process, Signal};
 
-/// Not set: this is the parent. Set: this is the holder that gets killed.
+/// Set in the process that holds the child and gets killed.
 const HOLDER: &str = "DEV_SERVERS_TEST_HOLDER";
 
 fn runs(id: &str) -> bool {
-    // The shell's own kill: small images have no other.
+    // The shell's builtin: small images have no program `kill`.
     Command::new("sh").args(["-c", "kill -0 $1", "sh", id]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 #[test]
 fn a_child_dies_with_a_killed_holder() {
     let folder = tempfile::tempdir().unwrap();
-    let announced = folder.path().join("id");
+    let id_file = folder.path().join("id");
     let this = std::env::current_exe().unwrap();
     let mut holder = Command::new(this)
         .args(["--exact", "holder", "--ignored"])
@@ -28,7 +28,7 @@ fn a_child_dies_with_a_killed_holder() {
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let id = loop {
-        match std::fs::read_to_string(&announced) {
+        match std::fs::read_to_string(&id_file) {
             Ok(id) if id.ends_with('\n') => break id.trim().to_owned(),
             _ => assert!(Instant::now() < deadline, "the holder did not start its child"),
         }
@@ -43,7 +43,7 @@ fn a_child_dies_with_a_killed_holder() {
     }
 }
 
-/// Not a test by itself: the process that the test above kills.
+/// Not a test: the process that the test above kills.
 #[test]
 #[ignore = "run by a_child_dies_with_a_killed_holder"]
 fn holder() {
@@ -57,7 +57,7 @@ fn holder() {
 }
 
 #[tokio::test]
-async fn a_program_that_fails_to_start_up_is_told_with_its_output() {
+async fn the_error_of_a_program_that_fails_to_start_contains_its_output() {
     let folder = tempfile::tempdir().unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-c", "echo out of cheese >&2; exit 3"]);
@@ -67,7 +67,7 @@ async fn a_program_that_fails_to_start_up_is_told_with_its_output() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_program_is_told_when_it_comes_and_afterwards() {
+async fn an_exit_is_reported_when_it_happens_and_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let mut cat = Command::new("sh");
     cat.args(["-c", "read -r _ < $0; exit 3", folder.path().join("go").to_str().unwrap()]);

@@ -1,4 +1,4 @@
-//! The Redis server's life: start, kill, restart, pause, and what a dump may bring back.
+//! The Redis server: start, kill, restart, pause, and which data a dump brings back.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use dev_servers::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Sends one inline command; the whole answer, or `None` if none comes within 300 ms.
+/// Sends one inline command; returns the reply, or `None` if none comes within 300 ms.
 async fn ask(server: &RedisServer, command: &str) -> Option<String> {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", server.port())).await.ok()?;
     stream.write_all(format!("{command}\r\n").as_bytes()).await.ok()?;
@@ -42,27 +42,27 @@ async fn a_paused_server_accepts_and_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_clean_stop_keeps_the_data_and_a_kill_never_brings_old_data_back() {
+async fn a_clean_stop_saves_the_data_and_a_kill_never_brings_old_data_back() {
     let folder = tempfile::tempdir().unwrap();
-    let server = RedisServer::start_kept(folder.path()).await.unwrap();
+    let server = RedisServer::start_saved(folder.path()).await.unwrap();
     ask(&server, "SET version 1").await.unwrap();
-    server.stop_and_keep().await.unwrap();
+    server.stop_and_save().await.unwrap();
 
-    let mut server = RedisServer::start_kept(folder.path()).await.unwrap();
+    let mut server = RedisServer::start_saved(folder.path()).await.unwrap();
     assert_eq!(ask(&server, "GET version").await.unwrap(), "$1\r\n1\r\n");
     ask(&server, "SET version 2").await.unwrap();
     server.kill().await.unwrap();
     drop(server);
 
-    let server = RedisServer::start_kept(folder.path()).await.unwrap();
+    let server = RedisServer::start_saved(folder.path()).await.unwrap();
     assert_eq!(ask(&server, "GET version").await.unwrap(), "$-1\r\n");
 }
 
 #[tokio::test]
-async fn a_broken_dump_is_dropped() {
+async fn a_broken_dump_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dump.rdb"), "not a dump").unwrap();
-    let server = RedisServer::start_kept(folder.path()).await.unwrap();
+    let server = RedisServer::start_saved(folder.path()).await.unwrap();
     assert_eq!(ask(&server, "DBSIZE").await.unwrap(), ":0\r\n");
 }
 
@@ -76,11 +76,11 @@ async fn dropping_the_handle_ends_the_server() {
 }
 
 #[tokio::test]
-async fn a_restart_that_is_cut_short_leaves_its_server_to_be_stopped() {
+async fn after_an_interrupted_restart_the_new_server_can_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = RedisServer::start(folder.path()).await.unwrap();
     let first = server.id();
-    // By a shell: a file that this process has open for writing cannot be run by another thread's child.
+    // Written by a shell: if this process wrote the file, a child forked meanwhile could hold it open (ETXTBSY).
     let write = r#"printf '%s\n' '#!/bin/sh' 'echo $$ >"${0%/*}/id"' 'exec sleep 60' >silent && chmod +x silent"#;
     assert!(Command::new("sh").args(["-c", write]).current_dir(folder.path()).status().unwrap().success());
     let (silent, id) = (folder.path().join("silent"), folder.path().join("id"));
@@ -90,10 +90,10 @@ async fn a_restart_that_is_cut_short_leaves_its_server_to_be_stopped() {
         }
     };
     tokio::select! {
-        replaced = server.replace(&silent) => panic!("it is never ready, yet {replaced:?}"),
+        replaced = server.replace(&silent) => panic!("a server that never answers was ready: {replaced:?}"),
         () = started => {}
     }
     assert_ne!(server.id(), first);
     assert_eq!(std::fs::read_to_string(&id).unwrap().trim(), server.id().to_string());
-    tokio::time::timeout(Duration::from_secs(10), server.stop_and_keep()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server.stop_and_save()).await.unwrap().unwrap();
 }

@@ -1,59 +1,79 @@
-//! Trying the interleavings of requests in a simulated world: all of them ([`exhaust`]), or some at random ([`walk`]).
+//! A race detector for protocols: runs concurrent tasks against simulated servers in every possible order.
 //!
-//! An execution (futures half-way through) cannot be copied, so the search repeats the path to a state whenever it needs
-//! that state again, and remembers digests of the states it has been in (stateless model checking with state hashing, as
-//! in Godefroid's VeriSoft).
+//! Two tasks that each send a few commands to a server can be interleaved in many ways, and a race shows in only some of
+//! them. Tests with threads or real servers meet those by chance. An *explorer* controls the order: each task is a future
+//! that waits before every command, and the explorer decides which task may go on. It tries all orders ([`explore`]) or,
+//! if there are too many, random ones ([`random_walk`]). It also injects faults, such as lost replies and evicted keys,
+//! at every point. After each step it checks the invariants; for a violation it returns the path that led to it, which
+//! can be replayed. loom and Shuttle do the same for threads and memory; here it is tasks and commands.
 //!
-//! For the worlds: how their tasks wait ([`wait`]), and the transactions of a simulated Redis ([`Transactions`]).
+//! # Use in a test
+//!
+//! 1. Write the servers as a plain struct, the *world*: what each command changes and returns. [`Transactions`] does
+//!    Redis's WATCH, MULTI and EXEC. The world contains [`Steps`] and implements [`Stepper`].
+//! 2. Implement the ports of the code under test (its Redis, its database) with [`wait`], so that every command waits for
+//!    the explorer.
+//! 3. Implement [`Execution`] for the world with the tasks under test: what may happen next, how it happens, what must hold.
+//! 4. Call [`explore`] and assert that there is no violation. Then weaken the protocol on purpose, one defence at a time,
+//!    and assert that there is one: this shows that the explorer can find the race.
+//!
+//! `tests/explorer` of the crates `versioned-cache` and `token-lock` are examples.
+//!
+//! # How it searches
+//!
+//! Depth first. Futures cannot be cloned, so it replays the path from the beginning whenever it returns to a state. It
+//! recognises states by [`Execution::digest`] and visits each only once (stateless model checking with state hashing; see
+//! Godefroid, *Model checking for programming languages using VeriSoft*, 1997).
 
+mod steps;
 mod transactions;
-mod waiting;
 
 use std::collections::HashSet;
 
-pub use transactions::{ConnectionId, Heard, Lax, Transactions};
-pub use waiting::{Stage, StepId, Steps, Wait, wait};
+pub use steps::{StepId, Stepper, Steps, Wait, wait};
+pub use transactions::{ConnectionId, Defects, Handled, Transactions};
 
-/// Requests under way in a world of their own. The same actions from the beginning lead to the same state.
+/// A world and its tasks, somewhere between their start and their end. Must be deterministic: the same actions from the
+/// beginning lead to the same state.
 pub trait Execution {
-    /// A step of a request, or a fault.
+    /// A step of a task, or a fault.
     type Action: Clone;
 
-    /// What may happen next. Nothing: it is over.
+    /// What may happen next; empty at the end.
     fn enabled(&self) -> Vec<Self::Action>;
 
-    /// Whether an action is a request's step rather than a fault.
+    /// Whether an action is a step of a task, not a fault.
     fn is_step(action: &Self::Action) -> bool;
 
-    /// Lets something happen.
+    /// Performs an action.
     fn apply(&mut self, action: &Self::Action);
 
-    /// Which invariant is broken, in words.
+    /// Describes the invariant that does not hold, if there is one.
     fn violation(&self) -> Option<String>;
 
-    /// A digest of everything that the future depends on.
+    /// A hash of everything that can influence what happens later.
     fn digest(&self) -> u64;
 }
 
-/// A broken invariant, and what led to it from the beginning.
+/// A description of the violated invariant, and the actions from the beginning that led to it.
 pub type Violation<A> = (String, Vec<A>);
 
-/// What an exploration came to.
+/// The result of [`explore`].
 #[derive(Debug)]
 pub struct Report<A> {
-    /// Different states.
+    /// The number of different states.
     pub states: usize,
-    /// Actions tried.
+    /// The number of actions performed, without replays.
     pub steps: u64,
     /// The first violation.
     pub violation: Option<Violation<A>>,
 }
 
-/// Tries all interleavings from what `begin` begins, with all faults at all times, up to the first violation.
-pub fn exhaust<E: Execution>(begin: impl Fn() -> E) -> Report<E::Action> {
+/// Performs all sequences of actions from the state that `begin` creates, until the first violation.
+pub fn explore<E: Execution>(begin: impl Fn() -> E) -> Report<E::Action> {
     let first = begin();
     let mut search = Search { begin, seen: HashSet::new(), steps: 0, path: Vec::new() };
-    let violation = search.from(first);
+    let violation = search.visit(first);
     Report { states: search.seen.len(), steps: search.steps, violation: violation.map(|what| (what, search.path)) }
 }
 
@@ -65,7 +85,7 @@ struct Search<A, F> {
 }
 
 impl<A: Clone, F> Search<A, F> {
-    fn from<E: Execution<Action = A>>(&mut self, execution: E) -> Option<String>
+    fn visit<E: Execution<Action = A>>(&mut self, execution: E) -> Option<String>
     where
         F: Fn() -> E,
     {
@@ -73,15 +93,16 @@ impl<A: Clone, F> Search<A, F> {
             return None;
         }
         let actions = execution.enabled();
-        let mut here = Some(execution);
+        let mut current = Some(execution);
         for (at, action) in actions.iter().enumerate() {
+            // The last action needs no replay: nothing returns to this state.
             let last = at + 1 == actions.len();
-            let next = if last { here.take() } else { None };
+            let next = if last { current.take() } else { None };
             let mut next = next.unwrap_or_else(|| self.replay());
             next.apply(action);
             self.steps += 1;
             self.path.push(action.clone());
-            let violation = next.violation().or_else(|| self.from(next));
+            let violation = next.violation().or_else(|| self.visit(next));
             if violation.is_some() {
                 return violation;
             }
@@ -100,8 +121,9 @@ impl<A: Clone, F> Search<A, F> {
     }
 }
 
-/// One walk with random choices, which `seed` repeats; the violation, if it comes upon one.
-pub fn walk<E: Execution>(mut execution: E, seed: u64) -> Option<Violation<E::Action>> {
+/// Performs one random sequence of actions until no task can go on; returns the violation, if there is one. The same
+/// `seed` gives the same sequence.
+pub fn random_walk<E: Execution>(mut execution: E, seed: u64) -> Option<Violation<E::Action>> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut path = Vec::new();
     loop {
@@ -109,7 +131,7 @@ pub fn walk<E: Execution>(mut execution: E, seed: u64) -> Option<Violation<E::Ac
         if steps.is_empty() {
             return None;
         }
-        // Faults come now and then, not at every turn; else nothing would ever get done.
+        // Faults are rare (1 in 12): otherwise the tasks get nowhere.
         let among = if !faults.is_empty() && random.u32(..12) == 0 { &faults } else { &steps };
         let action = among[random.usize(..among.len())].clone();
         execution.apply(&action);
@@ -124,14 +146,14 @@ pub fn walk<E: Execution>(mut execution: E, seed: u64) -> Option<Violation<E::Ac
 mod tests {
     use super::*;
 
-    /// Two tasks add 1 to a number: read, then write what was read and 1.
-    struct Lost {
+    /// Two tasks increment a number without a lock: each reads it, then writes the incremented value.
+    struct Increments {
         number: u32,
         read: [Option<u32>; 2],
         done: [bool; 2],
     }
 
-    impl Execution for Lost {
+    impl Execution for Increments {
         type Action = usize;
 
         fn enabled(&self) -> Vec<usize> {
@@ -163,18 +185,18 @@ mod tests {
         }
     }
 
-    fn begin() -> Lost {
-        Lost { number: 0, read: [None; 2], done: [false; 2] }
+    fn begin() -> Increments {
+        Increments { number: 0, read: [None; 2], done: [false; 2] }
     }
 
     #[test]
-    fn the_classical_lost_update_is_found_and_can_be_repeated() {
-        let (what, path) = exhaust(begin).violation.expect("there is one");
+    fn a_lost_update_is_found_and_can_be_replayed() {
+        let (what, path) = explore(begin).violation.expect("there is one");
         assert_eq!(what, "an update is lost");
         let mut again = begin();
         path.iter().for_each(|task| again.apply(task));
         assert_eq!(again.violation(), Some(what));
-        let found = (0..20).find_map(|seed| walk(begin(), seed)).expect("20 walks come upon it");
+        let found = (0..20).find_map(|seed| random_walk(begin(), seed)).expect("one of 20 walks finds it");
         assert_eq!(found.1.len(), 4);
     }
 }

@@ -1,22 +1,22 @@
-//! WATCH, MULTI and EXEC as Redis has them, for simulated servers
+//! WATCH, MULTI and EXEC for a simulated Redis
 //! (<https://redis.io/docs/latest/develop/using-commands/transactions/>).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A connection: the task that opened it and a count.
+/// A connection: the task that opened it, and the number of the connection within the task.
 pub type ConnectionId = (usize, u32);
 
-/// A transaction on one connection.
+/// The transaction on one connection.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct Transaction<C> {
     watched: BTreeSet<String>,
-    /// A watched key has changed.
+    /// Whether a watched key has changed.
     dirty: bool,
-    /// What is queued since MULTI.
+    /// The commands queued since MULTI.
     queued: Option<Vec<C>>,
 }
 
-/// The transactions on the connections to a server; `C` is a command.
+/// The transactions on all connections to a server; `C` is a command.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct Transactions<C>(BTreeMap<ConnectionId, Transaction<C>>);
 
@@ -26,43 +26,44 @@ impl<C> Default for Transactions<C> {
     }
 }
 
-/// What a server does about a command.
+/// What the server must do with a command.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard<C> {
-    /// It answers this, and that is all.
+pub enum Handled<C> {
+    /// Reply with this status.
     Status(&'static str),
-    /// It answers with this error.
+    /// Reply with this error.
     Refused(&'static str),
-    /// EXEC: a watched key has changed.
+    /// Reply nil: EXEC after a watched key has changed.
     Nil,
-    /// EXEC: it runs these, one after the other.
+    /// EXEC: run these commands and reply with the array of their replies.
     Exec(Vec<C>),
-    /// It is in no transaction: it runs it.
+    /// Run the command: it is not part of a transaction.
     Run(C),
 }
 
-/// What a weakened server does not heed.
+/// Deliberate defects of a server, to test that an explorer catches them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lax {
-    /// EXEC does not care whether a watched key has changed.
+pub struct Defects {
+    /// EXEC runs the commands although a watched key has changed.
     pub exec: bool,
-    /// WATCH after MULTI is ignored instead of refused.
+    /// WATCH after MULTI replies OK and does nothing, instead of an error.
     pub watch: bool,
 }
 
 impl<C> Transactions<C> {
-    /// A key has changed: set, deleted, evicted or expired.
+    /// The server calls this when a key changes: it is set, deleted, evicted or expired.
     pub fn touch(&mut self, key: &str) {
         self.0.values_mut().filter(|open| open.watched.contains(key)).for_each(|open| open.dirty = true);
     }
 
-    /// A connection is closed.
+    /// The server calls this when a connection is closed.
     pub fn close(&mut self, connection: ConnectionId) {
         self.0.remove(&connection);
     }
 
-    /// A connection is as it was `before`: the client has closed it, but what it had sent is still to be heard.
-    pub fn keep(&mut self, connection: ConnectionId, before: &Self)
+    /// Restores the connection's state from `before`. The client has closed the connection, but commands that it sent are
+    /// still on the way to the server.
+    pub fn restore(&mut self, connection: ConnectionId, before: &Self)
     where
         C: Clone,
     {
@@ -71,45 +72,52 @@ impl<C> Transactions<C> {
         }
     }
 
-    /// What is queued on a connection.
+    /// The commands queued on a connection.
     pub fn queued(&self, connection: ConnectionId) -> &[C] {
         self.0.get(&connection).and_then(|open| open.queued.as_deref()).unwrap_or_default()
     }
 
-    /// A command on a connection: its name, its first argument (empty if there is none), and all of it.
-    pub fn hear(&mut self, connection: ConnectionId, name: &str, key: &str, command: C, lax: Lax) -> Heard<C> {
+    /// Handles a command that arrives on a connection. `name` is its name, `key` its first argument (empty if there is none).
+    pub fn handle(
+        &mut self,
+        connection: ConnectionId,
+        name: &str,
+        key: &str,
+        command: C,
+        defects: Defects,
+    ) -> Handled<C> {
         let none = || Transaction { watched: BTreeSet::new(), dirty: false, queued: None };
         let open = self.0.entry(connection).or_insert_with(none);
         match (name, &mut open.queued) {
-            ("WATCH", Some(_)) if lax.watch => Heard::Status("OK"),
-            ("WATCH", Some(_)) => Heard::Refused("ERR WATCH inside MULTI is not allowed"),
+            ("WATCH", Some(_)) if defects.watch => Handled::Status("OK"),
+            ("WATCH", Some(_)) => Handled::Refused("ERR WATCH inside MULTI is not allowed"),
             ("WATCH", None) => {
                 open.watched.insert(key.to_owned());
-                Heard::Status("OK")
+                Handled::Status("OK")
             }
-            ("MULTI", Some(_)) => Heard::Refused("ERR MULTI calls can not be nested"),
+            ("MULTI", Some(_)) => Handled::Refused("ERR MULTI calls can not be nested"),
             ("MULTI", queued) => {
                 *queued = Some(Vec::new());
-                Heard::Status("OK")
+                Handled::Status("OK")
             }
             ("DISCARD", _) => {
                 self.close(connection);
-                Heard::Status("OK")
+                Handled::Status("OK")
             }
             ("EXEC", queued) => {
-                let (queued, dirty) = (queued.take(), open.dirty && !lax.exec);
+                let (queued, dirty) = (queued.take(), open.dirty && !defects.exec);
                 self.close(connection);
                 match queued {
-                    None => Heard::Refused("ERR EXEC without MULTI"),
-                    Some(_) if dirty => Heard::Nil,
-                    Some(queued) => Heard::Exec(queued),
+                    None => Handled::Refused("ERR EXEC without MULTI"),
+                    Some(_) if dirty => Handled::Nil,
+                    Some(queued) => Handled::Exec(queued),
                 }
             }
             (_, Some(queued)) => {
                 queued.push(command);
-                Heard::Status("QUEUED")
+                Handled::Status("QUEUED")
             }
-            (_, None) => Heard::Run(command),
+            (_, None) => Handled::Run(command),
         }
     }
 }
@@ -119,17 +127,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_queued_runs_only_if_nothing_that_is_watched_has_changed() {
-        for (changed, exec) in [("a", Heard::Nil), ("b", Heard::Exec(vec!["SET a"]))] {
+    fn queued_commands_run_only_if_no_watched_key_has_changed() {
+        for (changed, exec) in [("a", Handled::Nil), ("b", Handled::Exec(vec!["SET a"]))] {
             let mut open = Transactions::default();
-            let mut say = |name, command| open.hear((0, 1), name, "a", command, Lax::default());
-            assert_eq!(say("WATCH", ""), Heard::Status("OK"));
-            assert_eq!(say("MULTI", ""), Heard::Status("OK"));
-            assert_eq!(say("WATCH", ""), Heard::Refused("ERR WATCH inside MULTI is not allowed"));
-            assert_eq!(say("SET", "SET a"), Heard::Status("QUEUED"));
+            let mut say = |name, command| open.handle((0, 1), name, "a", command, Defects::default());
+            assert_eq!(say("WATCH", ""), Handled::Status("OK"));
+            assert_eq!(say("MULTI", ""), Handled::Status("OK"));
+            assert_eq!(say("WATCH", ""), Handled::Refused("ERR WATCH inside MULTI is not allowed"));
+            assert_eq!(say("SET", "SET a"), Handled::Status("QUEUED"));
             open.touch(changed);
-            assert_eq!(open.hear((0, 1), "EXEC", "", "", Lax::default()), exec);
-            assert_eq!(open.hear((0, 1), "GET", "a", "GET a", Lax::default()), Heard::Run("GET a"));
+            assert_eq!(open.handle((0, 1), "EXEC", "", "", Defects::default()), exec);
+            assert_eq!(open.handle((0, 1), "GET", "a", "GET a", Defects::default()), Handled::Run("GET a"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The application that is measured, on stores of its own.
+//! The application to measure, with its own Redis and PostgreSQL.
 
 use std::fs::Permissions;
 use std::net::TcpStream;
@@ -11,16 +11,17 @@ use anyhow::{Context, Result};
 use dev_servers::{Durability, Output, Port, PostgresServer, Process, RedisServer, Signal, migrations};
 use tempfile::TempDir;
 
+use super::cpu::Processes;
 use crate::{egress, workspace};
 
-/// A cold compilation of all components included.
+/// How long the host may take to start, including the compilation of all components.
 const START: Duration = Duration::from_secs(120);
 
-/// The admin token of every application.
+/// The admin token.
 pub const ADMIN_TOKEN: &str = "bench";
 
 /// Redis, PostgreSQL with some users, and the host's program.
-pub struct Place {
+pub struct Environment {
     /// The host, or a real Spin.
     pub program: PathBuf,
     redis: RedisServer,
@@ -28,8 +29,8 @@ pub struct Place {
     folder: TempDir,
 }
 
-impl Place {
-    /// Starts the stores; users 1 to `users` exist.
+impl Environment {
+    /// Starts the servers and creates the users 1 to `users`.
     pub async fn new(program: PathBuf, users: i32) -> Result<Self> {
         let open = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("tumbler-bench-").permissions(open).tempdir()?;
@@ -44,55 +45,38 @@ impl Place {
     }
 
     /// The port of Redis.
-    pub fn ports(&self) -> u16 {
+    pub fn redis_port(&self) -> u16 {
         self.redis.port()
     }
 
-    /// Starts an application with some more words on the host's command line; returns when it accepts connections.
-    pub async fn start(&self, manifest: &str, more: &[&str]) -> Result<Application> {
+    /// Starts an application with these additional host options; returns when it accepts connections.
+    pub async fn start(&self, manifest: &str, host_args: &[&str]) -> Result<Application> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
         let mut command = Command::new(&self.program);
         command.current_dir(workspace::root()).args(["up", "--from", manifest, "--listen", &address, "--quiet"]);
         command.env("SPIN_LOG_DIR", self.folder.path().join("logs"));
-        // The yardstick's manifest has none.
+        // The manifest of the empty component has no variables.
         if manifest == "spin.toml" {
-            for (name, url) in [("redis", self.redis.url()), ("database", self.postgres.url())] {
-                let egress = egress::of(&url).context("our own URLs are valid")?;
-                command.args(["--variable", &format!("{name}_url={url}")]);
-                command.args(["--variable", &format!("{name}_egress={egress}")]);
-            }
+            egress::add_variables(&mut command, "redis", &self.redis.url())?;
+            egress::add_variables(&mut command, "database", &self.postgres.url())?;
             command.args(["--variable", &format!("admin_token={ADMIN_TOKEN}")]);
         }
-        command.args(more);
+        command.args(host_args);
         let log = self.folder.path().join("host.log");
         let mut process = Process::spawn("the host", command, Output::Log(&log), Signal::KILL)?;
         process.until(START, async || TcpStream::connect(&address).is_ok()).await?;
-        Ok(Application { process, address, redis: self.redis.id(), _port: port })
+        let processes = Processes { host: Some(process.id()), redis: self.redis.id() };
+        Ok(Application { address, processes, _process: process, _port: port })
     }
 }
 
 /// A running host.
 pub struct Application {
-    process: Process,
-    address: String,
-    redis: u32,
-    _port: Port,
-}
-
-impl Application {
     /// `127.0.0.1:port`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The process id of the host.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// The process id of Redis.
-    pub fn redis(&self) -> u32 {
-        self.redis
-    }
+    pub address: String,
+    /// The host and Redis.
+    pub processes: Processes,
+    _process: Process,
+    _port: Port,
 }

@@ -1,12 +1,21 @@
-//! CPU time that a process has used: proc_pid_stat(5).
+//! The CPU time of processes, from proc_pid_stat(5).
 
 use std::process::Command;
 use std::time::Duration;
 
 use crate::command;
 
-/// The user and system time of all processes in the process group `group` (a real Spin is two processes), dead children
-/// left out. `None` where there is no /proc.
+/// The process groups whose CPU time is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    /// The host; `None` if the row does not use it.
+    pub host: Option<u32>,
+    /// Redis.
+    pub redis: u32,
+}
+
+/// The user and system time of all running processes in the process group `group` (a real Spin is two processes). `None`
+/// if there is no /proc.
 pub fn of_group(group: u32) -> Option<Duration> {
     let stats = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
         entry.file_name().to_str()?.parse::<u32>().ok()?;
@@ -17,7 +26,7 @@ pub fn of_group(group: u32) -> Option<Duration> {
 }
 
 fn ticks(stat: &str, group: u32) -> Option<u64> {
-    // The name, in brackets, may hold anything; the next field is the third.
+    // The name, in brackets, may contain any characters; the third field follows it.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     (field(5)? == u64::from(group)).then_some(())?;
@@ -34,7 +43,7 @@ mod tests {
     use super::ticks;
 
     #[test]
-    fn the_times_of_the_right_group_are_read() {
+    fn only_the_times_of_the_group_are_counted() {
         let stat = "42 (a) b) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 9 9 20 0 1 0 100 1 1";
         assert_eq!(ticks(stat, 7), Some(200));
         assert_eq!(ticks(stat, 8), None);

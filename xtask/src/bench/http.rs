@@ -1,14 +1,14 @@
-//! A small HTTP client on one keep-alive connection: for a look at what is about to be measured, and for loads whose
-//! requests depend on earlier answers, which wrk cannot make.
+//! A small HTTP client with one keep-alive connection. It checks responses before they are measured, and sends requests
+//! that depend on earlier responses, which wrk cannot.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-/// Longer than anything that is measured takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any measured request.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A connection.
 pub struct Client {
@@ -16,15 +16,15 @@ pub struct Client {
     stream: BufReader<TcpStream>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     head: String,
     /// The body.
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(':'));
@@ -40,18 +40,18 @@ impl Client {
     /// Connects to `127.0.0.1:port`.
     ///
     /// # Errors
-    /// If nobody listens there.
+    /// If no server listens there.
     pub fn connect(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Self { address: address.into(), stream: BufReader::new(stream) })
     }
 
-    /// Sends a request whose body, if there is one, is JSON, and returns the answer.
+    /// Sends a request, with `body` as JSON unless it is empty, and returns the response.
     ///
     /// # Errors
-    /// If the connection breaks, or the answer's status is not `status`.
+    /// If the connection breaks, or the status is not `status`.
     pub fn send(
         &mut self,
         method: &str,
@@ -59,15 +59,14 @@ impl Client {
         fields: &[(&str, &str)],
         body: &str,
         status: u16,
-    ) -> Result<Answer> {
-        let answer = self.exchange(method, path, fields, body).with_context(|| format!("{method} {path} failed"))?;
-        if answer.status() != Some(status) {
-            bail!("{method} {path} should answer {status}, and answers\n{}\n{}", answer.head, answer.body);
-        }
-        Ok(answer)
+    ) -> Result<Response> {
+        let response = self.exchange(method, path, fields, body).with_context(|| format!("{method} {path} failed"))?;
+        let is_expected = response.status() == Some(status);
+        ensure!(is_expected, "{method} {path}: expected {status}, got\n{}\n{}", response.head, response.body);
+        Ok(response)
     }
 
-    fn exchange(&mut self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Result<Answer> {
+    fn exchange(&mut self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Result<Response> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address);
         for (name, value) in fields {
             request += &format!("{name}: {value}\r\n");
@@ -75,27 +74,27 @@ impl Client {
         if !body.is_empty() {
             request += &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
         }
-        // In one piece, so that the server has all of it at once.
+        // In one write, so that the server receives all of it at once.
         self.stream.get_mut().write_all([&request, "\r\n", body].concat().as_bytes())?;
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             ensure!(self.stream.read_line(&mut head)? > 0, "the connection was closed");
         }
-        let mut answer = Answer { head, body: String::new() };
-        let length = answer.header("content-length").and_then(|length| length.parse().ok());
-        if answer.status() != Some(304) {
-            let mut bytes = vec![0; length.context("an answer without content-length")?];
+        let mut response = Response { head, body: String::new() };
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
+        if response.status() != Some(304) {
+            let mut bytes = vec![0; length.context("the response has no content-length")?];
             self.stream.read_exact(&mut bytes)?;
-            answer.body = String::from_utf8(bytes)?;
+            response.body = String::from_utf8(bytes)?;
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
-/// Sends GET on a connection of its own and returns the answer.
+/// Sends GET on a new connection and returns the response.
 ///
 /// # Errors
-/// If the status is not `status`.
-pub fn expect(address: &str, path: &str, fields: &[(&str, &str)], status: u16) -> Result<Answer> {
+/// If the connection breaks, or the status is not `status`.
+pub fn get(address: &str, path: &str, fields: &[(&str, &str)], status: u16) -> Result<Response> {
     Client::connect(address)?.send("GET", path, fields, "", status)
 }

@@ -1,42 +1,44 @@
-//! Invalidating thousands of entries among a million keys: how long it takes, and how long Redis is kept from others.
+//! Invalidating thousands of entries among a million keys: how long it takes, and how long it blocks Redis.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::Options;
-use super::application::{ADMIN_TOKEN, Application, Place};
+use super::application::{ADMIN_TOKEN, Application, Environment};
 use super::http::Client;
+use super::options::Options;
 use super::resp::{Connection, Reply};
 
 const ENTRIES: usize = 10_000;
-/// With the entries and their versions, a million.
+/// A million keys, together with the entries and their versions.
 const OTHER_KEYS: usize = 980_000;
+/// Keys are written in batches of this size.
+const BATCH: usize = 1000;
 
 /// A row.
 pub struct Invalidation {
     pub name: String,
-    /// Entries that were invalidated.
+    /// The number of invalidated entries.
     pub entries: usize,
-    /// Keys in Redis, about.
+    /// The number of keys in Redis before the invalidation.
     pub keys: usize,
-    /// From the request to its answer.
+    /// The time from the request to its response.
     pub took: Duration,
-    /// The longest command that Redis ran meanwhile, as Redis measured it.
+    /// The longest command that Redis ran meanwhile, as measured by Redis.
     pub longest_command: Duration,
-    /// The longest that another client waited for the answer to a PING meanwhile.
+    /// The longest time that another client waited for the reply to a PING meanwhile.
     pub longest_ping: Duration,
 }
 
 /// Measures all rows. Redis is empty afterwards.
 ///
 /// # Errors
-/// If something is not invalidated as it should be.
-pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Invalidation>> {
-    let app = place.start("spin.toml", &[]).await?;
-    let mut redis = Connection::open(place.ports())?;
-    // A million keys are more than a cache of 128 MB holds.
+/// If the number of invalidated entries is wrong.
+pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Invalidation>> {
+    let app = environment.start("spin.toml", &[]).await?;
+    let mut redis = Connection::open(environment.redis_port())?;
+    // A million keys do not fit in the cache's 128 MB.
     redis.run(&["CONFIG", "SET", "maxmemory", "0", "latency-tracking-info-percentiles", "100"])?;
     redis.run(&["FLUSHALL"])?;
     add_other_keys(&mut redis)?;
@@ -47,7 +49,7 @@ pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Invalidation>>
         eprintln!("      invalidate {ENTRIES} entries {name}");
         let mut rounds = Vec::new();
         for _ in 0..options.rounds.max(1) {
-            rounds.push(round(name, request, &app, &mut redis, place.ports())?);
+            rounds.push(round(name, request, &app, &mut redis, environment.redis_port())?);
         }
         rounds.sort_by_key(|row| row.took);
         Ok(rounds.swap_remove(rounds.len() / 2))
@@ -64,25 +66,25 @@ fn round(
     redis: &mut Connection,
     port: u16,
 ) -> Result<Invalidation> {
-    let mut client = Client::connect(app.address())?;
+    let mut client = Client::connect(&app.address)?;
     add_entries(&mut client)?;
-    let Reply::Int(keys) = redis.run(&["DBSIZE"])? else { anyhow::bail!("DBSIZE answers no number") };
+    let Reply::Int(keys) = redis.run(&["DBSIZE"])? else { bail!("the reply to DBSIZE is not a number") };
     redis.run(&["CONFIG", "RESETSTAT"])?;
     let token = format!("Bearer {ADMIN_TOKEN}");
     let done = AtomicBool::new(false);
     let (took, longest_ping) = std::thread::scope(|scope| {
         let pings = scope.spawn(|| longest_ping(port, &done));
         let start = Instant::now();
-        let answer = client.send(method, path, &[("authorization", &token)], body, 200);
+        let response = client.send(method, path, &[("authorization", &token)], body, 200);
         let took = start.elapsed();
         done.store(true, Ordering::Relaxed);
         let longest = pings.join().expect("it does not panic")?;
-        let answer = answer?;
+        let body = response?.body;
         let expected = format!("\"invalidated\":{ENTRIES}");
-        ensure!(answer.body.contains(&expected), "{method} {path} should have {expected}, and answers {}", answer.body);
+        ensure!(body.contains(&expected), "{method} {path}: expected {expected}, got {body}");
         Ok((took, longest))
     })?;
-    let Reply::Text(stats) = redis.run(&["INFO", "latencystats"])? else { anyhow::bail!("INFO answers no text") };
+    let Reply::Text(stats) = redis.run(&["INFO", "latencystats"])? else { bail!("the reply to INFO is not a text") };
     let longest_command = longest_command(&stats).context("Redis has no latency statistics: is it older than 7?")?;
     Ok(Invalidation { name: name.into(), entries: ENTRIES, keys: keys as usize, took, longest_command, longest_ping })
 }
@@ -99,7 +101,7 @@ fn longest_ping(port: u16, done: &AtomicBool) -> Result<Duration> {
     Ok(longest)
 }
 
-/// The greatest of lines such as `latency_percentiles_usec_scan:p100=123.903`, those of administration left out.
+/// The maximum of lines such as `latency_percentiles_usec_scan:p100=123.903`, without this benchmark's own commands.
 fn longest_command(stats: &str) -> Option<Duration> {
     let lines = stats.lines().filter_map(|line| line.strip_prefix("latency_percentiles_usec_"));
     let commands = lines.filter(|line| !["config", "info", "dbsize"].iter().any(|name| line.starts_with(name)));
@@ -108,9 +110,8 @@ fn longest_command(stats: &str) -> Option<Duration> {
 }
 
 fn add_entries(client: &mut Client) -> Result<()> {
-    const AT_ONCE: usize = 1000;
-    for start in (0..ENTRIES).step_by(AT_ONCE) {
-        let entries: Vec<String> = (start..start + AT_ONCE).map(|n| format!("\"bench:{n}\":{{\"n\":{n}}}")).collect();
+    for start in (0..ENTRIES).step_by(BATCH) {
+        let entries: Vec<String> = (start..start + BATCH).map(|n| format!("\"bench:{n}\":{{\"n\":{n}}}")).collect();
         let body = format!("{{\"ttl\":100000,\"entries\":{{{}}}}}", entries.join(","));
         client.send("POST", "/api/cache/mset", &[], &body, 200)?;
     }
@@ -118,12 +119,11 @@ fn add_entries(client: &mut Client) -> Result<()> {
 }
 
 fn add_other_keys(redis: &mut Connection) -> Result<()> {
-    const AT_ONCE: usize = 1000;
-    for start in (0..OTHER_KEYS).step_by(AT_ONCE) {
-        let names: Vec<String> = (start..start + AT_ONCE).map(|number| format!("somebody:else:{number}")).collect();
-        let mut words = vec!["MSET"];
-        words.extend(names.iter().flat_map(|name| [name.as_str(), "x"]));
-        redis.run(&words)?;
+    for start in (0..OTHER_KEYS).step_by(BATCH) {
+        let names: Vec<String> = (start..start + BATCH).map(|number| format!("somebody:else:{number}")).collect();
+        let mut command = vec!["MSET"];
+        command.extend(names.iter().flat_map(|name| [name.as_str(), "x"]));
+        redis.run(&command)?;
     }
     Ok(())
 }

@@ -1,28 +1,30 @@
-//! Locks under load: 32 clients, each in a thread of its own, over HTTP and, as the yardstick, with the commands that the
-//! component sends straight to Redis.
+//! Locks under load: 32 clients, each in its own thread. They use the component over HTTP or, for comparison, send its
+//! commands directly to Redis.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
-use super::Options;
-use super::application::Place;
+use super::application::Environment;
+use super::cpu::Processes;
 use super::http::Client;
-use super::measure::{Processes, Report, Row, rounds};
+use super::measure::{Row, rounds};
+use super::options::Options;
 use super::resp::{Connection, Reply};
+use super::wrk::Report;
 
 const TTL_MS: &str = "5000";
 const WAIT_MS: &str = "30000";
-/// How long a contended lock is held, and how long its client pauses before it wants it again: without a pause, the one
-/// that has just released it would get it again and again.
+/// How long a client holds a contended lock, and how long it pauses before it asks again. Without the pause, the client
+/// that has just released the lock would get it every time.
 const WORK: Duration = Duration::from_millis(1);
-/// Pauses between attempts of a native client that waits, in ms; as the component's.
+/// The pauses between attempts of a native client that waits, in ms: the same as the component's.
 const PAUSE_MS: u64 = 8;
 const MAX_PAUSE_MS: u64 = 64;
 
 /// One client of a lock service.
 trait Locker {
-    /// Waits until the lock on `resource` is this client's; returns its token.
+    /// Waits until this client has the lock on `resource`; returns its token.
     fn acquire(&mut self, resource: &str) -> Result<String>;
 
     /// Releases it.
@@ -33,18 +35,17 @@ trait Locker {
 ///
 /// # Errors
 /// If a lock is not granted or not released.
-pub async fn rows(place: &Place, options: &Options) -> Result<Vec<Row>> {
-    let app = place.start("spin.toml", &[]).await?;
-    let of_app = Processes { host: Some(app.id()), redis: app.redis() };
-    let http = || Ok(Http(Client::connect(app.address())?));
-    let of_redis = Processes { host: None, redis: app.redis() };
-    let native = || Native::connect(place.ports());
+pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Row>> {
+    let app = environment.start("spin.toml", &[]).await?;
+    let http = || Ok(Http(Client::connect(&app.address)?));
+    let only_redis = Processes { host: None, ..app.processes };
+    let native = || Native::connect(environment.redis_port());
     let contended = format!("contended, {} clients, one resource", options.connections);
     Ok(vec![
-        row("acquire + release, uncontended", of_app, options, http, false)?,
-        row(&contended, of_app, options, http, true)?,
-        row("acquire + release, uncontended, natively", of_redis, options, native, false)?,
-        row(&format!("{contended}, natively"), of_redis, options, native, true)?,
+        row("acquire + release, uncontended", app.processes, options, http, false)?,
+        row(&contended, app.processes, options, http, true)?,
+        row("acquire + release, uncontended, natively", only_redis, options, native, false)?,
+        row(&format!("{contended}, natively"), only_redis, options, native, true)?,
     ])
 }
 
@@ -77,8 +78,8 @@ fn row<L: Locker>(
     })
 }
 
-/// Acquires and releases until the time is up. Returns how long each lock was waited for or, uncontended, how long each
-/// pair took.
+/// Acquires and releases until the time is up. Returns how long each acquire took or, uncontended, how long each pair of
+/// acquire and release took.
 fn work(client: &mut impl Locker, resource: &str, until: Instant, contended: bool) -> Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     while Instant::now() < until {
@@ -104,27 +105,27 @@ impl Locker for Http {
     fn acquire(&mut self, resource: &str) -> Result<String> {
         let body = format!(r#"{{"resource":"{resource}","ttl":{TTL_MS},"wait":{WAIT_MS}}}"#);
         loop {
-            let answer = self.0.send("POST", "/api/cache/lock/acquire", &[], &body, 200)?.body;
-            let token = answer.split_once(r#""token":""#).and_then(|(_, rest)| rest.split_once('"'));
+            let response = self.0.send("POST", "/api/cache/lock/acquire", &[], &body, 200)?.body;
+            let token = response.split_once(r#""token":""#).and_then(|(_, rest)| rest.split_once('"'));
             match token {
                 Some((token, _)) => return Ok(token.to_owned()),
-                None => ensure!(answer.contains(r#""acquired":false"#), "neither granted nor refused: {answer}"),
+                None => ensure!(response.contains(r#""acquired":false"#), "neither granted nor refused: {response}"),
             }
         }
     }
 
     fn release(&mut self, resource: &str, token: &str) -> Result<()> {
         let body = format!(r#"{{"key":"locks:{resource}","token":"{token}"}}"#);
-        let answer = self.0.send("POST", "/api/cache/lock/release", &[], &body, 200)?.body;
-        ensure!(answer == r#"{"released":true}"#, "a lock was lost: {answer}");
+        let response = self.0.send("POST", "/api/cache/lock/release", &[], &body, 200)?.body;
+        ensure!(response == r#"{"released":true}"#, "a lock was lost: {response}");
         Ok(())
     }
 }
 
-/// The commands that the component sends to Redis 7, as many of them at once as it does.
+/// The commands that the component sends to Redis 7, with the same pipelining.
 struct Native {
     commands: Connection,
-    /// A transaction needs a connection that nothing else uses.
+    /// A dedicated connection, as WATCH needs.
     transactions: Connection,
     random: u64,
 }
@@ -132,11 +133,13 @@ struct Native {
 impl Native {
     fn connect(port: u16) -> Result<Self> {
         let (commands, mut transactions) = (Connection::open(port)?, Connection::open(port)?);
-        let Reply::Int(id) = transactions.run(&["CLIENT", "ID"])? else { bail!("CLIENT ID answers no number") };
+        let Reply::Int(id) = transactions.run(&["CLIENT", "ID"])? else {
+            bail!("the reply to CLIENT ID is not a number")
+        };
         Ok(Self { commands, transactions, random: id.cast_unsigned() })
     }
 
-    /// Steele, Lea and Flood, *Fast splittable pseudorandom number generators* (2014).
+    /// SplitMix64.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

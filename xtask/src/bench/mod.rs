@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: requests per second, latency, what a request costs in CPU time; locks; large invalidations.
+//! `cargo xtask bench`: requests per second, latency and CPU time; locks; large invalidations.
 
 mod application;
 mod cpu;
@@ -7,6 +7,7 @@ mod invalidation;
 mod locks;
 mod machine;
 mod measure;
+mod options;
 mod report;
 mod requests;
 mod resp;
@@ -14,77 +15,50 @@ mod wrk;
 
 use anyhow::Result;
 
-use crate::step::Steps;
+use crate::steps::Steps;
 use crate::wasm::Toolchain;
 use crate::{build, packages, workspace};
-use application::Place;
+use application::Environment;
+pub use options::Options;
+use options::Table;
 use report::Results;
 
-/// How to measure.
-#[derive(clap::Args)]
-pub struct Options {
-    /// Times that each row is measured; the median counts
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Seconds of each measurement
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// Keep-alive connections
-    #[arg(long, default_value_t = 32)]
-    connections: usize,
-    /// Measure only these tables, print them, and leave bench/results.md as it is
-    #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Table>,
-}
-
-/// A table of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Table {
-    Requests,
-    Locks,
-    Invalidation,
-}
-
-/// Measures all rows and writes bench/results.md. With `SPIN` set to a real Spin: on that.
+/// Measures all rows and writes bench/results.md. If the environment variable `SPIN` is set, on that Spin.
 ///
 /// # Errors
-/// If something cannot be built or started, or answers other than it should: a wrong answer is never measured.
+/// If something cannot be built or started, or a response is wrong: wrong responses are not measured.
 pub async fn run(options: &Options) -> Result<()> {
     let mut steps = Steps::new(4);
-    let step = steps.next("looking for the tools");
+    steps.next("checking the tools");
     packages::ensure(&[packages::REDIS, packages::POSTGRES, packages::WRK, packages::REDIS_BENCHMARK])?;
     let toolchain = Toolchain::ensure()?;
-    drop(step);
-    let step = steps.next("building the components");
+    steps.next("building the components");
     build::components(toolchain, &["empty"])?;
-    drop(step);
-    let step = steps.next("building the host with all optimisations");
+    steps.next("building the host with all optimisations");
     let program = match std::env::var_os("SPIN") {
         Some(spin) => spin.into(),
         None => build::host("release")?,
     };
-    drop(step);
-    let step = steps.next("measuring");
-    let place = Place::new(program, requests::USERS).await?;
-    let wanted = |table| options.only.is_empty() || options.only.contains(&table);
+    steps.next("measuring");
+    let environment = Environment::new(program, requests::USERS).await?;
     let mut results = Results::default();
-    if wanted(Table::Requests) {
-        results.requests = requests::rows(&place, options).await?;
+    if options.include(Table::Requests) {
+        results.requests = requests::rows(&environment, options).await?;
     }
-    if wanted(Table::Locks) {
-        results.locks = locks::rows(&place, options).await?;
+    if options.include(Table::Locks) {
+        results.locks = locks::rows(&environment, options).await?;
     }
-    if wanted(Table::Invalidation) {
-        results.invalidations = invalidation::rows(&place, options).await?;
+    if options.include(Table::Invalidation) {
+        results.invalidations = invalidation::rows(&environment, options).await?;
     }
-    drop(step);
+    drop(steps);
 
-    let text = report::markdown(&results, options, &machine::description(&place.program));
+    let text = report::markdown(&results, options, &machine::description(&environment.program));
     println!("\n{text}");
     if options.only.is_empty() {
         let path = workspace::root().join("bench/results.md");
         std::fs::write(&path, &text)?;
-        println!("written to {}", path.display());
+        println!("Written to {}", path.display());
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The tables, as Markdown.
+//! The report, as Markdown.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::Options;
 use super::invalidation::Invalidation;
 use super::measure::Row;
+use super::options::Options;
 
-/// What others need, on a machine with two cores and 32 keep-alive connections.
-const YARDSTICKS: [(&str, &str, &str); 4] = [
+/// Other services, measured on two cores with 32 keep-alive connections.
+const COMPARISON: [(&str, &str, &str); 4] = [
     ("a cached read: native service (axum, redis)", "–", "13"),
     ("a cached read: NestJS service with the same cache", "11,000", "90"),
     ("a cached read: Spin 4.1, a component that does one GET", "10,000", "160"),
@@ -16,26 +16,26 @@ const YARDSTICKS: [(&str, &str, &str); 4] = [
 ];
 
 const ABOUT_REQUESTS: &str = "
-CPU is user and system time per request; the load generator shares the machine. An instance serves
-128 requests, 16 at once, as on Spin; a long-lived one 1,000, 64 at once.
+CPU is user and system time per request. The load generator runs on the same machine. An instance serves
+128 requests, 16 at the same time, as on Spin; a long-lived instance serves 1,000, 64 at the same time.
 
-Yardsticks:
+For comparison:
 
 ";
 
 const ABOUT_LOCKS: &str = "
-Uncontended, each client has a resource of its own: pairs of acquire and release per second, and the time of
-a pair. Contended, each client works for 1 ms under the lock and pauses for 1 ms: grants per second (fewer
-than 1,000, whoever grants them), and the time from asking to the grant. CPU is per acquire or release.
-Natively: the same commands straight to Redis, from the load generator.
+Uncontended: each client has its own resource. The table shows pairs of acquire and release per second, and the
+time of a pair. Contended: all clients use one resource; each holds the lock for 1 ms and then pauses for 1 ms.
+The table shows grants per second (always fewer than 1,000) and the time from the request to the grant. CPU is
+per acquire or release. Natively: the load generator sends the same commands directly to Redis.
 ";
 
 const ABOUT_INVALIDATIONS: &str = "
-Each is one request over HTTP. The longest command is the longest time that Redis was busy with one; the
-longest PING is what another client waited meanwhile, on a machine whose cores were all busy.
+Each row is one request over HTTP. The longest command is the longest time that one command blocked Redis. The
+longest PING is the longest time that another client waited meanwhile, while all cores were busy.
 ";
 
-/// All that was measured; a table without rows is left out.
+/// All rows. A table without rows is left out.
 #[derive(Default)]
 pub struct Results {
     /// Requests under load.
@@ -69,7 +69,7 @@ fn requests(rows: &[Row]) -> Option<String> {
     load(&mut text, rows)?;
     text.push_str(ABOUT_REQUESTS);
     line(&mut text, "| | requests/s | CPU µs |\n|---|---:|---:|");
-    for (name, rate, cpu) in YARDSTICKS {
+    for (name, rate, cpu) in COMPARISON {
         line(&mut text, &format!("| {name} | {rate} | {cpu} |"));
     }
     Some(text)
@@ -106,7 +106,7 @@ fn load(text: &mut String, rows: &[Row]) -> Option<()> {
 }
 
 fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a String takes everything");
+    writeln!(text, "{line}").expect("writing to a String does not fail");
 }
 
 fn ms(duration: Duration) -> String {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_off() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!(
             ["0", "999", "1,000", "65,432", "1,234,567"].map(String::from),
             [0.0, 999.0, 1000.0, 65432.1, 1_234_567.0].map(thousands)

@@ -1,4 +1,4 @@
-//! A small Redis client (RESP2) on one connection, for what is measured without a component, and for filling Redis.
+//! A small Redis client (RESP2) with one connection: measures commands without a component, and fills Redis.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,13 +13,13 @@ pub struct Connection {
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing there.
+    /// Nil.
     Nil,
-    /// A status such as `OK`, or the text of a bulk string.
+    /// A status such as `OK`, or a bulk string.
     Text(String),
     /// An integer.
     Int(i64),
-    /// Several.
+    /// An array.
     Array(Vec<Reply>),
 }
 
@@ -27,7 +27,7 @@ impl Connection {
     /// Connects to the server at this port of 127.0.0.1.
     ///
     /// # Errors
-    /// If there is none.
+    /// If no server listens there.
     pub fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).context("cannot connect to Redis")?;
         stream.set_nodelay(true)?;
@@ -37,13 +37,13 @@ impl Connection {
     /// Runs one command.
     ///
     /// # Errors
-    /// If the connection breaks or the server answers with an error.
+    /// If the connection breaks or the reply is an error.
     pub fn run(&mut self, words: &[&str]) -> Result<Reply> {
         let mut replies = self.run_all(&[words])?;
-        replies.pop().context("one reply for each command")
+        replies.pop().context("there is one reply for each command")
     }
 
-    /// Sends all of these at once and waits for all replies.
+    /// Sends all commands in one write and waits for all replies.
     ///
     /// # Errors
     /// As [`Connection::run`].
@@ -52,7 +52,7 @@ impl Connection {
         commands.iter().map(|_| self.receive()).collect()
     }
 
-    /// Sends all of these at once and does not wait for their replies, each of which is to be received.
+    /// Sends all commands in one write. The caller receives each reply with [`Connection::receive`].
     ///
     /// # Errors
     /// If the connection breaks.
@@ -75,7 +75,7 @@ impl Connection {
         let mut line = String::new();
         ensure!(self.stream.read_line(&mut line)? > 0, "Redis closed the connection");
         let line = line.trim_end();
-        let (kind, rest) = line.split_at_checked(1).context("an empty line from Redis")?;
+        let (kind, rest) = line.split_at_checked(1).context("Redis sent an empty line")?;
         Ok(match kind {
             "+" => Reply::Text(rest.into()),
             ":" => Reply::Int(rest.parse()?),
@@ -87,7 +87,7 @@ impl Connection {
                 Reply::Text(String::from_utf8(bytes)?)
             }
             "*" => Reply::Array((0..rest.parse()?).map(|_| self.receive()).collect::<Result<_>>()?),
-            _ => bail!("Redis answers {line}"),
+            _ => bail!("Redis replied {line}"),
         })
     }
 }

@@ -1,39 +1,80 @@
-//! The load generator wrk: its options and its report.
+//! The load generator wrk: the requests that it sends, and its report.
 
-use std::path::Path;
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
-use super::measure::Report;
 use crate::command;
 
-/// Puts load on `url` for some seconds.
-///
-/// # Errors
-/// If wrk fails, a connection breaks, or an answer is neither 2xx nor 3xx.
-pub fn run(
-    url: &str,
-    headers: &[(String, String)],
-    script: Option<&Path>,
-    connections: usize,
-    seconds: u64,
-) -> Result<Report> {
-    let mut wrk = Command::new("wrk");
-    wrk.args(["--threads", "2", "--connections", &connections.to_string()]);
-    wrk.args(["--duration", &format!("{seconds}s"), "--latency"]);
-    for (name, value) in headers {
-        wrk.args(["--header", &format!("{name}: {value}")]);
+/// The requests to send.
+pub struct Load {
+    path: String,
+    headers: Vec<(String, String)>,
+    script: Option<String>,
+}
+
+/// What a load generator reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// The number of responses.
+    pub requests: u64,
+    /// Requests per second, unless the table counts something else.
+    pub rate: f64,
+    /// Median latency.
+    pub p50: Duration,
+    /// 99th percentile of the latency.
+    pub p99: Duration,
+}
+
+impl Load {
+    /// The same GET every time.
+    pub fn get(path: &str) -> Self {
+        Self { path: path.into(), headers: Vec::new(), script: None }
     }
-    if let Some(script) = script {
-        wrk.arg("--script").arg(script);
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
     }
-    let text = command::output(wrk.arg(url))?;
-    if text.contains("Non-2xx") || text.contains("Socket errors") {
-        bail!("{url} answered wrongly under load:\n{text}");
+
+    /// PUT /users/:id with a new name, for a random one of `users` users.
+    pub fn put_users(users: i32) -> Self {
+        let script = format!(
+            "local count = 0\n\
+             request = function()\n\
+               count = count + 1\n\
+               local body = string.format('{{\"name\": \"User %d\"}}', count)\n\
+               return wrk.format('PUT', '/users/' .. math.random({users}), {{['content-type'] = 'application/json'}}, body)\n\
+             end\n"
+        );
+        Self { path: "/users/1".into(), headers: Vec::new(), script: Some(script) }
     }
-    parse(&text).with_context(|| format!("wrk reported\n{text}"))
+
+    /// Sends the requests to the server at `address` for `seconds`.
+    ///
+    /// # Errors
+    /// If wrk fails, a connection breaks, or a status is neither 2xx nor 3xx.
+    pub fn run(&self, address: &str, connections: usize, seconds: u64) -> Result<Report> {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["--threads", "2", "--connections", &connections.to_string()]);
+        wrk.args(["--duration", &format!("{seconds}s"), "--latency"]);
+        for (name, value) in &self.headers {
+            wrk.args(["--header", &format!("{name}: {value}")]);
+        }
+        let mut file = tempfile::Builder::new().suffix(".lua").tempfile()?;
+        if let Some(script) = &self.script {
+            file.write_all(script.as_bytes())?;
+            wrk.arg("--script").arg(file.path());
+        }
+        let url = format!("http://{address}{}", self.path);
+        let text = command::output(wrk.arg(&url))?;
+        let is_valid = !text.contains("Non-2xx") && !text.contains("Socket errors");
+        ensure!(is_valid, "{url} failed under load:\n{text}");
+        parse(&text).with_context(|| format!("cannot read the report of wrk:\n{text}"))
+    }
 }
 
 fn parse(text: &str) -> Option<Report> {

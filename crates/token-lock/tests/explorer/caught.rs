@@ -1,6 +1,6 @@
 //! That the search can fail: each weakened variant is caught.
 
-use interleavings::exhaust;
+use interleavings::explore;
 
 use crate::execution::{Execution, Faults, Scenario};
 use crate::tasks::Role::{Brief, Holder};
@@ -13,7 +13,7 @@ fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
 }
 
 fn is_caught(scenario: &Scenario) {
-    let report = exhaust(|| Execution::new(scenario));
+    let report = explore(|| Execution::new(scenario));
     let Some((what, path)) = report.violation else {
         panic!("{:?} was not caught in {} states", scenario.rules.weakness, report.states);
     };

@@ -20,7 +20,7 @@ mod weakness;
 mod world;
 
 use execution::{Execution, Faults, Scenario, story};
-use interleavings::exhaust;
+use interleavings::explore;
 use redis::Flavour;
 use tasks::Role::{Brief, Holder};
 use world::Rules;
@@ -51,7 +51,7 @@ fn vanishing(scenario: Scenario) -> Scenario {
 }
 
 fn holds(name: &str, scenario: &Scenario) {
-    let report = exhaust(|| Execution::new(scenario));
+    let report = explore(|| Execution::new(scenario));
     println!("{name}: {} states, {} steps", report.states, report.steps);
     if let Some((what, path)) = report.violation {
         panic!("{name}: {what}\n{}", story(scenario, &path));

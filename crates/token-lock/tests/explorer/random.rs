@@ -1,6 +1,6 @@
 //! What is too large to be tried out: random walks.
 
-use interleavings::walk;
+use interleavings::random_walk;
 
 use crate::execution::{Execution, Faults, Scenario, story};
 use crate::tasks::Role::{Brief, Holder};
@@ -20,7 +20,7 @@ fn at_random(scenarios: &[Scenario], walks: u64) {
     println!("seeds {seeds:?}");
     for seed in seeds {
         for scenario in scenarios {
-            if let Some((what, path)) = walk(Execution::new(scenario), seed) {
+            if let Some((what, path)) = random_walk(Execution::new(scenario), seed) {
                 panic!("EXPLORER_SEED={seed} repeats this: {what}\n{}", story(scenario, &path));
             }
         }

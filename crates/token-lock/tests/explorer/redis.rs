@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use interleavings::{ConnectionId, Heard, Lax, Transactions};
+use interleavings::{ConnectionId, Defects, Handled, Transactions};
 
 use crate::step::Answer;
 
@@ -79,17 +79,17 @@ impl Redis {
         command: &str,
         args: &[String],
         now_ms: u64,
-        lax: Lax,
+        defects: Defects,
     ) -> Answer {
         let key = args.first().map_or("", String::as_str);
-        match self.transactions.hear(connection, command, key, (command.to_owned(), args.to_vec()), lax) {
-            Heard::Status(status) => Answer::Status(status),
-            Heard::Refused(why) => Answer::Refused(why),
-            Heard::Nil => Answer::Nil,
-            Heard::Exec(queued) => {
+        match self.transactions.handle(connection, command, key, (command.to_owned(), args.to_vec()), defects) {
+            Handled::Status(status) => Answer::Status(status),
+            Handled::Refused(why) => Answer::Refused(why),
+            Handled::Nil => Answer::Nil,
+            Handled::Exec(queued) => {
                 Answer::Several(queued.iter().map(|(command, args)| self.run(command, args, now_ms)).collect())
             }
-            Heard::Run((command, args)) => self.run(&command, &args, now_ms),
+            Handled::Run((command, args)) => self.run(&command, &args, now_ms),
         }
     }
 

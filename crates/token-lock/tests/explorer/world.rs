@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use interleavings::{Lax, Stage, StepId, Steps};
+use interleavings::{Defects, StepId, Stepper, Steps};
 
 use crate::redis::{Flavour, Redis};
 use crate::step::{Answer, Step};
@@ -61,7 +61,7 @@ impl World {
         Rc::new(RefCell::new(Self {
             servers: rules.servers.iter().map(server).collect(),
             now_ms: START_MS,
-            steps: Steps::of(tasks),
+            steps: Steps::new(tasks),
             held_up: BTreeMap::new(),
             drawn: vec![0; tasks],
             connections: vec![0; tasks],
@@ -157,8 +157,8 @@ impl World {
                     Some(Weakness::CounterWithoutWatch) => !for_lock,
                     _ => false,
                 };
-                let lax = Lax { exec, watch: weakness == Some(Weakness::WatchedTooLate) };
-                redis.run_on(connection, &step.command, &step.args, now_ms, lax)
+                let defects = Defects { exec, watch: weakness == Some(Weakness::WatchedTooLate) };
+                redis.run_on(connection, &step.command, &step.args, now_ms, defects)
             }
         }
     }
@@ -195,7 +195,7 @@ impl World {
         self.seen[task] = hasher.finish() | 1;
         // What it has left to the background may still wait for answers.
         if !self.steps.waiting.keys().chain(self.steps.done.keys()).any(|id| id.0 == task) {
-            self.steps.begun[task] = 0;
+            self.steps.started[task] = 0;
         }
     }
 
@@ -227,7 +227,7 @@ impl World {
     }
 }
 
-impl Stage for World {
+impl Stepper for World {
     type Step = Step;
     type Outcome = Answer;
 
@@ -235,14 +235,14 @@ impl Stage for World {
         &mut self.steps
     }
 
-    fn begun(&mut self, id: StepId) {
+    fn on_start(&mut self, id: StepId) {
         if self.commutes(id) {
             self.take_effect(id);
             self.deliver(id);
         }
     }
 
-    fn abandoned(&mut self, id: StepId) {
+    fn on_cancel(&mut self, id: StepId) {
         self.held_up.remove(&id);
     }
 }

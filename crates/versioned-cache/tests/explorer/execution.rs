@@ -147,7 +147,7 @@ impl Execution {
         self.tasks[at] = None;
         for (_, step) in &self.late {
             if let Some(connection) = step.connection() {
-                self.world.borrow_mut().redis.transactions.keep(connection, &transactions);
+                self.world.borrow_mut().redis.transactions.restore(connection, &transactions);
             }
         }
         self.world.borrow_mut().forget(at);

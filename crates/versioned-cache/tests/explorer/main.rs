@@ -18,7 +18,7 @@ mod weakness;
 mod world;
 
 use execution::{Execution, Faults, Scenario, story};
-use interleavings::exhaust;
+use interleavings::explore;
 use tasks::Means;
 use tasks::Role::{BatchReader, Creator, GuardedReader, NamedReader, Outsider, Reader, Setter, UsersReader, Writer};
 use versioned_cache::{Settings, WritePolicy};
@@ -60,7 +60,7 @@ fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
 }
 
 fn holds(name: &str, scenario: &Scenario) {
-    let report = exhaust(|| Execution::new(scenario));
+    let report = explore(|| Execution::new(scenario));
     println!("{name}: {} states, {} steps", report.states, report.steps);
     if let Some((what, path)) = report.violation {
         panic!("{name}: {what}\n{}", story(scenario, &path));
@@ -69,7 +69,7 @@ fn holds(name: &str, scenario: &Scenario) {
 }
 
 fn is_caught(scenario: &Scenario) {
-    let report = exhaust(|| Execution::new(scenario));
+    let report = explore(|| Execution::new(scenario));
     let Some((what, path)) = report.violation else {
         panic!("{:?} was not caught in {} states", scenario.rules.weakness, report.states);
     };

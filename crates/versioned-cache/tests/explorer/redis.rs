@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use interleavings::{ConnectionId, Heard, Lax, Transactions};
+use interleavings::{ConnectionId, Defects, Handled, Transactions};
 use ports::{Arg, RedisError, Reply};
 
 use crate::step::ArgKey;
@@ -83,19 +83,19 @@ impl Redis {
         connection: ConnectionId,
         name: &str,
         args: Vec<Arg>,
-        lax: Lax,
+        defects: Defects,
     ) -> Result<Vec<Reply>, RedisError> {
         let key = args.first().map(text).unwrap_or_default();
         let command = (name.to_owned(), args.into_iter().map(ArgKey::from).collect());
-        match self.transactions.hear(connection, name, &key, command, lax) {
-            Heard::Status(status) => Ok(vec![Reply::Status(status.to_owned())]),
-            Heard::Refused(why) => Err(RedisError::Refused(why.to_owned())),
-            Heard::Nil => Ok(vec![Reply::Nil]),
-            Heard::Exec(queued) => queued.iter().try_fold(Vec::new(), |mut replies, command| {
+        match self.transactions.handle(connection, name, &key, command, defects) {
+            Handled::Status(status) => Ok(vec![Reply::Status(status.to_owned())]),
+            Handled::Refused(why) => Err(RedisError::Refused(why.to_owned())),
+            Handled::Nil => Ok(vec![Reply::Nil]),
+            Handled::Exec(queued) => queued.iter().try_fold(Vec::new(), |mut replies, command| {
                 replies.extend(self.run_one(command)?);
                 Ok(replies)
             }),
-            Heard::Run(command) => self.run_one(&command),
+            Handled::Run(command) => self.run_one(&command),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use interleavings::{ConnectionId, Lax, Stage, StepId, Steps};
+use interleavings::{ConnectionId, Defects, StepId, Stepper, Steps};
 use ports::Arg;
 
 use crate::promises::Promises;
@@ -60,7 +60,7 @@ impl World {
             row: 0,
             promises: Promises::new(rules.acknowledged_only),
             now_ms: START_MS,
-            steps: Steps::of(tasks),
+            steps: Steps::new(tasks),
             drawn: vec![0; tasks],
             connections: vec![0; tasks],
             seen: vec![0; tasks],
@@ -150,8 +150,9 @@ impl World {
             }
             Step::OnOwn(connection, command, args) => {
                 let args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
-                let lax = Lax { exec: self.rules.weakness == Some(Weakness::ReplacedWithoutWatch), watch: false };
-                self.redis.run_on(*connection, command, args, lax).into()
+                let defects =
+                    Defects { exec: self.rules.weakness == Some(Weakness::ReplacedWithoutWatch), watch: false };
+                self.redis.run_on(*connection, command, args, defects).into()
             }
         }
     }
@@ -197,7 +198,7 @@ impl World {
     }
 }
 
-impl Stage for World {
+impl Stepper for World {
     type Step = Step;
     type Outcome = Outcome;
 
@@ -205,7 +206,7 @@ impl Stage for World {
         &mut self.steps
     }
 
-    fn begun(&mut self, id: StepId) {
+    fn on_start(&mut self, id: StepId) {
         let step = &self.steps.waiting[&id].0;
         // A WATCH on its way may come before MULTI or after.
         let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
