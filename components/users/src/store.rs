@@ -1,6 +1,8 @@
 //! The SQL of users: one statement per operation, values only as parameters.
 
 use http_api::IfMatch;
+use http_api::response::to_json;
+use serde::Serialize;
 use spin_adapter::postgres::{Database, DatabaseError, Row};
 use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
@@ -54,7 +56,7 @@ impl Store {
     /// One user.
     ///
     /// # Errors
-    /// Those of the database; so everywhere below.
+    /// Those of the database, as for all methods.
     pub async fn find(&self, id: i64) -> Result<Option<User>, DatabaseError> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND archived_at IS NULL");
         let rows = self.database.read(SQL, vec![id.into()]).await?;
@@ -105,8 +107,7 @@ impl Store {
             " FROM created ORDER BY id"
         );
         let records: Vec<_> = ids.iter().zip(new).map(|(id, user)| Record { id: *id, user }).collect();
-        let records = serde_json::to_vec(&records).expect("strings, numbers and lists of them always serialize");
-        Ok(users(&self.database.query(SQL, vec![ParameterValue::Jsonb(records)]).await?)?)
+        Ok(users(&self.database.query(SQL, vec![ParameterValue::Jsonb(to_json(&records))]).await?)?)
     }
 
     /// Which of the addresses (in lower case) belong to users already.
@@ -155,7 +156,7 @@ impl Store {
 }
 
 /// An element of the parameter of `insert`.
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 struct Record<'a> {
     id: i64,
     #[serde(flatten)]

@@ -7,6 +7,8 @@ use crate::app::App;
 use crate::input::NewUser;
 use crate::{problems, responses};
 
+/// Answers the new user and its URL.
+///
 /// # Errors
 /// A bad body, a taken address, no database.
 pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUser>) -> Result<Response, Problem> {

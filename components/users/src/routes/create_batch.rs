@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::user::User;
 use crate::{page, problems};
 
-/// Answers the new users in the order of the request.
+/// Answers an array of the new users, in the order of the request.
 ///
 /// # Errors
 /// A bad body, taken or duplicate addresses, no database.

@@ -8,6 +8,8 @@ use crate::app::App;
 use crate::problems;
 use crate::user_id::UserId;
 
+/// Answers 204.
+///
 /// # Errors
 /// A bad `If-Match`; no such user, another version, no database.
 pub async fn remove(app: Shared<App>, UserId(id): UserId, _: NoQuery, only: IfMatch) -> Result<Response, Problem> {

@@ -9,6 +9,8 @@ use crate::user::{User, etag};
 use crate::user_id::UserId;
 use crate::{problems, responses};
 
+/// Answers the user.
+///
 /// # Errors
 /// No such user, no database.
 pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {

@@ -8,6 +8,8 @@ use crate::input::Changes;
 use crate::user_id::UserId;
 use crate::{problems, responses};
 
+/// Answers the user in its new version.
+///
 /// # Errors
 /// A bad body or `If-Match`; no such user, another version, a taken address, no database.
 pub async fn update(
