@@ -73,29 +73,20 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 
 /// The extractor of `If-None-Match`: the representations that the client has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IfNoneMatch(Known);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Known {
-    Any,
-    Tags(Vec<String>),
-}
+pub struct IfNoneMatch(Tags);
 
 impl IfNoneMatch {
     fn read(headers: &HeaderMap) -> Self {
-        Self(match tags(headers, IF_NONE_MATCH) {
-            Ok(Tags::Star) => Known::Any,
-            Ok(Tags::List(tags)) => Known::Tags(tags.into_iter().map(|tag| tag.opaque).collect()),
-            // A malformed field matches nothing.
-            Ok(Tags::Absent) | Err(Malformed) => Known::Tags(Vec::new()),
-        })
+        // A malformed field matches nothing.
+        Self(tags(headers, IF_NONE_MATCH).unwrap_or(Tags::Absent))
     }
 
     /// Whether the client has the representation with this tag. The comparison is weak.
     pub fn matches(&self, tag: &ETag) -> bool {
         match &self.0 {
-            Known::Any => true,
-            Known::Tags(tags) => tags.contains(&tag.0),
+            Tags::Star => true,
+            Tags::List(tags) => tags.iter().any(|known| known.opaque == tag.0),
+            Tags::Absent => false,
         }
     }
 
@@ -123,12 +114,13 @@ fn version(opaque: &str) -> Option<i32> {
 
 struct Malformed;
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Tag {
     weak: bool,
     opaque: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Tags {
     Absent,
     Star,

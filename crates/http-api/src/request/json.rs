@@ -1,6 +1,7 @@
 //! JSON bodies: from bytes to a checked value, or to a problem that names the wrong members.
 
 use std::fmt::{self, Write};
+use std::io;
 use std::marker::PhantomData;
 
 use axum::extract::{FromRequest, Request};
@@ -121,9 +122,11 @@ const FAULTS: [(&str, &str); 6] = [
 ];
 
 fn problem_of(text: &str, pointer: String, error: &serde_json::Error) -> Problem {
-    let message = Start::of(error);
+    // Only the start is kept: a message may be much longer than the body.
+    let mut message = [0; 32];
+    let _ = io::Write::write_fmt(&mut message.as_mut_slice(), format_args!("{error}"));
     let find = |table: &[(&str, &'static str)]| {
-        table.iter().find(|(start, _)| message.0.starts_with(start)).map(|(_, detail)| *detail)
+        table.iter().find(|(start, _)| message.starts_with(start.as_bytes())).map(|(_, detail)| *detail)
     };
     let at_pointer = |detail: &str| Problem::validation(vec![FieldError::at(pointer, detail)]);
     if let Some(detail) = find(&LIMITS) {
@@ -137,26 +140,6 @@ fn problem_of(text: &str, pointer: String, error: &serde_json::Error) -> Problem
         return malformed(error);
     }
     at_pointer(find(&FAULTS).unwrap_or("has the wrong JSON type"))
-}
-
-/// The first bytes of a message, which may be much longer than the body.
-struct Start(String);
-
-impl Start {
-    const BYTES: usize = 32;
-
-    fn of(error: &serde_json::Error) -> Self {
-        let mut start = Self(String::new());
-        write!(start, "{error}").expect("a Start takes any text");
-        start
-    }
-}
-
-impl Write for Start {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.push_str(&text[..text.floor_char_boundary(Self::BYTES.saturating_sub(self.0.len()))]);
-        Ok(())
-    }
 }
 
 /// Bytes of a pointer, at most: known members have short names.
