@@ -1,21 +1,25 @@
-//! What the requests of one instance share: the users as they are cached, and the table.
+//! What the requests of one instance share: the cache of users and the table.
 
-use spin_adapter::database::Database;
+use http_api::Problem;
+use spin_adapter::postgres::Database;
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{SpinRedis, SpinRuntime};
-use versioned_cache::{Cache, Kind, Repository, Settings, Ttl, WritePolicy};
+use versioned_cache::{Cache, Kind, Repository, Settings, Ttl, WriteError, WritePolicy};
 
-use crate::store::Store;
+use crate::input::NewUser;
+use crate::problems;
+use crate::store::{Store, StoreError};
+use crate::user::User;
 
-/// A year: longer TTLs are more likely a slip than a wish.
+/// A year: longer TTLs are probably mistakes.
 const TTL_MAX_S: u64 = 365 * 24 * 60 * 60;
 const CACHE_TIMEOUT_MAX_MS: u64 = 10_000;
 
-/// The component at work.
+/// The state of the component.
 pub struct App {
-    /// Users as they are cached.
+    /// Users, through the cache.
     pub users: Repository<SpinRedis, SpinRuntime>,
-    /// Users as they are stored.
+    /// Users in the database.
     pub store: Store,
 }
 
@@ -55,6 +59,16 @@ impl App {
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         Ok(Self { users: Repository::new(Cache::new(redis, SpinRuntime, settings), kind), store: Store::new(database) })
     }
+
+    /// Creates all of `new`, or none. Their ids are drawn first, because the cache must know before the INSERT which users
+    /// it concerns.
+    ///
+    /// # Errors
+    /// There are no ids. The inner error is that of the INSERT.
+    pub async fn create(&self, new: &[NewUser]) -> Result<Result<Vec<User>, WriteError<StoreError>>, Problem> {
+        let ids = self.store.draw_ids(new.len()).await.map_err(problems::database)?;
+        Ok(self.users.create(&ids, async || self.store.insert(&ids, new).await).await)
+    }
 }
 
 fn ttl(variable: Variable) -> Result<u64, VariableError> {
@@ -74,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_spelled_out() {
+    fn policies_are_written_in_full() {
         let policy = |value: &str| write_policy(Variable::new("cache_write_policy", value)).ok();
         assert_eq!(policy("available"), Some(WritePolicy::Available));
         assert_eq!(policy("consistent"), Some(WritePolicy::Consistent));

@@ -1,10 +1,47 @@
-//! A page of the list as bytes that tell everything about it, since on a hit the bytes are all there is: a page that
-//! has a next one ends in a line feed (insignificant white space in JSON).
+//! A page of the list: its query string and its JSON. A cache hit gives only the JSON, so a page that has a next one ends
+//! in a line feed (insignificant white space in JSON).
 
-use crate::list_query::PageQuery;
+use http_api::query;
+
+use crate::cursor;
 use crate::user::User;
 
-/// The JSON array of a page. `users` are the page and, if there is one, the first user of the next page.
+/// Users on a page if the request has no limit.
+pub const LIMIT_DEFAULT: usize = 100;
+
+/// A page of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Users on the page, at most.
+    pub limit: usize,
+    /// The page starts after this id.
+    pub after: Option<i64>,
+    /// Only the user with this address, in lower case.
+    pub email: Option<String>,
+    /// Only active users, or only inactive ones.
+    pub is_active: Option<bool>,
+}
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { limit: LIMIT_DEFAULT, after: None, email: None, is_active: None }
+    }
+}
+
+impl PageQuery {
+    /// The query string in its canonical form: equal pages have equal texts; the first page without filters has the empty
+    /// one. It is part of the cache key, and makes the links to next pages.
+    pub fn canonical(&self) -> String {
+        query::write([
+            ("limit", Some(self.limit).filter(|limit| *limit != LIMIT_DEFAULT).map(|limit| limit.to_string())),
+            ("email", self.email.clone()),
+            ("isActive", self.is_active.map(|is_active| is_active.to_string())),
+            ("cursor", self.after.map(cursor::encode)),
+        ])
+    }
+}
+
+/// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page.
 pub fn to_json(users: &[User], limit: usize) -> Vec<u8> {
     let mut json = array(users.iter().take(limit).map(User::to_json));
     if users.len() > limit {
@@ -26,16 +63,16 @@ pub fn array(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     json
 }
 
-/// The `Link` to the page after this one (RFC 8288), if there is one.
-pub fn next_link(json: &[u8], query: &PageQuery) -> Option<String> {
+/// The path and query of the page after this one, if there is one.
+pub fn next(json: &[u8], query: &PageQuery) -> Option<String> {
     if !json.ends_with(b"\n") {
         return None;
     }
     let next = PageQuery { after: Some(last_id(json)?), ..query.clone() };
-    Some(format!("</users?{}>; rel=\"next\"", next.canonical()))
+    Some(format!("/users?{}", next.canonical()))
 }
 
-/// The id of the last user. Its object starts at the last `{"id":`: inside a string the quotes would be escaped.
+/// The id of the last user. Its object starts at the last `{"id":`: in a string the quotes would be escaped.
 fn last_id(json: &[u8]) -> Option<i64> {
     const START: &[u8] = b"{\"id\":";
     let at = json.windows(START.len()).rposition(|window| window == START)?;
@@ -47,7 +84,6 @@ fn last_id(json: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cursor;
 
     fn user(id: i64, name: &str) -> User {
         let email = format!("u{id}@example.org");
@@ -73,15 +109,15 @@ mod tests {
         let parsed: Vec<serde_json::Value> = serde_json::from_slice(&json).unwrap();
         assert_eq!(parsed.len(), 2);
         let query = PageQuery { limit: 2, is_active: Some(true), ..PageQuery::default() };
-        let link = format!("</users?limit=2&isActive=true&cursor={}>; rel=\"next\"", cursor::encode(5));
-        assert_eq!(next_link(&json, &query), Some(link));
+        let link = format!("/users?limit=2&isActive=true&cursor={}", cursor::encode(5));
+        assert_eq!(next(&json, &query), Some(link));
     }
 
     #[test]
     fn the_last_page_does_not() {
         for users in [&[][..], &[user(1, "a\n")], &[user(1, "a"), user(2, "b")]] {
             let json = to_json(users, 2);
-            assert_eq!(next_link(&json, &PageQuery::default()), None);
+            assert_eq!(next(&json, &PageQuery::default()), None);
             assert_eq!(serde_json::from_slice::<Vec<serde_json::Value>>(&json).unwrap().len(), users.len());
         }
     }

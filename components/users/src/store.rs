@@ -1,25 +1,27 @@
 //! The SQL of users: one statement per operation, values only as parameters.
 
-use spin_adapter::database::{Database, DatabaseError, Row};
+use http_api::IfMatch;
+use http_api::response::to_json;
+use serde::Serialize;
+use spin_adapter::postgres::{Database, DatabaseError, Row};
 use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
 
-use crate::entity_tag::Precondition;
 use crate::input::{Changes, NewUser};
-use crate::list_query::PageQuery;
+use crate::page::PageQuery;
 use crate::user::{User, columns};
 
-/// The unique index over addresses of users who are not archived.
+/// The unique index on the addresses of users that are not archived.
 const EMAIL_INDEX: &str = "users_email_key";
 
-/// Why a statement that changes users did not.
+/// Why a statement did not change users.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// There is no such user.
+    /// The user does not exist.
     NotFound,
-    /// There is, in another version.
+    /// The user exists in another version.
     VersionMismatch,
-    /// Another user has (one of) the addresses.
+    /// An address belongs to another user.
     EmailTaken,
     /// The database failed.
     Database(DatabaseError),
@@ -54,7 +56,7 @@ impl Store {
     /// One user.
     ///
     /// # Errors
-    /// Those of the database; so everywhere below.
+    /// Those of the database, as for all methods.
     pub async fn find(&self, id: i64) -> Result<Option<User>, DatabaseError> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND archived_at IS NULL");
         let rows = self.database.read(SQL, vec![id.into()]).await?;
@@ -86,7 +88,7 @@ impl Store {
         users(&self.database.read(SQL, parameters).await?)
     }
 
-    /// Draws `count` ids for users to be created, ascending. Ids that are not used stay unused.
+    /// Draws `count` ids for new users, ascending. Ids that are not used leave gaps.
     pub async fn draw_ids(&self, count: usize) -> Result<Vec<i64>, DatabaseError> {
         const SQL: &str = "SELECT nextval(pg_get_serial_sequence('users', 'id')) FROM generate_series(1, $1::bigint)";
         let rows = self.database.read(SQL, vec![(count as i64).into()]).await?;
@@ -95,7 +97,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// Creates all of `new` under `ids`, or none; answers them in that order.
+    /// Creates all of `new` with these ids, or none; returns them in that order.
     pub async fn insert(&self, ids: &[i64], new: &[NewUser]) -> Result<Vec<User>, StoreError> {
         const SQL: &str = concat!(
             "WITH created AS (INSERT INTO users (id, name, email, roles, is_active) \
@@ -105,19 +107,18 @@ impl Store {
             " FROM created ORDER BY id"
         );
         let records: Vec<_> = ids.iter().zip(new).map(|(id, user)| Record { id: *id, user }).collect();
-        let records = serde_json::to_vec(&records).expect("strings, numbers and lists of them always serialize");
-        Ok(users(&self.database.query(SQL, vec![ParameterValue::Jsonb(records)]).await?)?)
+        Ok(users(&self.database.query(SQL, vec![ParameterValue::Jsonb(to_json(&records))]).await?)?)
     }
 
-    /// Which of the addresses (in lower case) users have already.
+    /// Which of the addresses (in lower case) belong to users already.
     pub async fn taken(&self, emails: Vec<String>) -> Result<Vec<String>, DatabaseError> {
         const SQL: &str = "SELECT lower(email) FROM users WHERE archived_at IS NULL AND lower(email) = ANY ($1)";
         let emails = ParameterValue::ArrayStr(emails.into_iter().map(Some).collect());
         self.database.read(SQL, vec![emails]).await?.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Changes the given members of one user and answers it.
-    pub async fn update(&self, id: i64, changes: &Changes, only: &Precondition) -> Result<User, StoreError> {
+    /// Changes the given members of one user and returns the user.
+    pub async fn update(&self, id: i64, changes: &Changes, only: &IfMatch) -> Result<User, StoreError> {
         const SQL: &str = concat!(
             "WITH changed AS (UPDATE users SET name = COALESCE($3::text, name), email = COALESCE($4::text, email), \
              roles = COALESCE($5::text[], roles), is_active = COALESCE($6::boolean, is_active), \
@@ -143,7 +144,7 @@ impl Store {
     }
 
     /// Archives one user.
-    pub async fn archive(&self, id: i64, only: &Precondition) -> Result<(), StoreError> {
+    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<(), StoreError> {
         const SQL: &str = "WITH changed AS (UPDATE users SET archived_at = now(), updated_at = now(), \
              version = version + 1 \
              WHERE id = $1 AND archived_at IS NULL AND ($2::int[] IS NULL OR version = ANY ($2)) RETURNING id) \
@@ -154,8 +155,8 @@ impl Store {
     }
 }
 
-/// An element of what `insert` sends.
-#[derive(serde::Serialize)]
+/// An element of the parameter of `insert`.
+#[derive(Serialize)]
 struct Record<'a> {
     id: i64,
     #[serde(flatten)]
@@ -166,22 +167,22 @@ fn users(rows: &[Row]) -> Result<Vec<User>, DatabaseError> {
     rows.iter().map(|row| User::from_row(row, 0)).collect()
 }
 
-fn versions(only: &Precondition) -> ParameterValue {
+fn versions(only: &IfMatch) -> ParameterValue {
     match only {
-        Precondition::Any => ParameterValue::DbNull,
-        Precondition::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
+        IfMatch::Any => ParameterValue::DbNull,
+        IfMatch::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
     }
 }
 
-/// The row of what was changed: columns from 1 on. Column 0 tells whether there was anything when the statement began:
-/// if so, it had another version (or went while the statement waited for it, which only one without a condition sees).
-fn changed<'a>(rows: &'a [Row], only: &Precondition) -> Result<&'a Row, StoreError> {
+/// The changed row: its columns from 1 on. Column 0 is true if the user existed when the statement began: an unchanged
+/// user then had another version, or, for a statement without a condition, was removed while the statement waited for it.
+fn changed<'a>(rows: &'a [Row], only: &IfMatch) -> Result<&'a Row, StoreError> {
     let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement gave no row".to_owned()))?;
     if row.get::<Option<i64>>(1)?.is_some() {
         return Ok(row);
     }
     match (row.get(0)?, only) {
-        (true, Precondition::Versions(_)) => Err(StoreError::VersionMismatch),
+        (true, IfMatch::Versions(_)) => Err(StoreError::VersionMismatch),
         _ => Err(StoreError::NotFound),
     }
 }

@@ -1,11 +1,13 @@
 //! A user as the API shows it.
 
 use chrono::{DateTime, SecondsFormat};
+use http_api::ETag;
+use http_api::response::to_json;
 use serde::{Serialize, Serializer};
-use spin_adapter::database::{DatabaseError, Row};
+use spin_adapter::postgres::{DatabaseError, Row};
 
-/// A user who is not archived. The order of the members is that of the JSON; `version` comes last, where
-/// [`EntityTag::of_user`](crate::entity_tag::EntityTag::of_user) finds it without parsing.
+/// A user that is not archived. The members have the order of the JSON; `version` comes last, where [`etag`] finds it
+/// without parsing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -22,12 +24,12 @@ pub struct User {
     /// When the user was created, in milliseconds since the Unix epoch.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: i64,
-    /// When the user was changed last, in milliseconds since the Unix epoch.
+    /// When the user was last changed, in milliseconds since the Unix epoch.
     #[serde(serialize_with = "rfc3339")]
     pub updated_at: i64,
-    /// Always null: archived users are not shown.
+    /// Always null: archived users are not visible.
     pub archived_at: (),
-    /// 1, and one more after each change.
+    /// 1; each change adds 1.
     pub version: i32,
 }
 
@@ -41,10 +43,10 @@ macro_rules! columns {
 pub(crate) use columns;
 
 impl User {
-    /// Reads the columns of [`columns!`], the first of which is at `offset`.
+    /// Reads the columns of [`columns!`], starting at column `offset`.
     ///
     /// # Errors
-    /// [`DatabaseError::Other`] when the row has other columns.
+    /// [`DatabaseError::Other`] if the row has other columns.
     pub fn from_row(row: &Row, offset: usize) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.get(offset)?,
@@ -61,14 +63,28 @@ impl User {
 
     /// The JSON of this user, without insignificant white space.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings, numbers and lists of them always serialize")
+        to_json(self)
     }
+}
+
+/// The entity tag of a user's JSON: that of its version; the hash of JSON without one.
+pub fn etag(json: &[u8]) -> ETag {
+    version(json).map_or_else(|| ETag::of_bytes(json), ETag::of_version)
+}
+
+/// The digits of the last member, if that is `version`.
+fn version(json: &[u8]) -> Option<&str> {
+    let digits = json.strip_suffix(b"}")?;
+    let colon = digits.iter().rposition(|byte| !byte.is_ascii_digit())?;
+    let (before, digits) = digits.split_at(colon + 1);
+    let digits = std::str::from_utf8(digits).ok()?;
+    (before.ends_with(b"\"version\":") && !digits.is_empty()).then_some(digits)
 }
 
 /// RFC 3339 in UTC with milliseconds: `2026-01-31T09:30:00.000Z`.
 fn rfc3339<S: Serializer>(unix_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     let time = DateTime::from_timestamp_millis(*unix_ms)
-        .ok_or_else(|| serde::ser::Error::custom("a time out of the range of years that can be written"))?;
+        .ok_or_else(|| serde::ser::Error::custom("a time outside of the years that RFC 3339 can express"))?;
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
@@ -97,5 +113,15 @@ mod tests {
                 r#""version":3}"#
             )
         );
+    }
+
+    #[test]
+    fn the_tag_of_a_user_is_its_version() {
+        assert_eq!(etag(br#"{"id":1,"version":37}"#), ETag::of_version(37));
+        for other in
+            [&br#"{"id":1}"#[..], br#"{"version":}"#, br#"{"version":"3"}"#, b"", b"}", b"3}", br#"{"version":3} "#]
+        {
+            assert_eq!(etag(other), ETag::of_bytes(other), "{}", String::from_utf8_lossy(other));
+        }
     }
 }

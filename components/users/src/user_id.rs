@@ -1,28 +1,20 @@
-//! The id of a user as clients write it.
+//! The id of a user in a path.
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use problem::{FieldError, Problem};
-use spin_adapter::http::Failure;
-use spin_adapter::http::query::positive;
+use http_api::{Errors, Problem, path, row_id};
 
-/// What an id must be, in words.
-pub const EXPECTED: &str = "must be a whole number from 1 to 9223372036854775807";
-/// The same for several.
-pub const EXPECTED_MANY: &str = "whole numbers from 1 to 9223372036854775807";
-
-/// The path parameter `id`, written in one way only: each user has one address.
+/// The extractor of the path parameter `id`. Each id has one spelling, so each user has one URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserId(pub i64);
 
-impl<S: Send + Sync> FromRequestParts<S> for UserId {
-    type Rejection = Failure;
+impl<S: Sync> FromRequestParts<S> for UserId {
+    type Rejection = Problem;
 
-    /// # Errors
-    /// The problem that names it.
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let text = Path::<String>::from_request_parts(parts, state).await;
-        let id = text.ok().and_then(|Path(text)| positive(&text));
-        id.map(Self).ok_or_else(|| Problem::parameters(vec![FieldError::field("id", EXPECTED)]).into())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut errors = Errors::in_parameters();
+        let [id] = path::last_segments(parts.uri.path());
+        let id = errors.check("id", id.and_then(|id| row_id(&id)));
+        errors.finish(id.map(Self))
     }
 }

@@ -1,4 +1,4 @@
-//! The allocator of components, whose memory belongs to one thread.
+//! The allocator of components, which have one thread.
 
 use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 

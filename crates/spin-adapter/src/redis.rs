@@ -1,4 +1,4 @@
-//! Redis over Spin's host interface, on one connection that lives as long as the instance.
+//! Redis over Spin's host interface, on one connection per instance.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,18 +7,18 @@ use crate::SpinRuntime;
 use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
-/// A connection that nobody else uses.
+/// A connection for one user, such as a WATCH transaction.
 pub struct DedicatedConnection(Connection);
 
-/// A Redis client for the concurrent requests of one instance. The connection is opened on first use, shared, and opened
-/// anew after a failure.
+/// A Redis client for the concurrent requests of one instance. They share one connection, which is opened on first use and
+/// again after a failure.
 pub struct SpinRedis {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
     opening: Cell<bool>,
 }
 
-/// How often a request looks whether the connection that another one opens is there.
+/// How often a request checks whether the connection that another request opens is ready.
 const OPENING_POLL_MS: u64 = 1;
 
 /// Held by the request that opens the connection; dropped also when that request is cancelled.
@@ -31,12 +31,12 @@ impl Drop for Opening<'_> {
 }
 
 impl SpinRedis {
-    /// A client for the server at `address` (`redis://[user:password@]host:port[/db]`). Nothing is opened yet.
+    /// A client for the server at `address` (`redis://[user:password@]host:port[/db]`). Does not connect yet.
     pub fn new(address: impl Into<String>) -> Self {
         Self { address: address.into(), connection: RefCell::new(None), opening: Cell::new(false) }
     }
 
-    /// The connection; while another request opens it, waits for that one.
+    /// The connection; waits while another request opens it.
     async fn connection(&self) -> Result<Rc<Connection>, RedisError> {
         let _opening = loop {
             if let Some(connection) = self.connection.borrow().as_ref() {
@@ -45,7 +45,7 @@ impl SpinRedis {
             if !self.opening.replace(true) {
                 break Opening(&self.opening);
             }
-            // Requests of one instance are tasks of their own, which cannot wake one another: so they look again.
+            // Requests of one instance are separate tasks, which cannot wake one another: so this one polls.
             SpinRuntime.sleep(OPENING_POLL_MS).await;
         };
         let opened = Rc::new(self.open().await?);
@@ -128,17 +128,16 @@ fn text(error: &Error) -> String {
     }
 }
 
-/// What hosts say of a reply that is too large for them: they hand over up to 128 MiB.
+/// How hosts report a reply that is larger than their limit of 128 MiB.
 const TOO_LARGE: &str = "query result exceeds limit";
 
-/// Whether a command was refused because its reply is larger than hosts hand over.
+/// Whether a command was refused because its reply is larger than the limit of hosts.
 pub fn exceeds_limit(error: &RedisError) -> bool {
     matches!(error, RedisError::Refused(text) if unquoted(text).starts_with(TOO_LARGE))
 }
 
-/// Whether the server understood the command and refused it, or the host its reply. Spin passes errors on as texts only;
-/// what is not clearly such an answer (a broken connection, a server that is loading or has no master) counts as
-/// unreachable.
+/// Whether the server refused the command, or the host refused the reply. Spin passes errors on as texts only. All other
+/// errors (a broken connection, a server that is loading or has no master) count as unreachable.
 fn is_refusal(error: &Error) -> bool {
     match error {
         Error::TypeError => true,
@@ -152,7 +151,7 @@ fn is_refusal(error: &Error) -> bool {
     }
 }
 
-/// The text without a quotation mark at its beginning, which not every host puts there.
+/// The text without the quotation mark that some hosts put at its beginning.
 fn unquoted(text: &str) -> &str {
     text.trim_start_matches('"')
 }
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_servers_own_refusals_are_refusals() {
+    fn only_refusals_of_the_server_are_refusals() {
         for refused in [
             "WRONGTYPE: Operation against a key holding the wrong kind of value",
             r#""WRONGTYPE": Operation against a key holding the wrong kind of value"#,

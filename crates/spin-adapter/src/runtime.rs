@@ -9,13 +9,13 @@ use spin_sdk::wit_bindgen;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// The world around a component.
+/// The runtime of a component.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinRuntime;
 
 impl Runtime for SpinRuntime {
     fn unix_ms(&self) -> u64 {
-        // Before 1970 there is nothing sensible to say.
+        // A clock before 1970 counts as 1970.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
     }
 
@@ -31,7 +31,7 @@ impl Runtime for SpinRuntime {
         monotonic_clock::wait_for(ms * NS_PER_MS).await;
     }
 
-    /// The work belongs to the request that started it: it goes on after the answer, and ends if the request is
+    /// The work belongs to the request that started it: it continues after the response, and ends if the request is
     /// cancelled.
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         wit_bindgen::spawn(work);

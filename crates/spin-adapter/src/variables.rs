@@ -1,40 +1,31 @@
-//! The component's variables, read at once and turned into typed values.
+//! The component's variables, read concurrently and parsed.
 
-use std::fmt;
 use std::str::FromStr;
 
 use futures_util::future::try_join_all;
+use http_api::{Tokens, TokensError};
 use spin_sdk::variables;
 
-/// A variable that cannot be used. It names the variable and never carries its value, which may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A variable that cannot be used. It holds the variable's name and never its value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VariableError {
     /// The host has no value for it.
+    #[error("the variable {name} has no value: {reason}")]
     Missing {
         /// The variable.
         name: &'static str,
         /// The host's reason.
         reason: String,
     },
-    /// Its value is not one that the component understands.
+    /// Its value is not valid.
+    #[error("the variable {name} must be {expected}")]
     Invalid {
         /// The variable.
         name: &'static str,
-        /// What it should have been.
+        /// What it must be.
         expected: &'static str,
     },
 }
-
-impl fmt::Display for VariableError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { name, reason } => write!(f, "the variable {name} has no value: {reason}"),
-            Self::Invalid { name, expected } => write!(f, "the variable {name} must be {expected}"),
-        }
-    }
-}
-
-impl std::error::Error for VariableError {}
 
 /// A variable and its value.
 #[derive(Clone)]
@@ -52,7 +43,7 @@ impl Variable {
     /// The value as it is.
     ///
     /// # Errors
-    /// It is empty; `expected` says what should be there ("the address of …").
+    /// It is empty; `expected` says what it must be ("the address of …").
     pub fn text(self, expected: &'static str) -> Result<String, VariableError> {
         if self.value.is_empty() {
             return Err(VariableError::Invalid { name: self.name, expected });
@@ -60,10 +51,10 @@ impl Variable {
         Ok(self.value)
     }
 
-    /// The value as a `T` that fulfils `accept`.
+    /// The value as a `T` that `accept` accepts.
     ///
     /// # Errors
-    /// It is not; `expected` says what was ("a whole number of seconds").
+    /// It is no such `T`; `expected` says what it must be ("a whole number of seconds").
     pub fn parsed<T: FromStr>(self, expected: &'static str, accept: impl Fn(&T) -> bool) -> Result<T, VariableError> {
         let invalid = VariableError::Invalid { name: self.name, expected };
         self.value.parse().ok().filter(accept).ok_or(invalid)
@@ -85,12 +76,26 @@ pub async fn read<const N: usize>(names: [&'static str; N]) -> Result<[Variable;
     Ok(variables.try_into().unwrap_or_else(|_| unreachable!("one variable for each name")))
 }
 
+/// The tokens of the variables `api` (empty: the API is open) and `admin`.
+///
+/// # Errors
+/// See [`TokensError`].
+pub fn tokens(api: &Variable, admin: &Variable) -> Result<Tokens, VariableError> {
+    const TOKEN: &str = "a token of visible ASCII characters without spaces";
+    let token = Some(api.value.as_str()).filter(|token| !token.is_empty());
+    Tokens::new(token, &admin.value).map_err(|error| match error {
+        TokensError::UnusableApi => VariableError::Invalid { name: api.name, expected: TOKEN },
+        TokensError::UnusableAdmin => VariableError::Invalid { name: admin.name, expected: TOKEN },
+        TokensError::Same => VariableError::Invalid { name: admin.name, expected: "another token than api_token" },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn values_are_parsed_or_told_clearly() {
+    fn values_are_parsed_or_rejected_by_name() {
         let seconds = |value: &str| Variable::new("ttl", value).parsed("a number of seconds", |&ttl: &u64| ttl > 0);
         assert_eq!(seconds("300"), Ok(300));
         for bad in ["0", "-1", "", "5s", " 5"] {
@@ -98,5 +103,20 @@ mod tests {
             assert_eq!(error.to_string(), "the variable ttl must be a number of seconds", "{bad:?}");
         }
         assert!(Variable::new("url", "").text("an address").is_err());
+    }
+
+    #[test]
+    fn bad_tokens_are_reported_by_name_and_never_with_the_token() {
+        for (api, admin, expected) in [
+            ("", "", "the variable admin_token must be a token of visible ASCII characters without spaces"),
+            ("", "s3cret\n", "the variable admin_token must be a token of visible ASCII characters without spaces"),
+            ("", "gehëim", "the variable admin_token must be a token of visible ASCII characters without spaces"),
+            (" ", "s3cret", "the variable api_token must be a token of visible ASCII characters without spaces"),
+            ("s3cret", "s3cret", "the variable admin_token must be another token than api_token"),
+        ] {
+            let tokens = tokens(&Variable::new("api_token", api), &Variable::new("admin_token", admin));
+            assert_eq!(tokens.err().unwrap().to_string(), expected);
+        }
+        assert!(tokens(&Variable::new("api_token", ""), &Variable::new("admin_token", "s3cret")).is_ok());
     }
 }

@@ -1,0 +1,174 @@
+//! `GET /users`: a page of the list, or some users by their ids; from the cache or the database.
+
+use std::collections::HashMap;
+
+use axum::response::Response;
+use http_api::response::next_link;
+use http_api::{ETag, Errors, FromQuery, IfNoneMatch, Problem, Query, Shared, WholeNumber, query, row_id};
+use versioned_cache::{CacheStatus, ReadResult, Source};
+
+use crate::app::App;
+use crate::page::{self, LIMIT_DEFAULT, PageQuery};
+use crate::user::User;
+use crate::{cursor, problems, responses, rules};
+
+/// Users on a page, and users selected by `ids`, at most.
+const LIMIT_MAX: usize = 1_000;
+const LIMIT: WholeNumber = WholeNumber::new(1, LIMIT_MAX as u64, "");
+
+/// The query string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListQuery {
+    /// A page of the list.
+    Page(PageQuery),
+    /// These users: ascending ids, without duplicates.
+    Ids(Vec<i64>),
+}
+
+impl FromQuery for ListQuery {
+    fn check(query: &str, errors: &mut Errors) -> Option<Self> {
+        let mut unknown = Errors::in_parameters();
+        let [limit, cursor, is_active, email, ids] =
+            query::read(query, ["limit", "cursor", "isActive", "email", "ids"], &mut unknown);
+        let is_page = limit.is_some() || cursor.is_some() || is_active.is_some() || email.is_some();
+        let limit = errors.optional("limit", limit, |text| LIMIT.parse(&text));
+        let page = PageQuery {
+            limit: limit.map_or(LIMIT_DEFAULT, |limit| limit as usize),
+            after: errors.optional("cursor", cursor, |text| {
+                cursor::decode(&text).ok_or("must be the cursor of a link to a next page")
+            }),
+            is_active: errors.optional("isActive", is_active, |text| text.parse().map_err(|_| "must be true or false")),
+            email: errors.optional("email", email, |text| rules::email(text.to_ascii_lowercase())),
+        };
+        let ids = errors.optional("ids", ids, |text| parse_ids(&text));
+        errors.append(unknown);
+        if errors.is_empty() && ids.is_some() && is_page {
+            errors.add("ids", "cannot be combined with other parameters");
+        }
+        Some(ids.map_or(Self::Page(page), Self::Ids))
+    }
+}
+
+fn parse_ids(text: &str) -> Result<Vec<i64>, String> {
+    let ids: Result<Vec<i64>, String> = text.split(',').map(row_id).collect();
+    let mut ids = ids.map_err(|detail| format!("{detail}, or several of them separated by commas"))?;
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() > LIMIT_MAX {
+        return Err(format!("must have at most {LIMIT_MAX} ids"));
+    }
+    Ok(ids)
+}
+
+/// Answers an array of users; a page has a link to the next one.
+///
+/// # Errors
+/// Bad parameters, no database.
+pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNoneMatch) -> Result<Response, Problem> {
+    match query {
+        ListQuery::Page(query) => show_page(&app, &query, &known).await,
+        ListQuery::Ids(ids) => show_many(&app, &ids, &known).await,
+    }
+}
+
+async fn show_page(app: &App, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
+    let fetch = async || Ok(Some(page::to_json(&app.store.page(query).await?, query.limit)));
+    let found = app.users.list(&query.canonical(), fetch).await.map_err(problems::database)?;
+    // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
+    let json = found.value.unwrap_or_else(|| page::to_json(&[], query.limit));
+    let next = page::next(&json, query);
+    let mut response = responses::read(known, &ETag::of_bytes(&json), &found.status.to_string(), json);
+    response.headers_mut().extend(next.map(|next| next_link(&next)));
+    Ok(response)
+}
+
+async fn show_many(app: &App, ids: &[i64], known: &IfNoneMatch) -> Result<Response, Problem> {
+    let fetch = async |missing: &[usize]| {
+        let wanted = missing.iter().map(|&at| ids[at]);
+        let found: HashMap<i64, User> =
+            app.store.find_many(wanted.clone()).await?.into_iter().map(|user| (user.id, user)).collect();
+        Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
+    };
+    let found = app.users.find_many(ids, fetch).await.map_err(problems::database)?;
+    let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
+    Ok(responses::read(known, &ETag::of_bytes(&json), &summary(&found), json))
+}
+
+/// The parameters of one `Cache-Status` for several users: a hit if the database was not read.
+fn summary(reads: &[ReadResult]) -> String {
+    let hits = reads.iter().filter(|read| read.status.source == Source::Hit).count();
+    match reads.iter().find(|read| read.status.source != Source::Hit) {
+        None => "hit".to_owned(),
+        Some(ReadResult { status: CacheStatus { source: Source::Bypass(reason), .. }, .. }) => {
+            CacheStatus::bypass(*reason).to_string()
+        }
+        Some(_) => format!("fwd=miss; detail=\"{hits} of {} hit\"", reads.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use versioned_cache::{Bypass, Stored};
+
+    fn page(query: &str) -> PageQuery {
+        match ListQuery::from_query(query).expect(query) {
+            ListQuery::Page(page) => page,
+            ListQuery::Ids(ids) => panic!("{ids:?}"),
+        }
+    }
+
+    fn wrong(query: &str) -> Vec<String> {
+        let problem = ListQuery::from_query(query).expect_err(query);
+        problem.errors().iter().map(|error| error.name().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_first_page_has_no_canonical_query() {
+        for query in ["", "limit=100", "&"] {
+            assert_eq!(page(query).canonical(), "", "{query}");
+        }
+    }
+
+    #[test]
+    fn equal_pages_have_equal_canonical_queries() {
+        let cursor = cursor::encode(7);
+        let canonical = format!("limit=2&email=a%2Bb%40x.org&isActive=true&cursor={cursor}");
+        let shuffled = format!("cursor={cursor}&isActive=true&email=A%2BB@X.org&limit=2");
+        assert_eq!(page(&canonical).canonical(), canonical);
+        assert_eq!(page(&shuffled).canonical(), canonical);
+        assert_eq!(page(&canonical).after, Some(7));
+    }
+
+    #[test]
+    fn ids_are_sorted_and_unique() {
+        assert_eq!(ListQuery::from_query("ids=3,1,2,3"), Ok(ListQuery::Ids(vec![1, 2, 3])));
+        let many = |count: i64| format!("ids={}", (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
+        assert!(ListQuery::from_query(&many(1_000)).is_ok());
+        assert_eq!(wrong(&many(1_001)), ["ids"]);
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_named() {
+        for limit in ["0", "1001", "abc", "-1", "", "1.5", "+5", "99999999999999999999"] {
+            assert_eq!(wrong(&format!("limit={limit}")), ["limit"]);
+        }
+        for ids in ["", "0", "1,", "1,,2", "a", "-1", "9223372036854775808", "1, 2"] {
+            assert_eq!(wrong(&format!("ids={ids}")), ["ids"]);
+        }
+        assert_eq!(wrong("cursor=abc&isActive=maybe&email=nobody&x=1"), ["cursor", "isActive", "email", "x"]);
+        assert_eq!(wrong("limit=1&limit=2"), ["limit"]);
+        assert_eq!(wrong("ids=1&limit=2"), ["ids"]);
+        assert_eq!(wrong("email=a%00@b.co"), ["email"]);
+    }
+
+    #[test]
+    fn a_batch_is_a_hit_when_all_of_it_is() {
+        let read = |source| ReadResult { value: None, status: CacheStatus { source, ttl_s: None, key: None } };
+        let (hit, miss) = (read(Source::Hit), read(Source::Miss(Stored::Yes)));
+        assert_eq!(summary(&[hit.clone(), hit.clone()]), "hit");
+        assert_eq!(summary(&[hit.clone(), miss, hit]), "fwd=miss; detail=\"2 of 3 hit\"");
+        let bypass = read(Source::Bypass(Bypass::Disabled));
+        assert_eq!(summary(&[bypass]), "fwd=bypass; detail=disabled");
+    }
+}

@@ -1,0 +1,3 @@
+//! Who may use which routes.
+
+pub mod bearer;

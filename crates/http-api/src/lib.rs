@@ -1,0 +1,130 @@
+//! Everything between HTTP and a handler: reading requests, rejecting them with a problem, writing responses. It knows
+//! nothing of Spin, so all of it is tested natively.
+//!
+//! | I want to … | use |
+//! |---|---|
+//! | write a handler as an ordinary async fn, also with futures that are not `Send` | [`local`] |
+//! | share state between the requests of an instance | [`Shared`] |
+//! | answer requests that no route answers | [`no_such_route`], [`no_such_method`] |
+//! | require a bearer token for some routes | [`Tokens::guard`] with [`Access`] |
+//! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`] and [`present`] |
+//! | read and check a body step by step, for example to reserve memory in between | [`check_media_type`], [`read_limited`] (or [`read_body`] for both), [`FromJson::from_json`] |
+//! | read a JSON document without rules | [`parse`] |
+//! | read any body up to a limit, also a response of another server | [`collect_limited`] |
+//! | read and check a query string | [`Query`] of a type with [`FromQuery`]; [`NoQuery`] for a route without parameters |
+//! | read segments of the path | [`path::last_segments`] |
+//! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`] and rules of your own |
+//! | fail a request | return a [`Problem`] of a [`Kind`]; [`Problem::internal`] for a bug or a fault of this service |
+//! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], [`response::no_content`] |
+//! | send large parts without copying them | [`response::ChunkedBody`] |
+//! | say how a cache was used | [`response::cache_status`] |
+//! | link to the next page | [`response::next_link`], with [`query::write`] |
+//! | answer 304 to a client that has the representation | [`IfNoneMatch::respond`] with an [`ETag`] |
+//! | change a resource only in the version that the client has read | [`IfMatch`] |
+//! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |
+//!
+//! A whole component without Spin:
+//!
+//! ```
+//! use axum::Router;
+//! use axum::extract::FromRequestParts;
+//! use axum::http::request::Parts;
+//! use axum::response::Response;
+//! use axum::routing::get;
+//! use http_api::response::json;
+//! use http_api::{
+//!     Errors, FromJson, JsonBody, Kind, NoQuery, Object, Problem, Shared, local, no_such_method, no_such_route, path,
+//!     present, row_id,
+//! };
+//! use serde::{Deserialize, Serialize};
+//! use std::cell::RefCell;
+//! use std::collections::BTreeMap;
+//!
+//! /// The state: the names of pets by their ids.
+//! type App = RefCell<BTreeMap<i64, Pet>>;
+//!
+//! #[derive(Clone, Serialize)]
+//! struct Pet {
+//!     name: String,
+//! }
+//!
+//! /// What serde reads. Members are optional, so that `check` reports all that are missing.
+//! #[derive(Default, Deserialize)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct RawPet {
+//!     #[serde(deserialize_with = "present")]
+//!     name: Option<String>,
+//! }
+//!
+//! impl FromJson for Pet {
+//!     type Raw = Object<RawPet>;
+//!     const MAX_BYTES: usize = 16 * 1024;
+//!
+//!     fn check(Object(pet): Object<RawPet>, errors: &mut Errors) -> Option<Self> {
+//!         let name = errors.required("/name", pet.name, |name| match name.len() {
+//!             1..=255 => Ok(name),
+//!             _ => Err("must have 1 to 255 bytes"),
+//!         });
+//!         Some(Self { name: name? })
+//!     }
+//! }
+//!
+//! struct PetId(i64);
+//!
+//! impl<S: Sync> FromRequestParts<S> for PetId {
+//!     type Rejection = Problem;
+//!
+//!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+//!         let mut errors = Errors::in_parameters();
+//!         let [id] = path::last_segments(parts.uri.path());
+//!         let id = errors.check("id", id.and_then(|id| row_id(&id)));
+//!         errors.finish(id.map(Self))
+//!     }
+//! }
+//!
+//! async fn show(app: Shared<App>, PetId(id): PetId, _: NoQuery) -> Result<Response, Problem> {
+//!     match app.borrow().get(&id) {
+//!         Some(pet) => Ok(json(pet)),
+//!         None => Err(Problem::new(Kind::NotFound, format!("There is no pet {id}."))),
+//!     }
+//! }
+//!
+//! async fn store(
+//!     app: Shared<App>,
+//!     PetId(id): PetId,
+//!     _: NoQuery,
+//!     JsonBody(pet): JsonBody<Pet>,
+//! ) -> Result<Response, Problem> {
+//!     app.borrow_mut().insert(id, pet.clone());
+//!     Ok(json(&pet))
+//! }
+//!
+//! let router: Router = Router::new()
+//!     .route("/pets/{id}", get(local(show)).put(local(store)))
+//!     .fallback(no_such_route)
+//!     .method_not_allowed_fallback(no_such_method)
+//!     .with_state(Shared::new(App::default()));
+//! ```
+//!
+//! Modules import downwards only: `handler`, `auth`, `conditional` → `request` → `response` → `problem`, `product`.
+
+pub mod response;
+
+mod auth;
+mod conditional;
+mod handler;
+mod problem;
+mod product;
+mod request;
+
+pub use auth::bearer::{Access, Tokens, TokensError};
+pub use conditional::{ETag, IfMatch, IfNoneMatch};
+pub use handler::{Local, Shared, local, no_such_method, no_such_route};
+pub use problem::{FieldError, Kind, Problem};
+pub use product::set_product;
+pub use request::body::{BodyError, check_media_type, collect_limited, read_body, read_limited};
+pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
+pub use request::query::{FromQuery, NoQuery, Query};
+pub use request::validation::{Errors, WholeNumber, row_id};
+pub use request::{path, query};
+pub use response::APPLICATION_JSON;

@@ -1,0 +1,190 @@
+//! Problem details (RFC 9457): what a client reads when its request fails.
+//!
+//! [`Kind`] is the closed table of problem types; docs/problems.md documents it for clients. A [`Problem`] is one
+//! occurrence: its kind, a sentence about this request, and the fields that are wrong. It holds no database texts,
+//! addresses or stack traces: those go to the log.
+
+mod field_error;
+mod kind;
+
+pub use field_error::FieldError;
+pub use kind::Kind;
+
+use std::fmt;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// When a client may try again what was unavailable, in seconds: a restarted server usually answers by then.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
+
+/// One occurrence of a problem (RFC 9457, section 3). As a response it is `application/problem+json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    extensions: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is one sentence for the client about this occurrence.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), errors: Vec::new(), extensions: Map::new(), headers: Vec::new() }
+    }
+
+    /// Members of the body that break the rules ([`Kind::Validation`]).
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        Self::new(Kind::Validation, "The request body has members that are missing, unknown or not valid.")
+            .with_errors(errors)
+    }
+
+    /// Parts of the path, the query string or the header that are not valid ([`Kind::InvalidParameter`]).
+    pub fn parameters(errors: Vec<FieldError>) -> Self {
+        Self::new(Kind::InvalidParameter, "The request has parameters that are unknown or not valid.")
+            .with_errors(errors)
+    }
+
+    /// A fault of this service ([`Kind::Internal`]). `cause` goes to the log and nowhere else.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        eprintln!("internal error: {cause}");
+        Self::new(Kind::Internal, "The service met an unexpected error; its log has the cause.")
+    }
+
+    /// Sets the wrong fields.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Adds an extension member (RFC 9457, section 3.2). The JSON omits one whose name is a standard member's.
+    #[must_use]
+    pub fn with_extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a header field to the response.
+    #[must_use]
+    pub fn with_header(mut self, field: (HeaderName, HeaderValue)) -> Self {
+        self.headers.push(field);
+        self
+    }
+
+    /// Which of the known problems this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The status code of the response.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// The sentence about this occurrence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The wrong fields.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// The JSON document.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings, numbers and JSON values always serialize")
+    }
+}
+
+const RESERVED: [&str; 6] = ["type", "title", "status", "detail", "instance", "errors"];
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", self.kind.uri())?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("status", &self.status().as_u16())?;
+        map.serialize_entry("detail", &self.detail)?;
+        if !self.errors.is_empty() {
+            map.serialize_entry("errors", &self.errors)?;
+        }
+        for (name, value) in self.extensions.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str())) {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let json = self.to_json();
+        let length = HeaderValue::from(json.len());
+        let mut response = Response::new(Body::from(json));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // A router would add it, but not every problem comes out of one.
+        headers.insert(CONTENT_LENGTH, length);
+        if self.kind == Kind::Unavailable {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status().as_u16(), self.kind.title(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_come_in_order_and_only_when_they_have_a_value() {
+        let bare = Problem::new(Kind::NotFound, "There is no user 7.");
+        assert_eq!(
+            String::from_utf8(bare.to_json()).unwrap(),
+            r#"{"type":"/problems/not-found","title":"Not found","status":404,"detail":"There is no user 7."}"#
+        );
+        let full = Problem::validation(vec![FieldError::at("/email", "must be an email address")])
+            .with_extension("limit", 5)
+            .with_extension("status", 200);
+        let json: Value = serde_json::from_slice(&full.to_json()).unwrap();
+        assert_eq!(json["status"], 422, "an extension cannot replace a standard member");
+        assert_eq!(json["limit"], 5);
+        assert_eq!(json["errors"], serde_json::json!([{"pointer": "/email", "detail": "must be an email address"}]));
+    }
+
+    #[test]
+    fn the_response_has_the_header_fields() {
+        let field = (HeaderName::from_static("x-a"), HeaderValue::from_static("b"));
+        let problem = Problem::new(Kind::Unavailable, "The database is unavailable.").with_header(field);
+        let length = problem.to_json().len().to_string();
+        let response = problem.into_response();
+        assert_eq!(response.status(), 503);
+        for (name, value) in [
+            ("content-type", "application/problem+json"),
+            ("content-length", &length),
+            ("retry-after", "2"),
+            ("x-a", "b"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        let response = Problem::new(Kind::NotFound, "No.").into_response();
+        assert!(!response.headers().contains_key(RETRY_AFTER));
+    }
+}

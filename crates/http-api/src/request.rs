@@ -1,0 +1,7 @@
+//! Requests: from bytes and texts to checked values, or to a problem that names every wrong field.
+
+pub mod body;
+pub mod json;
+pub mod path;
+pub mod query;
+pub mod validation;

@@ -1,0 +1,173 @@
+//! Bodies as bytes: of the accepted media type, and read up to a limit.
+
+use std::pin::pin;
+
+use axum::body::{Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderValue, Method};
+use http_body_util::BodyExt;
+
+use crate::problem::{FieldError, Kind, Problem};
+
+/// Why a body was not read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError<E> {
+    /// It has more bytes than allowed. The rest was not read.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It broke off.
+    #[error("the body broke off: {0}")]
+    Broken(E),
+}
+
+/// The body of `request`, if its media type is `media_type` and it has at most `max` bytes.
+///
+/// # Errors
+/// Those of [`check_media_type`] and [`read_limited`].
+pub async fn read_body(request: Request, media_type: &'static str, max: usize) -> Result<Bytes, Problem> {
+    check_media_type(&request, media_type)?;
+    read_limited(request, max).await
+}
+
+/// Checks the media type of a body; `accepted` is in lower case and has no parameters.
+///
+/// # Errors
+/// [`Kind::UnsupportedMediaType`], with a header field that says what is accepted (RFC 9110, section 15.5.16).
+pub fn check_media_type(request: &Request, accepted: &'static str) -> Result<(), Problem> {
+    if is_of_type(request, accepted) {
+        return Ok(());
+    }
+    let error = FieldError::field("content-type", format!("must be {accepted}"));
+    Err(Problem::new(Kind::UnsupportedMediaType, format!("The request body must be sent as {accepted}."))
+        .with_errors(vec![error])
+        .with_header((accepting_field(request.method()), HeaderValue::from_static(accepted))))
+}
+
+/// The body of `request`, if it has at most `max` bytes.
+///
+/// # Errors
+/// [`Kind::ContentTooLarge`]; [`Kind::MalformedJson`] if the client broke off.
+pub async fn read_limited(request: Request, max: usize) -> Result<Bytes, Problem> {
+    collect_limited(request.into_body(), max).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            Problem::new(Kind::ContentTooLarge, format!("The request body has more than {} KiB.", max / 1024))
+                .with_extension("limitBytes", max)
+        }
+        BodyError::Broken(error) => {
+            eprintln!("a request body broke off: {error}");
+            Problem::new(Kind::MalformedJson, "The request body could not be read to its end.")
+        }
+    })
+}
+
+/// The whole of a body, if it has at most `max` bytes. A body that declares more is not read.
+///
+/// The bytes are copied into one buffer, because the buffer of a chunk may be much larger than the chunk: the SDK reads
+/// each chunk, however small it is, into 16 KiB of its own. A body sent byte by byte would take 16,384 times its length.
+///
+/// # Errors
+/// See [`BodyError`].
+pub async fn collect_limited<B: HttpBody<Data = Bytes>>(body: B, max: usize) -> Result<Bytes, BodyError<B::Error>> {
+    let declared = body.size_hint().upper();
+    if declared.is_some_and(|length| length > max as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    let max_capacity = declared.map_or(max, |length| length as usize);
+    let mut body = pin!(body);
+    let mut collected = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers are ignored.
+        let Ok(chunk) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
+        let length = collected.len() + chunk.len();
+        if length > max {
+            return Err(BodyError::TooLarge);
+        }
+        if length > collected.capacity() {
+            // Twice as much, so that bytes are moved seldom, but not more than can come.
+            let capacity = (2 * collected.capacity()).min(max_capacity).max(length);
+            collected.reserve_exact(capacity - collected.len());
+        }
+        collected.extend_from_slice(&chunk);
+    }
+    Ok(collected.into())
+}
+
+fn is_of_type(request: &Request, accepted: &str) -> bool {
+    let mut values = request.headers().get_all(CONTENT_TYPE).into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(accepted)
+}
+
+/// `Accept-Post` (Linked Data Platform 1.0), `Accept-Patch` (RFC 5789), or `Accept`.
+fn accepting_field(method: &Method) -> HeaderName {
+    match *method {
+        Method::POST => HeaderName::from_static("accept-post"),
+        Method::PATCH => HeaderName::from_static("accept-patch"),
+        _ => ACCEPT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::response::IntoResponse;
+    use futures_util::FutureExt;
+    use futures_util::stream::iter;
+
+    fn read(method: Method, content_type: Option<&str>, body: Vec<u8>) -> Result<Bytes, Problem> {
+        let mut request = Request::builder().method(method);
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        read_body(request, "application/json", 8).now_or_never().expect("the body is complete")
+    }
+
+    fn collect(body: Body) -> Result<Bytes, BodyError<String>> {
+        let collected = collect_limited(body, 8).now_or_never().expect("the body is complete");
+        collected.map_err(|error| match error {
+            BodyError::TooLarge => BodyError::TooLarge,
+            BodyError::Broken(error) => BodyError::Broken(error.to_string()),
+        })
+    }
+
+    /// A body of unknown length.
+    fn chunks(chunks: Vec<Result<&'static str, &'static str>>) -> Body {
+        Body::from_stream(iter(chunks))
+    }
+
+    #[test]
+    fn media_types_are_compared_without_case_and_parameters() {
+        for accepted in ["application/json", "Application/JSON; charset=utf-8", "application/json ;x=y"] {
+            assert_eq!(read(Method::POST, Some(accepted), b"{}".to_vec()).unwrap(), "{}", "{accepted}");
+        }
+        for refused in [None, Some("text/json"), Some("application/jsonp"), Some("")] {
+            let problem = read(Method::PATCH, refused, b"{}".to_vec()).unwrap_err();
+            let response = problem.into_response();
+            assert_eq!(response.status(), 415);
+            assert_eq!(response.headers()["accept-patch"], "application/json");
+        }
+    }
+
+    #[test]
+    fn a_body_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
+        assert_eq!(read(Method::POST, Some("application/json"), vec![b' '; 8]).unwrap().len(), 8);
+        let problem = read(Method::POST, Some("application/json"), vec![b' '; 9]).unwrap_err();
+        assert_eq!(problem.status(), 413);
+
+        assert_eq!(collect(Body::from("12345678")), Ok(Bytes::from("12345678")));
+        assert_eq!(collect(Body::from("123456789")), Err(BodyError::TooLarge));
+        assert_eq!(collect(Body::empty()), Ok(Bytes::new()));
+        assert_eq!(collect(chunks(vec![Ok("123"), Ok(""), Ok("4"), Ok("5678")])), Ok(Bytes::from("12345678")));
+        // Chunks after the limit are not read.
+        assert_eq!(collect(chunks(vec![Ok("1234"), Ok("56789"), Err("broken")])), Err(BodyError::TooLarge));
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_an_error() {
+        assert_eq!(collect(chunks(vec![Ok("1234"), Err("broken")])), Err(BodyError::Broken("broken".into())));
+    }
+}

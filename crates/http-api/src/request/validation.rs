@@ -1,0 +1,254 @@
+//! One way to check input: a collector that reports all broken rules at once.
+
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+
+use crate::problem::{FieldError, Problem};
+
+/// Collects broken rules, for a body or for parameters. A *rule* is a function from a raw value to a checked one, or to
+/// a detail that follows the field's name: "must have 2 to 255 characters".
+///
+/// ```
+/// # use http_api::{Errors, WholeNumber};
+/// const AGE: WholeNumber = WholeNumber::new(1, 150, "years");
+/// let mut errors = Errors::in_body();
+/// let age = errors.required("/age", Some("200".to_owned()), |age| AGE.parse(&age));
+/// let name = errors.optional("/name", None, |name: String| Ok::<_, String>(name));
+/// let problem = errors.finish(age.map(|age| (age, name))).unwrap_err();
+/// assert_eq!(problem.errors()[0].pointer(), Some("/age"));
+/// assert_eq!(problem.errors()[0].detail(), "must be a whole number of years from 1 to 150");
+/// ```
+#[derive(Debug)]
+pub struct Errors {
+    list: Vec<FieldError>,
+    /// Of pointers into a body: the part that [`Self::inside`] adds. `None`: fields are parameters.
+    prefix: Option<String>,
+}
+
+impl Errors {
+    /// For a request body: fields are JSON pointers (`/roles/0`; the empty one is the whole document).
+    pub fn in_body() -> Self {
+        Self { list: Vec::new(), prefix: Some(String::new()) }
+    }
+
+    /// For the path, the query string or the header: fields are names of parameters or header fields.
+    pub fn in_parameters() -> Self {
+        Self { list: Vec::new(), prefix: None }
+    }
+
+    /// Adds a broken rule.
+    pub fn add(&mut self, field: &str, detail: impl Into<String>) {
+        self.list.push(match &self.prefix {
+            Some(prefix) => FieldError::at([prefix, field].concat(), detail),
+            None => FieldError::field(field, detail),
+        });
+    }
+
+    /// The value of `outcome`; its error is added as a broken rule.
+    pub fn check<T, E: Into<String>>(&mut self, field: &str, outcome: Result<T, E>) -> Option<T> {
+        outcome.map_err(|detail| self.add(field, detail)).ok()
+    }
+
+    /// The checked value of a field that must be given.
+    pub fn required<T, U, E: Into<String>>(
+        &mut self,
+        field: &str,
+        value: Option<T>,
+        rule: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<U> {
+        if value.is_none() {
+            self.add(field, "is missing");
+        }
+        self.optional(field, value, rule)
+    }
+
+    /// The checked value of a field that may be absent.
+    pub fn optional<T, U, E: Into<String>>(
+        &mut self,
+        field: &str,
+        value: Option<T>,
+        rule: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<U> {
+        self.check(field, rule(value?))
+    }
+
+    /// Runs `check` with all its pointers below `pointer`, such as `/3` for an element of an array.
+    pub fn inside<T>(&mut self, pointer: &str, check: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.prefix.as_ref().map_or(0, String::len);
+        self.prefix.get_or_insert_default().push_str(pointer);
+        let checked = check(self);
+        self.prefix.get_or_insert_default().truncate(outer);
+        checked
+    }
+
+    /// Checks each element of the array at `pointer`; the details have the element's index in their pointers.
+    pub fn each<T, U>(
+        &mut self,
+        pointer: &str,
+        elements: Vec<T>,
+        mut check: impl FnMut(&mut Self, T) -> Option<U>,
+    ) -> Option<Vec<U>> {
+        let mut at = String::new();
+        let count = elements.len();
+        let checked: Vec<U> = elements
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, element)| {
+                at.clear();
+                write!(at, "{pointer}/{index}").expect("a String takes any text");
+                self.inside(&at, |errors| check(errors, element))
+            })
+            .collect();
+        (checked.len() == count).then_some(checked)
+    }
+
+    /// Whether no rule is broken so far.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Appends the broken rules of `other`.
+    pub fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+    }
+
+    /// The checked input. It may be `None` only if a rule was broken.
+    ///
+    /// # Errors
+    /// The problem with all broken rules: 422 for a body, 400 for parameters.
+    pub fn finish<T>(self, checked: Option<T>) -> Result<T, Problem> {
+        match checked {
+            Some(checked) if self.list.is_empty() => Ok(checked),
+            None if self.list.is_empty() => Err(Problem::internal("input was rejected without a broken rule")),
+            _ if self.prefix.is_some() => Err(Problem::validation(self.list)),
+            _ => Err(Problem::parameters(self.list)),
+        }
+    }
+}
+
+/// A rule for whole numbers, in bodies and in parameters alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeNumber {
+    bounds: RangeInclusive<u64>,
+    unit: &'static str,
+}
+
+impl WholeNumber {
+    /// Numbers from `min` to `max` of `unit` ("seconds"; may be empty).
+    pub const fn new(min: u64, max: u64, unit: &'static str) -> Self {
+        Self { bounds: min..=max, unit }
+    }
+
+    /// The number that `text` is in decimal, without sign or leading zeros: each number has one text.
+    ///
+    /// # Errors
+    /// The detail: what it must be.
+    pub fn parse(&self, text: &str) -> Result<u64, String> {
+        let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        self.bounded(is_canonical.then(|| text.parse().ok()).flatten())
+    }
+
+    /// The number that `number` is in JSON.
+    ///
+    /// # Errors
+    /// The detail: what it must be.
+    pub fn of_json(&self, number: serde_json::Number) -> Result<u64, String> {
+        self.bounded(number.as_u64())
+    }
+
+    fn bounded(&self, number: Option<u64>) -> Result<u64, String> {
+        number.filter(|number| self.bounds.contains(number)).ok_or_else(|| {
+            let of = if self.unit.is_empty() { "" } else { " of " };
+            format!("must be a whole number{of}{} from {} to {}", self.unit, self.bounds.start(), self.bounds.end())
+        })
+    }
+}
+
+/// The greatest id of a row: PostgreSQL's `bigint`.
+const ID_MAX: u64 = i64::MAX as u64;
+
+/// The rule for ids of rows: 1 to 9223372036854775807.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn row_id(text: &str) -> Result<i64, String> {
+    WholeNumber::new(1, ID_MAX, "").parse(text).map(u64::cast_signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn even(number: u64) -> Result<u64, &'static str> {
+        if number.is_multiple_of(2) { Ok(number) } else { Err("must be even") }
+    }
+
+    #[test]
+    fn all_broken_rules_are_reported_in_their_order() {
+        let mut errors = Errors::in_body();
+        assert_eq!(errors.required("/a", Some(1), even), None);
+        assert_eq!(errors.required("/b", None, even), None);
+        assert_eq!(errors.optional("/c", None, even), None);
+        assert_eq!(errors.optional("/d", Some(2), even), Some(2));
+        assert_eq!(errors.each("/e", vec![2, 3], |errors, number| errors.check("", even(number))), None);
+        errors.inside("/f", |errors| errors.add("/g", "is odd"));
+        errors.add("/h", "is odd");
+        let problem = errors.finish(Some(())).unwrap_err();
+        assert_eq!(problem.status(), 422);
+        let expected = [
+            FieldError::at("/a", "must be even"),
+            FieldError::at("/b", "is missing"),
+            FieldError::at("/e/1", "must be even"),
+            FieldError::at("/f/g", "is odd"),
+            FieldError::at("/h", "is odd"),
+        ];
+        assert_eq!(problem.errors(), expected);
+    }
+
+    #[test]
+    fn parameters_are_named_and_answered_400() {
+        let mut errors = Errors::in_parameters();
+        assert_eq!(errors.optional("limit", Some(3), even), None);
+        let mut more = Errors::in_parameters();
+        more.add("x", "is not a parameter of this route");
+        errors.append(more);
+        let problem = errors.finish::<()>(None).unwrap_err();
+        let expected =
+            [FieldError::field("limit", "must be even"), FieldError::field("x", "is not a parameter of this route")];
+        assert_eq!((problem.status().as_u16(), problem.errors()), (400, &expected[..]));
+    }
+
+    #[test]
+    fn without_a_broken_rule_the_input_passes() {
+        let mut errors = Errors::in_body();
+        let all = errors.each("", vec![2, 4], |errors, number| errors.check("", even(number)));
+        assert!(errors.is_empty());
+        assert_eq!(errors.finish(all), Ok(vec![2, 4]));
+        assert_eq!(Errors::in_body().finish::<()>(None).unwrap_err().status(), 500);
+    }
+
+    #[test]
+    fn a_whole_number_has_one_text_and_bounds() {
+        let number = WholeNumber::new(0, u64::MAX, "");
+        assert_eq!((number.parse("0"), number.parse("18446744073709551615")), (Ok(0), Ok(u64::MAX)));
+        let limit = WholeNumber::new(1, 9, "entries");
+        assert_eq!(limit.parse("9"), Ok(9));
+        for bad in ["", "0", "01", "+1", "-1", "abc", "1.0", "1e0", " 1", "10", "1x", "١", "18446744073709551617"] {
+            assert_eq!(limit.parse(bad), Err("must be a whole number of entries from 1 to 9".to_owned()), "{bad:?}");
+        }
+        let json = |text: &str| limit.of_json(serde_json::from_str(text).unwrap()).ok();
+        assert_eq!(json("9"), Some(9));
+        for bad in ["0", "-1", "1.5", "5.0", "5e0", "10", "1e30", "18446744073709551617"] {
+            assert_eq!(json(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_are_those_of_postgresql() {
+        assert_eq!((row_id("1"), row_id("9223372036854775807")), (Ok(1), Ok(i64::MAX)));
+        for bad in ["", "0", "01", "+1", "-1", "abc", "1.0", "1e3", " 1", "9223372036854775808", "1x", "١"] {
+            let expected = "must be a whole number from 1 to 9223372036854775807";
+            assert_eq!(row_id(bad), Err(expected.to_owned()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Requests to other servers, bounded in time and in memory.
+
+use std::pin::pin;
+
+use axum::body::Bytes;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use futures_util::future::{Either, select};
+use http_api::{BodyError, collect_limited};
+use ports::Runtime;
+use spin_sdk::http::{EmptyBody, Request, send};
+use spin_sdk::wasip3::http::types::ErrorCode;
+
+use crate::SpinRuntime;
+
+/// A client for responses of one media type.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// The media type to ask for. The response may have another one.
+    pub accept: &'static str,
+    /// How long an exchange may take, from the DNS look-up to the last byte of the body, in milliseconds.
+    pub timeout_ms: u64,
+    /// Bytes of a body, at most.
+    pub body_max: usize,
+}
+
+/// A response, whatever its status. Redirections are not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The status code.
+    pub status: StatusCode,
+    /// The `Content-Type`, unchecked.
+    pub content_type: Option<HeaderValue>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// Why there is no response. The texts are for the log: they may name hosts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The host does not allow the component to reach this address.
+    #[error("not among the component's allowed_outbound_hosts: {0}")]
+    Denied(String),
+    /// The connection failed, or the response was not HTTP.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// The time limit is over.
+    #[error("no complete response in time")]
+    TimedOut,
+    /// The body has more bytes than allowed.
+    #[error("the response is too large")]
+    TooLarge,
+}
+
+impl Client {
+    /// GET `uri`, which is absolute, `http` or `https`.
+    ///
+    /// # Errors
+    /// There is no response within the limits; the connection is closed then.
+    pub async fn get(&self, uri: Uri) -> Result<Fetched, FetchError> {
+        let exchange = pin!(self.exchange(uri));
+        let timeout = pin!(SpinRuntime.sleep(self.timeout_ms));
+        match select(exchange, timeout).await {
+            Either::Left((fetched, _)) => fetched,
+            Either::Right(((), _)) => Err(FetchError::TimedOut),
+        }
+    }
+
+    async fn exchange(&self, uri: Uri) -> Result<Fetched, FetchError> {
+        let mut request = Request::new(EmptyBody::new());
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
+        let (mut head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
+        let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
+            BodyError::TooLarge => FetchError::TooLarge,
+            BodyError::Broken(code) => FetchError::from(code),
+        })?;
+        Ok(Fetched { status: head.status, content_type: head.headers.remove(CONTENT_TYPE), body })
+    }
+}
+
+impl From<ErrorCode> for FetchError {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Self::Denied(code.to_string()),
+            ErrorCode::DnsTimeout
+            | ErrorCode::ConnectionTimeout
+            | ErrorCode::ConnectionReadTimeout
+            | ErrorCode::ConnectionWriteTimeout
+            | ErrorCode::HttpResponseTimeout => Self::TimedOut,
+            code => Self::Unreachable(code.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_and_timeouts_are_distinguished_from_failures() {
+        for denied in [ErrorCode::HttpRequestDenied, ErrorCode::DestinationIpProhibited] {
+            assert!(matches!(FetchError::from(denied), FetchError::Denied(_)));
+        }
+        for late in [ErrorCode::ConnectionTimeout, ErrorCode::HttpResponseTimeout] {
+            assert_eq!(FetchError::from(late), FetchError::TimedOut);
+        }
+        for failed in [ErrorCode::ConnectionRefused, ErrorCode::HttpProtocolError, ErrorCode::InternalError(None)] {
+            assert!(matches!(FetchError::from(failed), FetchError::Unreachable(_)));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! PostgreSQL over Spin's host interface: one statement per call, on a connection from the host's pool.
+
+mod address;
+mod classify;
+mod error;
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use spin_sdk::pg::{Connection, DbValue, Decode, ParameterValue};
+
+pub use address::{CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS};
+pub use error::DatabaseError;
+
+/// How long a call may take: connecting, the statement, and a second for the network.
+const DEADLINE: Duration = Duration::from_millis(CONNECT_TIMEOUT_S * 1000 + STATEMENT_TIMEOUT_MS + 1000);
+
+/// Rows that are read from the host at once, at most.
+const ROWS_AT_ONCE: usize = 256;
+
+/// A PostgreSQL database.
+pub struct Database {
+    address: String,
+}
+
+/// One row of a result: values by their positions.
+#[derive(Debug)]
+pub struct Row(Vec<DbValue>);
+
+impl Row {
+    /// The value at `index`, from 0.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Other`] if there is no such column, or its value is not a `T`.
+    pub fn get<T: Decode>(&self, index: usize) -> Result<T, DatabaseError> {
+        let value = self.0.get(index).ok_or_else(|| DatabaseError::Other(format!("the row has no column {index}")))?;
+        T::decode(value).map_err(|error| DatabaseError::Other(format!("column {index}: {error}")))
+    }
+}
+
+impl Database {
+    /// The database at `address`, a URL (`postgres://…`) or a list of `key=value`. [`CONNECT_TIMEOUT_S`] and
+    /// [`STATEMENT_TIMEOUT_MS`] hold unless the address sets others. Does not connect yet.
+    pub fn new(address: &str) -> Self {
+        Self { address: address::with_time_limits(address) }
+    }
+
+    /// Runs one statement and returns its rows. It is never repeated: if the connection breaks, the caller decides whether
+    /// the statement took effect.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`].
+    pub async fn query(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
+        let deadline = pin!(spin_sdk::time::sleep(DEADLINE));
+        match select(pin!(self.run(sql, parameters)), deadline).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(((), _)) => Err(DatabaseError::Overdue(DEADLINE)),
+        }
+    }
+
+    /// Runs one statement that changes nothing, a second time if the connection is broken: after a restart of the server
+    /// the pool may still have old connections.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`].
+    pub async fn read(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
+        match self.query(sql, parameters.clone()).await {
+            Err(DatabaseError::ConnectionLost(_)) => self.query(sql, parameters).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn run(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
+        let connection = Connection::open(self.address.as_str()).await.map_err(classify::opening)?;
+        let result = connection.query(sql, parameters).await.map_err(classify::running)?;
+        let (_, mut stream, end) = result.into_inner();
+        let mut rows = Vec::new();
+        loop {
+            let (status, chunk) = stream.read(Vec::with_capacity(ROWS_AT_ONCE)).await;
+            rows.extend(chunk.into_iter().map(Row));
+            if status == spin_sdk::wit_bindgen::StreamResult::Dropped {
+                break;
+            }
+        }
+        end.await.map_err(|error| classify::running(error.into()))?;
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_type_is_an_error() {
+        let row = Row(vec![DbValue::Int64(7), DbValue::DbNull]);
+        assert_eq!(row.get::<i64>(0), Ok(7));
+        assert_eq!(row.get::<Option<i64>>(1), Ok(None));
+        assert!(matches!(row.get::<i64>(1), Err(DatabaseError::Other(_))));
+        assert!(matches!(row.get::<String>(0), Err(DatabaseError::Other(_))));
+        assert!(matches!(row.get::<i64>(2), Err(DatabaseError::Other(_))));
+    }
+}
