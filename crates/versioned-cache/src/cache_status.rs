@@ -39,7 +39,8 @@ pub enum Source {
     Bypass(Bypass),
 }
 
-/// How an answer came about; `Display` writes the value of the `Cache-Status` field.
+/// How an answer came about. `Display` writes the parameters of the `Cache-Status` field, such as `hit; ttl=277`; the
+/// caller writes the name of the cache before them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheStatus {
     /// Where the answer came from.
@@ -60,15 +61,15 @@ impl CacheStatus {
 impl fmt::Display for CacheStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.source {
-            Source::Hit => "tumbler; hit",
-            Source::Miss(Stored::Yes) => "tumbler; fwd=miss; stored",
-            Source::Miss(Stored::Collapsed) => "tumbler; fwd=miss; collapsed",
-            Source::Miss(Stored::WriteInFlight) => "tumbler; fwd=miss; detail=write-in-flight",
-            Source::Miss(Stored::Overtaken) => "tumbler; fwd=miss; detail=overtaken",
-            Source::Miss(Stored::Failed) => "tumbler; fwd=miss; detail=not-stored",
-            Source::Bypass(Bypass::Disabled) => "tumbler; fwd=bypass; detail=disabled",
-            Source::Bypass(Bypass::Unreachable) => "tumbler; fwd=bypass; detail=unreachable",
-            Source::Bypass(Bypass::BreakerOpen) => "tumbler; fwd=bypass; detail=breaker-open",
+            Source::Hit => "hit",
+            Source::Miss(Stored::Yes) => "fwd=miss; stored",
+            Source::Miss(Stored::Collapsed) => "fwd=miss; collapsed",
+            Source::Miss(Stored::WriteInFlight) => "fwd=miss; detail=write-in-flight",
+            Source::Miss(Stored::Overtaken) => "fwd=miss; detail=overtaken",
+            Source::Miss(Stored::Failed) => "fwd=miss; detail=not-stored",
+            Source::Bypass(Bypass::Disabled) => "fwd=bypass; detail=disabled",
+            Source::Bypass(Bypass::Unreachable) => "fwd=bypass; detail=unreachable",
+            Source::Bypass(Bypass::BreakerOpen) => "fwd=bypass; detail=breaker-open",
         })?;
         if let Some(ttl) = self.ttl_s {
             write!(f, "; ttl={ttl}")?;
@@ -101,9 +102,9 @@ mod tests {
     #[test]
     fn follows_rfc_9211() {
         let hit = CacheStatus { source: Source::Hit, ttl_s: Some(287), key: Some("user:cache:42-v7".into()) };
-        assert_eq!(hit.to_string(), r#"tumbler; hit; ttl=287; key="user:cache:42-v7""#);
-        assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "tumbler; fwd=bypass; detail=disabled");
+        assert_eq!(hit.to_string(), r#"hit; ttl=287; key="user:cache:42-v7""#);
+        assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "fwd=bypass; detail=disabled");
         let odd = CacheStatus { key: Some("a\"\\ü\n".into()), ..hit };
-        assert_eq!(odd.to_string(), r#"tumbler; hit; ttl=287; key="a\"\\%C3%BC%0A""#);
+        assert_eq!(odd.to_string(), r#"hit; ttl=287; key="a\"\\%C3%BC%0A""#);
     }
 }

@@ -16,7 +16,7 @@
 //! // Cache-aside: on a miss the closure is asked, once for however many requests.
 //! let source = async || Ok::<_, std::io::Error>(Some(b"1.0842".to_vec()));
 //! let answer = cache.get_or_set(&rate("EUR"), source).await?;
-//! println!("{}", answer.status); // tumbler; fwd=miss; stored; ttl=60; key="cache:entry:rates:get:EUR"
+//! println!("{}", answer.status); // fwd=miss; stored; ttl=60; key="cache:entry:rates:get:EUR"
 //! assert_eq!(cache.get_or_set(&rate("EUR"), source).await?.status.source, Source::Hit);
 //!
 //! cache.set(&rate("USD"), b"1.17").await?;
