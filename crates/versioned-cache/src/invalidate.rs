@@ -3,6 +3,7 @@
 //! removed with the help of the registries, to free memory and to be counted.
 
 mod listing;
+mod member;
 mod registry;
 mod scan;
 
@@ -13,8 +14,9 @@ use ports::{Arg, Client, Connect, Redis, RedisError, Runtime};
 
 pub use self::listing::{Listed, Page, Registered};
 pub(crate) use self::listing::{entries, registered};
+use self::member::Member;
 pub(crate) use self::registry::Registry;
-use self::registry::{Member, count_in};
+use self::registry::count_in;
 use self::scan::Scan;
 use crate::entry::EntryId;
 use crate::generations::{Generations, Replies};

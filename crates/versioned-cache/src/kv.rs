@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::join3;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Connect, Redis, RedisError, Runtime};
 
 use crate::entry::{Entry, EntryId, Envelope, Version, Versions};
@@ -95,17 +96,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
         client.call_large("MSET", pairs).await?;
         // After the reply, because commands that are sent together may arrive in any order. If this instance dies before,
         // the end in the envelope counts.
-        let expire = async {
-            for chunk in ttls.chunks(BATCH_WIDTH) {
-                // If two requests set the same entry, the longer TTL holds, in whatever order their commands arrive.
-                let commands = chunk.iter().flat_map(|(key, ms)| {
-                    let args = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];
-                    [client.call("PEXPIRE", args("NX")), client.call("PEXPIRE", args("GT"))]
-                });
-                join_all(commands).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
-            }
-            Ok(())
-        };
+        let expire = ttls.iter().flat_map(|(key, ms)| {
+            // If two requests set the same entry, the longer TTL holds, in whatever order their commands arrive.
+            let args = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];
+            [client.call("PEXPIRE", args("NX")), client.call("PEXPIRE", args("GT"))]
+        });
+        let expire = stream::iter(expire).buffered(2 * BATCH_WIDTH).try_for_each(async |_| Ok(()));
         let register = self.invalidator.registry.register(&stored);
         let (expired, (), are_current) = join3(expire, register, generations.are_current(&known)).await;
         expired?;

@@ -36,31 +36,6 @@ impl Counters {
         let reads = self.hits + self.misses;
         (reads > 0).then(|| self.hits as f64 / reads as f64)
     }
-
-    fn counter_mut(&mut self, event: &str) -> Option<&mut u64> {
-        Some(match event {
-            "hits" => &mut self.hits,
-            "misses" => &mut self.misses,
-            "bypasses" => &mut self.bypasses,
-            "collapsed" => &mut self.collapsed,
-            "fills" => &mut self.fills,
-            "corrupt" => &mut self.corrupt,
-            "errors" => &mut self.errors,
-            _ => return None,
-        })
-    }
-}
-
-impl std::ops::AddAssign for Counters {
-    fn add_assign(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.bypasses += other.bypasses;
-        self.collapsed += other.collapsed;
-        self.fills += other.fills;
-        self.corrupt += other.corrupt;
-        self.errors += other.errors;
-    }
 }
 
 /// The counters of all instances and components, by module and operation.
@@ -71,7 +46,9 @@ impl Stats {
     /// The sum over all operations.
     pub fn total(&self) -> Counters {
         let mut total = Counters::default();
-        self.0.values().for_each(|counters| total += *counters);
+        for mut counters in self.0.values().copied() {
+            EVENTS.iter().for_each(|(_, _, counter)| *counter(&mut total) += *counter(&mut counters));
+        }
         total
     }
 
@@ -80,15 +57,14 @@ impl Stats {
         let mut stats = Self::default();
         for pair in replies.chunks_exact(2) {
             let Reply::Bytes(field) = &pair[0] else { continue };
-            let mut parts = str::from_utf8(field).unwrap_or_default().splitn(3, ':');
+            let mut parts = str::from_utf8(field).unwrap_or_default().splitn(3, ':').map(str::to_owned);
             let (Some(module), Some(operation), Some(event)) = (parts.next(), parts.next(), parts.next()) else {
                 continue;
             };
             let count = pair[1].as_int().and_then(|count| u64::try_from(count).ok());
-            let mut counters = Counters::default();
-            if let (Some(counter), Some(count)) = (counters.counter_mut(event), count) {
-                *counter = count;
-                *stats.0.entry((module.to_owned(), operation.to_owned())).or_default() += counters;
+            let known = EVENTS.iter().find(|(_, name, _)| *name == event);
+            if let (Some((_, _, counter)), Some(count)) = (known, count) {
+                *counter(stats.0.entry((module, operation)).or_default()) = count;
             }
         }
         stats
@@ -118,19 +94,18 @@ pub(crate) enum Event {
     Error,
 }
 
-impl Event {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hits",
-            Self::Miss => "misses",
-            Self::Bypass => "bypasses",
-            Self::Collapsed => "collapsed",
-            Self::Fill => "fills",
-            Self::Corrupt => "corrupt",
-            Self::Error => "errors",
-        }
-    }
-}
+type Counter = fn(&mut Counters) -> &mut u64;
+
+/// The events, with their names in Redis and their counters. In the order of [`Event`].
+const EVENTS: [(Event, &str, Counter); 7] = [
+    (Event::Hit, "hits", |counters| &mut counters.hits),
+    (Event::Miss, "misses", |counters| &mut counters.misses),
+    (Event::Bypass, "bypasses", |counters| &mut counters.bypasses),
+    (Event::Collapsed, "collapsed", |counters| &mut counters.collapsed),
+    (Event::Fill, "fills", |counters| &mut counters.fills),
+    (Event::Corrupt, "corrupt", |counters| &mut counters.corrupt),
+    (Event::Error, "errors", |counters| &mut counters.errors),
+];
 
 /// How long events are collected before they are sent, in ms. Under load this makes the counters almost free; a request
 /// ends this much later, after its response. The first event after a pause is sent at once.
@@ -184,7 +159,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
         }
         let batch: Pending = self.pending.take();
         join_all(batch.into_iter().map(async |((module, operation, event), times)| {
-            let field = [module, ":", operation, ":", event.name()].concat();
+            let field = [module, ":", operation, ":", EVENTS[event as usize].1].concat();
             let sent = self.client.call("HINCRBY", vec![STATS.into(), field.into(), times.into()]).await;
             if let Err(RedisError::Unreachable(_)) = sent {
                 *self.pending.borrow_mut().entry((module, operation, event)).or_default() += times;
@@ -229,6 +204,11 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_are_in_order() {
+        assert!(EVENTS.iter().enumerate().all(|(at, (event, ..))| *event as usize == at));
+    }
 
     #[test]
     fn fields_are_grouped_by_operation() {

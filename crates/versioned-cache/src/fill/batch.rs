@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Connect, Redis, RedisError, Reply, Runtime};
 
 use super::filler::Filler;
@@ -70,21 +70,11 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
         let shared = entries.iter().zip(&seen).filter(|(_, seen)| lost(seen));
         let shared: Vec<String> = shared.flat_map(|(entry, _)| entry.other_keys()).collect();
         self.reader.generations.known(shared.iter()).await?;
-        let mut current = Vec::with_capacity(seen.len());
-        let mut seen = entries.iter().zip(seen);
-        loop {
-            let chunk: Vec<_> = seen.by_ref().take(BATCH_WIDTH).collect();
-            if chunk.is_empty() {
-                return Ok(current);
-            }
-            let started = join_all(chunk.into_iter().map(async |(entry, seen)| match seen.versions {
-                Ok(versions) => Ok((versions, seen.value)),
-                Err(replies) => Ok((self.reader.generations.start(entry, replies).await?, None)),
-            }));
-            for versions in started.await {
-                current.push(versions?);
-            }
-        }
+        let started = entries.iter().zip(seen).map(async |(entry, seen)| match seen.versions {
+            Ok(versions) => Ok((versions, seen.value)),
+            Err(replies) => Ok((self.reader.generations.start(entry, replies).await?, None)),
+        });
+        stream::iter(started).buffered(BATCH_WIDTH).try_collect().await
     }
 
     /// The order is that of a single fill: the versions were read, now the marks are counted, then the rows are read.
@@ -100,23 +90,17 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
         }
         let allowed = self.no_writes_in_flight(entries, missing).await;
         let values = fetch(missing).await?;
-        let mut fetched: Vec<Fetched> = Vec::with_capacity(missing.len());
-        for chunk in missing.iter().copied().zip(values).collect::<Vec<_>>().chunks_mut(BATCH_WIDTH) {
-            let stores = chunk.iter().map(|(at, value)| async {
-                let entry = &entries[*at];
-                match &allowed {
-                    Ok(true) => {
-                        let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
-                        (store(&self.reader, entry, current[*at].0, value.as_deref(), ttl_ms).await, ttl_ms)
-                    }
-                    Ok(false) => (Stored::WriteInFlight, 0),
-                    Err(_) => (Stored::Failed, 0),
-                }
-            });
-            let stored = join_all(stores).await;
-            let taken = chunk.iter_mut().map(|(_, value)| value.take());
-            fetched.extend(taken.zip(stored).map(|(value, (stored, ttl_ms))| (value, stored, ttl_ms)));
-        }
+        let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {
+            Ok(true) => {
+                let entry = &entries[at];
+                let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
+                let stored = store(&self.reader, entry, current[at].0, value.as_deref(), ttl_ms).await;
+                (value, stored, ttl_ms)
+            }
+            Ok(false) => (value, Stored::WriteInFlight, 0),
+            Err(_) => (value, Stored::Failed, 0),
+        });
+        let fetched: Vec<Fetched> = stream::iter(fetched).buffered(BATCH_WIDTH).collect().await;
         let stored: Vec<(&Entry, u64)> = missing
             .iter()
             .zip(&fetched)
@@ -141,13 +125,8 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
         if self.reader.client.call_one("EXISTS", keys).await?.as_int() == Some(0) {
             return Ok(true);
         }
-        for chunk in scopes.into_iter().collect::<Vec<_>>().chunks(BATCH_WIDTH) {
-            for writes in join_all(chunk.iter().map(|scope| writes_in_flight(&self.reader, Some(*scope)))).await {
-                if writes? {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
+        let writes = scopes.into_iter().map(|scope| writes_in_flight(&self.reader, Some(scope)));
+        let writes: Vec<bool> = stream::iter(writes).buffered(BATCH_WIDTH).try_collect().await?;
+        Ok(!writes.contains(&true))
     }
 }

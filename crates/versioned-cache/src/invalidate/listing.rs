@@ -3,7 +3,8 @@
 use futures_util::future::{join_all, join3};
 use ports::{Client, Connect, Redis, RedisError, Runtime};
 
-use super::registry::{Member, Registry, count_in};
+use super::member::Member;
+use super::registry::{Registry, count_in};
 use crate::entry::{Envelope, HEADER_END, Versions};
 use crate::generations::{Generations, Replies};
 use crate::read::BATCH_WIDTH;

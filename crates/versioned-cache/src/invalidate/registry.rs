@@ -8,6 +8,7 @@ use std::rc::Rc;
 use futures_util::future::{join, join_all};
 use ports::{Arg, Client, Connect, Redis, RedisError, Reply, Runtime};
 
+use super::member::Member;
 use crate::entry::{Entry, EntryId};
 use crate::key::{self, OPERATIONS, Scope};
 use crate::settings::Settings;
@@ -18,80 +19,8 @@ const PRUNED: i64 = 64;
 /// How many members are then checked for eviction.
 const SAMPLED: i64 = 16;
 
-/// An entry as a registry knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub id: EntryId,
-    pub module: String,
-    pub operation: String,
-}
-
-impl Member {
-    /// An entry of an operation.
-    pub(crate) fn new(id: EntryId, module: impl Into<String>, operation: impl Into<String>) -> Self {
-        Self { id, module: module.into(), operation: operation.into() }
-    }
-
-    fn of(entry: &Entry) -> Self {
-        Self::new(entry.id.clone(), entry.module, entry.operation)
-    }
-
-    /// The named entry with this path; `None`: this program does not write such a path.
-    pub(crate) fn named(path: &str) -> Option<Self> {
-        let (module, rest) = path.split_once(':')?;
-        let (operation, _) = rest.split_once(':')?;
-        Some(Self::new(EntryId::Named { path: path.to_owned() }, module, operation))
-    }
-
-    /// The member as Redis stores it: `@{module}:{operation}:{kind}:{id}{suffix}`, or `={module}:{operation}:{name}` for a
-    /// named entry.
-    pub(crate) fn text(&self) -> String {
-        match &self.id {
-            EntryId::Scoped { scope, suffix } => {
-                format!("@{}:{}:{}{suffix}", self.module, self.operation, scope.text())
-            }
-            EntryId::Named { path } => ["=", path].concat(),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(path) = text.strip_prefix('=') {
-            return Self::named(path);
-        }
-        let mut parts = text.strip_prefix('@')?.splitn(5, ':');
-        let (module, operation) = (parts.next()?, parts.next()?);
-        let scope = Scope::parse(&[parts.next()?, ":", parts.next()?].concat())?;
-        let suffix = parts.next().map(|hash| [":", hash].concat()).unwrap_or_default();
-        Some(Self::new(EntryId::Scoped { scope, suffix }, module, operation))
-    }
-
-    /// The member in a reply; `None`: another program wrote it.
-    pub(crate) fn from_reply(reply: &Reply) -> Option<Self> {
-        match reply {
-            Reply::Bytes(bytes) => Self::parse(str::from_utf8(bytes).ok()?),
-            _ => None,
-        }
-    }
-
-    /// The name of a named entry, without its module and operation.
-    pub(crate) fn name(&self) -> Option<&str> {
-        match &self.id {
-            EntryId::Scoped { .. } => None,
-            EntryId::Named { path } => path.splitn(3, ':').nth(2),
-        }
-    }
-
-    /// The keys of the versions that say which entry is current. Of a named entry its own version is enough: the other
-    /// versions are in its value.
-    pub(crate) fn version_keys(&self) -> Vec<String> {
-        let mut keys = vec![self.id.version_key()];
-        if !self.id.is_named() {
-            keys.push(key::module_generation(&self.module));
-            keys.push(key::operation_generation(&self.module, &self.operation));
-        }
-        keys
-    }
-}
+/// Members to be added with their ends, by registry.
+type Sets = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// The registries in Redis.
 pub(crate) struct Registry<R: Connect, T> {
@@ -107,22 +36,26 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
     /// Adds entries that were stored, each with its TTL in ms. Best effort: it only makes them visible.
     pub(crate) async fn register(self: &Rc<Self>, entries: &[(&Entry, u64)]) {
         let now_ms = self.client.runtime().unix_ms();
-        let mut sets: Vec<Set> = Vec::new();
+        let mut sets = Sets::new();
         for (entry, ttl_ms) in entries {
             let ends = (now_ms + ttl_ms) as i64;
+            let mut add = |registry: String, member: String| {
+                let latest = sets.entry(registry).or_default().entry(member).or_insert(ends);
+                *latest = ends.max(*latest);
+            };
             let member = Member::of(entry).text();
             if let Some(id) = entry.user {
-                add(&mut sets, key::user_registry(id), &member, ends);
+                add(key::user_registry(id), member.clone());
             }
-            add(&mut sets, key::registry(entry.module, entry.operation), &member, ends);
-            add(&mut sets, OPERATIONS.to_owned(), &[entry.module, ":", entry.operation].concat(), ends);
+            add(key::registry(entry.module, entry.operation), member);
+            add(OPERATIONS.to_owned(), [entry.module, ":", entry.operation].concat());
         }
-        let added = join_all(sets.iter().map(|set| {
+        let added = join_all(sets.iter().map(|(registry, members)| {
             // The score of an operation is the end of its last entry. The score of an entry is the end of what was
             // stored last.
-            let only = (set.key == OPERATIONS).then_some(Arg::from("GT"));
-            let args = std::iter::once(Arg::from(set.key.as_str())).chain(only);
-            let members = set.members.iter().flat_map(|(member, ends)| [Arg::Int(*ends), member.as_str().into()]);
+            let only = (registry == OPERATIONS).then_some(Arg::from("GT"));
+            let args = std::iter::once(Arg::from(registry.as_str())).chain(only);
+            let members = members.iter().flat_map(|(member, ends)| [Arg::Int(*ends), member.as_str().into()]);
             self.client.call("ZADD", args.chain(members).collect())
         }));
         if let Some(error) = added.await.into_iter().find_map(Result::err) {
@@ -135,8 +68,8 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
 
     /// Sets the ends of registries and removes some members. It runs after the response. If it is cancelled, a later
     /// registration does it.
-    async fn tidy(&self, sets: Vec<Set>) {
-        join_all(sets.into_iter().map(async |Set { key, members }| {
+    async fn tidy(&self, sets: Sets) {
+        join_all(sets.into_iter().map(async |(key, members)| {
             if key != OPERATIONS {
                 let ends = members.values().max().copied().unwrap_or_default();
                 let expire =
@@ -259,45 +192,4 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
 /// The number of keys or members in a reply.
 pub(crate) fn count_in(reply: &Reply) -> u64 {
     reply.as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
-}
-
-/// Members to be added to a registry, with their ends.
-struct Set {
-    key: String,
-    members: BTreeMap<String, i64>,
-}
-
-fn add(sets: &mut Vec<Set>, key: String, member: &str, ends: i64) {
-    let at = sets.iter().position(|set| set.key == key).unwrap_or_else(|| {
-        sets.push(Set { key, members: BTreeMap::new() });
-        sets.len() - 1
-    });
-    let latest = sets[at].members.entry(member.to_owned()).or_insert(ends);
-    *latest = ends.max(*latest);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::Ttl;
-
-    const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
-
-    #[test]
-    fn members_are_written_and_parsed() {
-        let user = Entry::new(&Scope::user(42), TTL).labelled("users", "getById").counted_as("getByIds");
-        assert_eq!(Member::of(&user).text(), "@users:getById:user:42");
-        let list = Entry::new(&Scope::list("users"), TTL).labelled("users", "list");
-        assert_eq!(Member::of(&list).text(), "@users:list:users:");
-        let named = Entry::named("kv", "get", "a:@b", TTL);
-        assert_eq!(Member::of(&named).text(), "=kv:get:a:@b");
-        for entry in [user, list.clone(), list.query("limit=2"), named] {
-            let member = Member::parse(&Member::of(&entry).text()).expect("well-formed");
-            assert_eq!(member.id, entry.id);
-            assert_eq!((member.module.as_str(), member.operation.as_str()), (entry.module, entry.operation));
-        }
-        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x"] {
-            assert_eq!(Member::parse(other), None, "{other}");
-        }
-    }
 }
