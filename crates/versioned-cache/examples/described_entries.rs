@@ -30,7 +30,7 @@ async fn run(redis: NativeRedis) -> Result<(), Box<dyn Error>> {
     let cache = Cache::new(redis, NativeRuntime::new(), Settings::default());
     let fetch = async || Ok::<_, Infallible>(Some(b"[]".to_vec()));
 
-    // Equal parameters are one entry, whatever the order of their members.
+    // Equal parameters are one entry. The order of their members does not matter.
     let same = Entry::described("orders", "list", &json!({"sort": "date", "page": 1}), Some(1), TTL);
     cache.get_or_set(&orders(1, 1), fetch).await?;
     assert_eq!(cache.get_or_set(&same, fetch).await?.status.source, Source::Hit);

@@ -126,7 +126,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
             return Ok(true);
         }
         let writes = scopes.into_iter().map(|scope| writes_in_flight(&self.reader, Some(scope)));
-        let writes: Vec<bool> = stream::iter(writes).buffered(BATCH_WIDTH).try_collect().await?;
-        Ok(!writes.contains(&true))
+        let mut writes = stream::iter(writes).buffered(BATCH_WIDTH);
+        while let Some(in_flight) = writes.try_next().await? {
+            if in_flight {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Lease {
     Granted(FillPermit),
     /// Another instance has stored this meanwhile (`None`: absent).
     Stored(Option<Vec<u8>>),
-    /// The versions are not current any more, so nobody will store anything under them.
+    /// The versions are not current any more, so no request will store a value under them.
     Outdated,
 }
 

@@ -13,7 +13,7 @@
 //!   the key has changed, and EXEC does nothing. If it comes after EXEC, it overwrites the fetched value. So a set is
 //!   never lost.
 //! - **Deletion and invalidation** change one of the versions; whether they remove the entry does not matter. What EXEC
-//!   stores after them has the versions of before: nobody reads it, and the next fetch finds it outdated. It replaces no
+//!   stores after them has the versions of before: no read uses it, and the next fetch finds it outdated. It replaces no
 //!   value that was set, for the reasons above.
 //! - **Another fetch**: if two fetches replace the same entry, the second finds that the key has changed. If it had not
 //!   begun to watch by then, it finds a current entry, or it has later versions and replaces an outdated entry.

@@ -28,7 +28,7 @@ pub enum Weakness {
 }
 
 impl Weakness {
-    /// Changes a command, or answers it without Redis.
+    /// Changes a command, or replies to it without Redis.
     pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &mut World) -> Option<Reply> {
         let key = match args.first() {
             Some(Arg::Bytes(key)) => String::from_utf8_lossy(key).into_owned(),

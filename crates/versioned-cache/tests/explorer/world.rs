@@ -78,7 +78,7 @@ impl World {
     pub fn grant(&mut self, id: StepId) {
         let step = self.steps.waiting[&id].0.clone();
         let outcome = self.perform(id.0, &step);
-        self.answer(id, &step, outcome);
+        self.complete(id, &step, outcome);
     }
 
     /// Loses the reply to a command, or the command itself.
@@ -87,10 +87,10 @@ impl World {
         if takes_effect {
             self.perform(id.0, &step);
         }
-        self.answer(id, &step, Outcome::Lost);
+        self.complete(id, &step, Outcome::Lost);
     }
 
-    fn answer(&mut self, id: StepId, step: &Step, outcome: Outcome) {
+    fn complete(&mut self, id: StepId, step: &Step, outcome: Outcome) {
         let mut hasher = DefaultHasher::new();
         (id, step, self.what_matters(step, &outcome)).hash(&mut hasher);
         // A sum, because the task cannot know in which order its parallel steps happened.
