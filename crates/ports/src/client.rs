@@ -19,6 +19,13 @@ const BYTES_PER_MS: usize = 16 * 1024;
 /// value, a lease would wait for itself, a counter would count twice, and what was removed would seem to be missing.
 const NOT_REPEATABLE: [&str; 6] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "ZPOPMIN"];
 
+/// The pause after the first attempt of [`Client::retry`]. Each later pause is this much longer, up to the maximum.
+const RETRY_PAUSE_MS: u64 = 50;
+const RETRY_PAUSE_MAX_MS: u64 = 2_000;
+
+/// The round trips of [`Client::set_watched`]: connect, WATCH, MULTI, the caller's read, SET, EXEC.
+const SET_WATCHED_ROUND_TRIPS: u64 = 6;
+
 /// The settings of a [`Client`], in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSettings {
@@ -147,6 +154,53 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
     /// As [`Client::send`].
     pub async fn send_one(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
         Ok(first(self.send(command, args).await?))
+    }
+
+    /// Repeats `operation` while Redis is unreachable, for up to `for_ms`. The operation must allow repetition.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    pub async fn retry<V>(
+        &self,
+        for_ms: u64,
+        operation: impl AsyncFn() -> Result<V, RedisError>,
+    ) -> Result<V, RedisError> {
+        let deadline_ms = self.runtime.monotonic_ms() + for_ms;
+        let mut pause_ms = RETRY_PAUSE_MS;
+        loop {
+            match operation().await {
+                Err(RedisError::Unreachable(_)) if self.runtime.monotonic_ms() + pause_ms < deadline_ms => {
+                    self.runtime.sleep(pause_ms).await;
+                    pause_ms = (pause_ms + RETRY_PAUSE_MS).min(RETRY_PAUSE_MAX_MS);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Runs `SET key …` with these arguments in a transaction that watches `key`: only if `wanted`, which may read the
+    /// key on the shared connection, returns `true` and the key does not change after that. `false`: nothing was set.
+    ///
+    /// # Errors
+    /// [`RedisError::Unreachable`]: it may or may not be set.
+    pub async fn set_watched(
+        &self,
+        key: &str,
+        args: Vec<Arg>,
+        wanted: impl AsyncFnOnce() -> Result<bool, RedisError>,
+    ) -> Result<bool, RedisError> {
+        let timeout_ms = SET_WATCHED_ROUND_TRIPS * self.timeout_for(&args);
+        self.within(timeout_ms, async {
+            let transaction = self.watch(key).await?;
+            if !wanted().await? {
+                // Nothing is set, even if DISCARD fails: the connection is closed then.
+                let _ = transaction.discard().await;
+                return Ok(false);
+            }
+            transaction.queue("SET", args).await?;
+            Ok(transaction.exec().await?.is_some())
+        })
+        .await
     }
 
     /// Begins a transaction, without a deadline: see [`WatchTransaction::begin`].

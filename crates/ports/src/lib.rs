@@ -18,7 +18,7 @@ pub use connection_pool::ConnectionPool;
 pub use watch_transaction::WatchTransaction;
 
 /// One argument of a Redis command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Arg {
     /// Sent as it is.
     Bytes(Vec<u8>),
@@ -51,7 +51,7 @@ impl From<i64> for Arg {
 }
 
 /// One leaf of a Redis reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing there.
     Nil,

@@ -1,20 +1,25 @@
-//! One cached answer: where it lives, how long, what it hangs on, and what it counts as.
+//! One cached value: its id, its TTL, the versions that it depends on, and the operation that it is counted under.
+
+mod envelope;
+mod id;
+mod versions;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::basis::Basis;
+pub(crate) use self::envelope::{Envelope, HEADER_END};
+pub(crate) use self::id::EntryId;
+pub(crate) use self::versions::{Version, Versions};
 use crate::key::{self, Scope};
-use crate::place::Place;
 use crate::settings::Ttl;
 
-/// Says whether a value that was found is one that this program could have stored.
+/// Returns whether this program could have stored a value that was found.
 pub type Check = fn(&[u8]) -> bool;
 
-/// One cached answer.
+/// One cached value, not yet looked up.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub(crate) place: Place,
+    pub(crate) id: EntryId,
     pub(crate) absent_guard: Option<Scope>,
     pub(crate) ttl: Ttl,
     pub(crate) module: &'static str,
@@ -26,21 +31,19 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The answer that stands for the whole scope. Writes outdate it through the scope: see
-    /// [`Cache::write`](crate::Cache::write).
+    /// The entry of a scope. A write of the scope makes it outdated: see [`Cache::write`](crate::Cache::write).
     pub fn new(scope: &Scope, ttl: Ttl) -> Self {
-        let place = Place::Scoped { scope: scope.clone(), suffix: String::new() };
-        Self::at(place, "default", "default", ttl)
+        Self::with_id(EntryId::Scoped { scope: scope.clone(), suffix: String::new() }, "default", "default", ttl)
     }
 
-    /// An entry under a name of its own, with exactly this TTL. Modules and operations have no colon.
+    /// An entry with a name of its own and exactly this TTL. Modules and operations must not contain a colon.
     pub fn named(module: &'static str, operation: &'static str, name: &str, ttl: Ttl) -> Self {
-        Self::at(Place::Named { path: [module, ":", operation, ":", name].concat() }, module, operation, ttl)
+        Self::with_id(EntryId::Named { path: [module, ":", operation, ":", name].concat() }, module, operation, ttl)
     }
 
-    /// The answer of an operation to `params`: equal parameters, in whatever order their members stand, are one entry;
-    /// different ones never are (SHA-256, 128 bits of it). An entry for a `user` is that user's alone, and ends with
-    /// any change of the user.
+    /// The result of an operation for these parameters. Equal parameters (the order of object members does not matter)
+    /// are one entry. Different parameters are never the same entry: the name is 128 bits of their SHA-256. An entry of
+    /// a `user` is separate from other users' entries, and any change of the user makes it outdated.
     pub fn described(
         module: &'static str,
         operation: &'static str,
@@ -53,20 +56,20 @@ impl Entry {
         Self { user, ..Self::named(module, operation, &name, ttl) }
     }
 
-    fn at(place: Place, module: &'static str, operation: &'static str, ttl: Ttl) -> Self {
-        Self { place, absent_guard: None, ttl, module, operation, counted: operation, user: None, check: None }
+    fn with_id(id: EntryId, module: &'static str, operation: &'static str, ttl: Ttl) -> Self {
+        Self { id, absent_guard: None, ttl, module, operation, counted: operation, user: None, check: None }
     }
 
-    /// One of several answers of the scope, told apart by `query` (in canonical form: equal questions, equal text).
+    /// One of several entries of the scope, for a query in canonical form (equal queries, equal text).
     #[must_use]
     pub fn query(mut self, query: &str) -> Self {
-        if let Place::Scoped { suffix, .. } = &mut self.place {
+        if let EntryId::Scoped { suffix, .. } = &mut self.id {
             *suffix = [":", &digest(query)].concat();
         }
         self
     }
 
-    /// The module and operation that the entry belongs to: it is counted, listed and invalidated with them.
+    /// Sets the module and the operation, which the entry is counted, listed and invalidated with.
     #[must_use]
     pub fn labelled(mut self, module: &'static str, operation: &'static str) -> Self {
         self.module = module;
@@ -81,28 +84,30 @@ impl Entry {
         self
     }
 
-    /// Stores "there is no such thing" only while no write that marks `guard` is in flight: creates mark the list,
-    /// since they cannot mark what does not exist yet.
+    /// Stores an absence only while no write that marks `guard` is in flight. A create marks the list, because it cannot
+    /// mark what does not exist yet.
     #[must_use]
     pub fn absent_guard(mut self, guard: &Scope) -> Self {
         self.absent_guard = Some(guard.clone());
         self
     }
 
-    /// Of a named entry: takes a value that fails `check` for missing, counts it as corrupt and replaces it, since somebody
-    /// else wrote it.
+    /// For a named entry: a value that fails `check` was written by another program. It is counted as corrupt, treated
+    /// as a miss and replaced.
     #[must_use]
     pub fn checked_by(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
     }
 
-    /// The key of the version.
-    pub(crate) fn version_key(&self) -> String {
-        self.place.version_key()
+    /// The keys of all versions of the entry: its own, then those of [`Entry::other_keys`].
+    pub(crate) fn version_keys(&self) -> Vec<String> {
+        let mut keys = vec![self.id.version_key()];
+        keys.extend(self.other_keys());
+        keys
     }
 
-    /// The keys of everything else that the entry hangs on.
+    /// The keys of the versions that the entry shares with others: generations, a user's version.
     pub(crate) fn other_keys(&self) -> Vec<String> {
         let mut keys =
             vec![key::module_generation(self.module), key::operation_generation(self.module, self.operation)];
@@ -110,32 +115,32 @@ impl Entry {
         keys
     }
 
-    /// The key under which the value is stored, fetched on this basis.
-    pub(crate) fn key(&self, basis: Basis) -> String {
-        self.place.entry_key(basis)
+    /// The key of a value that was fetched under these versions.
+    pub(crate) fn key(&self, versions: Versions) -> String {
+        self.id.entry_key(versions)
     }
 
-    /// Names a fetch of the entry on this basis.
-    pub(crate) fn flight(&self, basis: Basis) -> String {
-        match &self.place {
-            Place::Scoped { .. } => self.key(basis),
-            Place::Named { path } => format!("{}-v{basis}", key::named_entry(path)),
+    /// Identifies a fill of the entry under these versions.
+    pub(crate) fn fill_id(&self, versions: Versions) -> String {
+        match &self.id {
+            EntryId::Scoped { .. } => self.key(versions),
+            EntryId::Named { path } => format!("{}-v{versions}", key::named_entry(path)),
         }
     }
 
-    /// Whose writes in flight forbid to store a value: none for named entries, which have no writes of this kind.
+    /// The scope whose writes in flight forbid to store a value. Named entries have no scope and no such writes.
     pub(crate) fn scope(&self) -> Option<&Scope> {
-        match &self.place {
-            Place::Scoped { scope, .. } => Some(scope),
-            Place::Named { .. } => None,
+        match &self.id {
+            EntryId::Scoped { scope, .. } => Some(scope),
+            EntryId::Named { .. } => None,
         }
     }
 
     pub(crate) fn is_named(&self) -> bool {
-        self.place.is_named()
+        self.id.is_named()
     }
 
-    /// How long a value (or its absence) lives, in ms.
+    /// How long a value (or an absence) lives, in ms.
     pub(crate) fn ttl_ms(&self, found: bool, random: u64) -> u64 {
         if self.is_named() { self.ttl.exact_ms(found) } else { self.ttl.jittered_ms(found, random) }
     }
@@ -146,7 +151,7 @@ impl Entry {
     }
 }
 
-/// JSON text that is the same for equal values: members by name, no white space (the idea of RFC 8785; numbers are
+/// JSON text that is the same for equal values: sorted members, no white space (as in RFC 8785, except that numbers are
 /// written as serde_json writes them).
 fn canonical(value: &Value) -> String {
     match value {
@@ -179,43 +184,45 @@ mod tests {
     const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
 
     #[test]
-    fn scoped_keys_are_those_of_the_contract() {
-        let basis = Basis::test(1 << 61, 0xabc);
+    fn scoped_keys_have_the_documented_names() {
+        let versions = Versions::test(1 << 61, 0xabc);
         let user = Entry::new(&Scope::user(42), TTL);
-        assert_eq!(user.key(basis), format!("user:cache:42-v{}:000000000abc", 1u64 << 61));
+        assert_eq!(user.key(versions), format!("user:cache:42-v{}:000000000abc", 1u64 << 61));
         let list = Entry::new(&Scope::list("users"), TTL);
-        assert_eq!(list.key(basis), format!("users:cache:v{}:000000000abc", 1u64 << 61));
-        let page = list.clone().query("limit=2").key(basis);
-        assert_eq!(page.strip_prefix(&list.key(basis)).map(str::len), Some(33));
-        assert_ne!(page, list.query("limit=3").key(basis));
+        assert_eq!(list.key(versions), format!("users:cache:v{}:000000000abc", 1u64 << 61));
+        let page = list.clone().query("limit=2").key(versions);
+        assert_eq!(page.strip_prefix(&list.key(versions)).map(str::len), Some(33));
+        assert_ne!(page, list.query("limit=3").key(versions));
     }
 
     #[test]
-    fn named_keys_do_not_depend_on_the_version() {
+    fn named_keys_do_not_depend_on_the_versions() {
         let entry = Entry::named("kv", "get", "a:b", TTL);
-        assert_eq!(entry.key(Basis::test(1 << 61, 1)), "cache:entry:kv:get:a:b");
-        assert_eq!(entry.version_key(), "cache:version:kv:get:a:b");
-        assert_eq!(entry.other_keys(), ["cache:generation:kv", "cache:generation:kv:get"]);
-        assert_ne!(entry.flight(Basis::test(1 << 61, 1)), entry.flight(Basis::test(1 << 61, 2)));
+        assert_eq!(entry.key(Versions::test(1 << 61, 1)), "cache:entry:kv:get:a:b");
+        assert_eq!(
+            entry.version_keys(),
+            ["cache:version:kv:get:a:b", "cache:generation:kv", "cache:generation:kv:get"]
+        );
+        assert_ne!(entry.fill_id(Versions::test(1 << 61, 1)), entry.fill_id(Versions::test(1 << 61, 2)));
     }
 
     #[test]
-    fn equal_descriptions_are_one_entry_and_others_are_not() {
+    fn equal_parameters_are_one_entry_and_others_are_not() {
         let entry = |params: Value, user| Entry::described("sellers", "list", &params, user, TTL);
-        let place = |params, user| entry(params, user).place;
+        let id = |params, user| entry(params, user).id;
         let one = json!({"page": 1, "filter": {"b": [1, 2], "a": "x"}});
         let same: Value = serde_json::from_str(r#"{"filter":{"a":"x","b":[1,2]},"page":1}"#).unwrap();
-        assert_eq!(place(one.clone(), None), place(same, None));
+        assert_eq!(id(one.clone(), None), id(same, None));
         for other in [
             json!({"page": 1, "filter": {"b": [2, 1], "a": "x"}}),
             json!({"page": "1", "filter": {"b": [1, 2], "a": "x"}}),
             json!({"page": 1}),
             json!(null),
         ] {
-            assert_ne!(place(one.clone(), None), place(other, None));
+            assert_ne!(id(one.clone(), None), id(other, None));
         }
-        assert_ne!(place(one.clone(), None), place(one.clone(), Some(1)));
-        assert_ne!(place(one.clone(), Some(1)), place(one.clone(), Some(11)));
+        assert_ne!(id(one.clone(), None), id(one.clone(), Some(1)));
+        assert_ne!(id(one.clone(), Some(1)), id(one.clone(), Some(11)));
         assert_eq!(entry(one, Some(7)).other_keys()[2], "user:version:7");
     }
 }

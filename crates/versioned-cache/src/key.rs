@@ -1,22 +1,27 @@
-//! The names of the keys in Redis: the only place where they are made. They are part of the contract.
+//! The names of the keys in Redis. All of them are made here, and they are part of the contract.
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! |---|---|---|
-//! | `user:version:{id}`, `users:version` | integer, no TTL | version of one user, of the list |
-//! | `user:cache:{id}-v{n}:{g}`, `users:cache:v{n}:{g}[:{hash}]` | string, TTL | the cached answer, byte for byte; empty: "there is no such thing" |
-//! | `user:writing:{id}`, `users:writing` | sorted set, TTL | writes in flight: member = token, score = start in Unix ms |
-//! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its basis and its end, a line feed, the value |
+//! | `user:version:{id}`, `users:version` | integer, no TTL | the version of a user, of the list of users; every write adds to it |
+//! | `user:cache:{id}-v{n}:{g}` | string, TTL | one user, byte for byte as the API responds; empty: there is no such user |
+//! | `users:cache:v{n}:{g}`, `users:cache:v{n}:{g}:{hash}` | string, TTL | the first page of the list; a filtered or later page |
+//! | `user:writing:{id}`, `users:writing` | sorted set, TTL | marks (writes in flight): member = token, score = start in Unix ms |
+//! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its versions and its end, a line feed, the value |
 //! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
-//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | what a module's and an operation's entries hang on |
-//! | `cache:registry:{module}:{operation}`, `cache:registry:user:{id}` | sorted set, TTL | what is cached: member = entry, score = its end in Unix ms |
-//! | `cache:stats` | hash | counters, field `{module}:{operation}:{event}` |
-//! | `filling:{entry key}` | string, TTL | the lease: somebody is filling this entry |
+//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | the generation of a module, of an operation |
+//! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{id}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
+//! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
+//! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |
+//! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors` |
+//! | `filling:{entry key}`, `filling:{entry key}-v{n}:{g}` | string, TTL | the lease of a scoped, of a named entry |
 //!
-//! `{n}` is the version, `{g}` a digest of the generations, both as they were before the value was fetched.
+//! `{n}` is the entry's own version, `{g}` a digest of its other versions (generations, a user's version). Both are those
+//! that were current before the value was fetched. `{hash}` is a digest of the query. `user` and `users` stand for any kind
+//! of rows. All keys may be deleted at any time: entries that depended on them are fetched again.
 
 use std::borrow::Cow;
 
-/// What changes as one: everything cached under a scope is outdated by one bump of its version.
+/// What changes together: one bump of a scope's version makes all its entries outdated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     kind: Cow<'static, str>,
@@ -24,17 +29,17 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// One thing of a kind, such as user 42. A kind has no colon.
+    /// One row of a kind, such as user 42. The name of a kind must not contain a colon.
     pub fn item(kind: impl Into<Cow<'static, str>>, id: i64) -> Self {
         Self { kind: kind.into(), id: Some(id) }
     }
 
-    /// A collection, such as the list of users with all its pages.
+    /// A list, such as all users, with all its pages.
     pub fn list(kind: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: kind.into(), id: None }
     }
 
-    /// What is cached about or for one user.
+    /// One user.
     pub fn user(id: i64) -> Self {
         Self::item("user", id)
     }
@@ -49,7 +54,7 @@ impl Scope {
         self.key("writing")
     }
 
-    /// What the keys of entries begin with; the version follows.
+    /// The beginning of the keys of entries; the versions follow.
     pub(crate) fn entries(&self) -> String {
         match self.id {
             Some(id) => format!("{}:cache:{id}-v", self.kind),
@@ -69,7 +74,7 @@ impl Scope {
         format!("{}:{}", self.kind, self.id.map(|id| id.to_string()).unwrap_or_default())
     }
 
-    /// The scope that [`Scope::text`] gave.
+    /// Parses what [`Scope::text`] returns.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
         let id = if id.is_empty() { None } else { Some(id.parse().ok()?) };
@@ -77,11 +82,11 @@ impl Scope {
     }
 }
 
-/// Everything below is the cache's and nothing else is, but the entries, versions and marks of scopes.
+/// The prefix of all keys of this crate, except for leases and for the entries, versions and marks of scopes.
 pub(crate) const NAMESPACE: &str = "cache:";
 
-/// The hash of counters: field `{module}:{operation}:{event}`.
-pub const STATS: &str = "cache:stats";
+/// The hash of counters.
+pub(crate) const STATS: &str = "cache:stats";
 
 /// The key of a named entry; `path` is `{module}:{operation}:{name}`.
 pub(crate) fn named_entry(path: &str) -> String {
@@ -103,22 +108,25 @@ pub(crate) fn operation_generation(module: &str, operation: &str) -> String {
     ["cache:generation:", module, ":", operation].concat()
 }
 
+/// The prefix of the keys of all registries.
+pub(crate) const REGISTRIES: &str = "cache:registry";
+
 /// The key of the registry of an operation.
 pub(crate) fn registry(module: &str, operation: &str) -> String {
     ["cache:registry:", module, ":", operation].concat()
 }
 
-/// The key of the registry of what is cached for one user. No operation is called by a number, so this is no module's.
+/// The key of the registry of a user. No module is called `@user`, so it is not the registry of an operation.
 pub(crate) fn user_registry(id: i64) -> String {
     format!("cache:registry:@user:{id}")
 }
 
-/// The key of the registry of registries: member = `{module}:{operation}`, score = when its last entry ends, Unix ms.
+/// The sorted set of operations.
 pub(crate) const OPERATIONS: &str = "cache:operations";
 
-/// The key that says that somebody is filling an entry; `flight` names the entry and what it hangs on.
-pub(crate) fn lease(flight: &str) -> String {
-    ["filling:", flight].concat()
+/// The key of the lease of a fill.
+pub(crate) fn lease(fill_id: &str) -> String {
+    ["filling:", fill_id].concat()
 }
 
 #[cfg(test)]
@@ -126,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_contract() {
+    fn keys_of_scopes_have_the_documented_names() {
         let user = Scope::item("user", 42);
         assert_eq!(user, Scope::user(42));
         assert_eq!(
@@ -141,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_is_what_its_text_says() {
+    fn scopes_are_written_and_parsed() {
         for scope in [Scope::item("user", 42), Scope::item("user", -1), Scope::list("users")] {
             assert_eq!(Scope::parse(&scope.text()), Some(scope));
         }

@@ -1,42 +1,42 @@
-//! Rows of one kind, cached: read through on find and list, outdated by create and change.
+//! Rows of one kind through a cache: find and list read through it, create and change write through it.
 
 use std::rc::Rc;
 
 use ports::{Connect, Redis, Runtime};
 
-use crate::Cache;
+use crate::cache::Cache;
 use crate::entry::Entry;
 use crate::key::Scope;
 use crate::read::ReadResult;
 use crate::settings::Ttl;
 use crate::write::{StatementError, Write, WriteError};
 
-/// What the rows are called and how long they are cached.
+/// The names of a kind of rows, and how long they are cached.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// One of them: `user`.
+    /// One row: `user`.
     pub item: &'static str,
-    /// All of them, and the module that they are counted and invalidated under: `users`.
+    /// The list of them, and the module that they are counted and invalidated with: `users`.
     pub list: &'static str,
-    /// How long one lives in the cache; 0 s: it is not cached. Operation `getById`.
+    /// How long one row lives in the cache. Operation `getById`.
     pub item_ttl: Ttl,
-    /// How long a page of the list lives. Operation `list`.
+    /// How long a page of the list lives in the cache. Operation `list`.
     pub list_ttl: Ttl,
 }
 
-/// The rows of a kind, seen through a cache. What is cached is the JSON that answers, byte for byte.
+/// The rows of a kind. What is cached is the JSON of the response, byte for byte.
 pub struct Repository<R: Connect, T> {
     cache: Rc<Cache<R, T>>,
     kind: Kind,
 }
 
 impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
-    /// Rows of this kind.
+    /// The rows of this kind, through this cache.
     pub fn new(cache: Rc<Cache<R, T>>, kind: Kind) -> Self {
         Self { cache, kind }
     }
 
-    /// One row, or that there is none.
+    /// One row; the value is `None` if it does not exist.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -48,7 +48,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         self.cache.get_or_set(&self.item(id), fetch).await
     }
 
-    /// Some rows, in the order of `ids`; `fetch` gets the positions of those that are not cached.
+    /// Several rows, in the order of `ids`. `fetch` gets the positions of those that are not cached.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -61,7 +61,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         self.cache.get_or_set_many(&entries, fetch).await
     }
 
-    /// A page of the list; `query` tells it from others (in canonical form), and is empty for the first page.
+    /// A page of the list. `query` is its query in canonical form, and empty for the first page without filters.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -70,13 +70,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         query: &str,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<ReadResult, E> {
-        let page = Entry::new(&self.all(), self.kind.list_ttl).labelled(self.kind.list, "list");
+        let page = Entry::new(&self.rows(), self.kind.list_ttl).labelled(self.kind.list, "list");
         let page = if query.is_empty() { page } else { page.query(query) };
         self.cache.get_or_set(&page, fetch).await
     }
 
-    /// Runs the statement that creates these rows. Nobody can have cached them, but anybody may have cached that they are
-    /// not there.
+    /// Runs the statement that creates these rows. Their absence may be cached, so their versions are bumped, too.
     ///
     /// # Errors
     /// See [`Cache::write`].
@@ -85,8 +84,8 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         ids: &[i64],
         statement: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<V, WriteError<E>> {
-        let bump = std::iter::once(self.all()).chain(ids.iter().map(|id| self.one(*id))).collect();
-        self.cache.write(Write { mark: vec![self.all()], bump }, statement).await
+        let bump = std::iter::once(self.rows()).chain(ids.iter().map(|id| self.row(*id))).collect();
+        self.cache.write(Write { mark: vec![self.rows()], bump }, statement).await
     }
 
     /// Runs the statement that updates or deletes a row.
@@ -98,20 +97,20 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
         id: i64,
         statement: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<V, WriteError<E>> {
-        let scopes = vec![self.one(id), self.all()];
+        let scopes = vec![self.row(id), self.rows()];
         self.cache.write(Write { mark: scopes.clone(), bump: scopes }, statement).await
     }
 
-    /// The entry of one row. That there is none is stored only while no create is in flight.
+    /// The entry of one row. Its absence is stored only while no create is in flight.
     fn item(&self, id: i64) -> Entry {
-        Entry::new(&self.one(id), self.kind.item_ttl).labelled(self.kind.list, "getById").absent_guard(&self.all())
+        Entry::new(&self.row(id), self.kind.item_ttl).labelled(self.kind.list, "getById").absent_guard(&self.rows())
     }
 
-    fn one(&self, id: i64) -> Scope {
+    fn row(&self, id: i64) -> Scope {
         Scope::item(self.kind.item, id)
     }
 
-    fn all(&self) -> Scope {
+    fn rows(&self) -> Scope {
         Scope::list(self.kind.list)
     }
 }

@@ -1,17 +1,17 @@
-//! What can be set.
+//! The settings of a cache.
 
-/// How long an entry lives, in seconds. Entries of a scope get plus or minus 10 % of jitter, so that entries made together
-/// do not end together.
+/// How long an entry lives, in seconds. Scoped entries live up to 10 % longer or shorter, at random, so that entries that
+/// were stored together do not end together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
-    /// For a value; 0: it is not cached.
+    /// A value; 0: it is not cached.
     pub found_s: u64,
-    /// For "there is no such thing".
+    /// An absence.
     pub absent_s: u64,
 }
 
 impl Default for Ttl {
-    /// 300 s, and 30 s for what does not exist: for operations that nobody chose a TTL for.
+    /// 300 s for a value and 30 s for an absence.
     fn default() -> Self {
         Self { found_s: 300, absent_s: 30 }
     }
@@ -33,33 +33,33 @@ impl Ttl {
 /// What a write does while Redis is unreachable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WritePolicy {
-    /// Commit. Entries that other instances still reach may be stale until their TTL ends, or until the bump, which is
-    /// tried again in the background, gets through.
+    /// It commits. Other instances that can reach Redis may read stale entries until the bump, which is repeated in the
+    /// background, succeeds, or until the entries end.
     Available,
-    /// Write nothing and say so.
+    /// It writes nothing and fails.
     Consistent,
 }
 
 /// The settings of a [`Cache`](crate::Cache). Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// `false`: every read goes to the database. Writes bump versions all the same, so that instances with the cache
-    /// on (or this one, when it is turned on again) see them.
+    /// `false`: every read goes to the source. Writes still bump versions, because other instances may have the cache
+    /// enabled, and this one may enable it again.
     pub enabled: bool,
     /// How long one Redis command may take.
     pub timeout_ms: u64,
-    /// How long Redis is left alone after a failure.
+    /// How long the circuit breaker stays open after a failure.
     pub breaker_ms: u64,
     /// What a write does while Redis is unreachable.
     pub write_policy: WritePolicy,
-    /// How long a mark "write in flight" counts. Every statement must have ended well before: the margin is what clocks
-    /// of different instances may differ by.
+    /// How long a mark (write in flight) counts. Every statement must end well before that. The clocks of different
+    /// instances may differ by the rest.
     pub mark_ms: u64,
-    /// How long a fill may keep others from filling the same entry.
+    /// How long the lease of a fill lives.
     pub lease_ms: u64,
-    /// How long commands that do more than read are repeated while Redis is unreachable.
+    /// How long gets, sets, deletes, invalidations and listings are repeated while Redis is unreachable.
     pub patience_ms: u64,
-    /// How long a reader waits for somebody else's fill before it asks the database itself.
+    /// How long a read waits for another request's fill before it fetches the value itself.
     pub fill_wait_ms: u64,
 }
 

@@ -1,15 +1,86 @@
-//! Counters in Redis that cost no answer any time: events are gathered in memory and sent after the answer.
+//! Counters in Redis that do not slow responses down: events are collected in memory and sent after the response.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures_util::future::join_all;
-use ports::{Connect, Redis, RedisError, Runtime};
+use futures_util::future::{join, join_all};
+use ports::{Client, Connect, Redis, RedisError, Reply, Runtime};
 
-use crate::Cache;
 use crate::entry::Entry;
 use crate::key::STATS;
+use crate::settings::Settings;
+
+/// The counters of one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Reads that found an entry.
+    pub hits: u64,
+    /// Reads that found none.
+    pub misses: u64,
+    /// Reads that did not use the cache because Redis was unreachable.
+    pub bypasses: u64,
+    /// Misses that shared the fetch of another request.
+    pub collapsed: u64,
+    /// Values that were fetched and stored.
+    pub fills: u64,
+    /// Entries that another program had written, and that were treated as misses.
+    pub corrupt: u64,
+    /// Values that could not be stored.
+    pub errors: u64,
+}
+
+impl Counters {
+    /// Hits divided by hits and misses, from 0 to 1; `None` before the first read.
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let reads = self.hits + self.misses;
+        (reads > 0).then(|| self.hits as f64 / reads as f64)
+    }
+}
+
+/// The counters of all instances and components, by module and operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats(pub BTreeMap<(String, String), Counters>);
+
+impl Stats {
+    /// The sum over all operations.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        for mut counters in self.0.values().copied() {
+            EVENTS.iter().for_each(|(_, _, counter)| *counter(&mut total) += *counter(&mut counters));
+        }
+        total
+    }
+
+    /// From the fields and values of the hash. Fields of other programs are ignored.
+    fn from_replies(replies: &[Reply]) -> Self {
+        let mut stats = Self::default();
+        for pair in replies.chunks_exact(2) {
+            let Reply::Bytes(field) = &pair[0] else { continue };
+            let mut parts = str::from_utf8(field).unwrap_or_default().splitn(3, ':').map(str::to_owned);
+            let (Some(module), Some(operation), Some(event)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
+            let count = pair[1].as_int().and_then(|count| u64::try_from(count).ok());
+            let known = EVENTS.iter().find(|(_, name, _)| *name == event);
+            if let (Some((_, _, counter)), Some(count)) = (known, count) {
+                *counter(stats.0.entry((module, operation)).or_default()) = count;
+            }
+        }
+        stats
+    }
+}
+
+/// The state of Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// Bytes.
+    pub used_memory: u64,
+    /// Keys that it evicted since it started, because memory was full.
+    pub evicted_keys: u64,
+    /// All keys that it has, including those of other programs.
+    pub keys: u64,
+}
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,74 +94,132 @@ pub(crate) enum Event {
     Error,
 }
 
-impl Event {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hits",
-            Self::Miss => "misses",
-            Self::Bypass => "bypasses",
-            Self::Collapsed => "collapsed",
-            Self::Fill => "fills",
-            Self::Corrupt => "corrupt",
-            Self::Error => "errors",
-        }
-    }
-}
+type Counter = fn(&mut Counters) -> &mut u64;
 
-/// How long events gather before they are sent, in ms: under load that makes the counters next to free, and a request
-/// stays this much longer, after its answer. The first event after a pause is sent at once.
-const GATHER_MS: u64 = 5;
+/// The events, with their names in Redis and their counters. In the order of [`Event`].
+const EVENTS: [(Event, &str, Counter); 7] = [
+    (Event::Hit, "hits", |counters| &mut counters.hits),
+    (Event::Miss, "misses", |counters| &mut counters.misses),
+    (Event::Bypass, "bypasses", |counters| &mut counters.bypasses),
+    (Event::Collapsed, "collapsed", |counters| &mut counters.collapsed),
+    (Event::Fill, "fills", |counters| &mut counters.fills),
+    (Event::Corrupt, "corrupt", |counters| &mut counters.corrupt),
+    (Event::Error, "errors", |counters| &mut counters.errors),
+];
+
+/// How long events are collected before they are sent, in ms. Under load this makes the counters almost free; a request
+/// ends this much later, after its response. The first event after a pause is sent at once.
+const COLLECT_MS: u64 = 5;
 
 type Pending = BTreeMap<(&'static str, &'static str, Event), i64>;
 
-/// Events of this instance that Redis does not know yet.
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
+/// Counts the events of this instance.
+pub(crate) struct StatsRecorder<R: Connect, T> {
+    client: Rc<Client<R, T>>,
+    settings: Settings,
+    /// Events that Redis does not know yet.
     pending: RefCell<Pending>,
-    gathering: Rc<Cell<bool>>,
+    /// Whether a sender is running.
+    sending: Rc<Cell<bool>>,
 }
 
-/// Lets the next event start a sender, also when this one is cancelled with its request.
-struct Gathering(Rc<Cell<bool>>);
+/// Allows the next event to start a sender, also if this sender is cancelled with its request.
+struct Sending(Rc<Cell<bool>>);
 
-impl Drop for Gathering {
+impl Drop for Sending {
     fn drop(&mut self) {
         self.0.set(false);
     }
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
-    /// Counts an event in the hash `cache:stats`, field `{module}:{operation}:{event}`.
-    pub(crate) fn count(&self, entry: &Entry, event: Event) {
-        *self.stats.pending.borrow_mut().entry((entry.module, entry.counted, event)).or_default() += 1;
-        if !self.stats.gathering.replace(true)
-            && let Some(cache) = self.me.upgrade()
-        {
-            let gathering = Gathering(Rc::clone(&self.stats.gathering));
-            self.runtime.spawn(async move {
-                cache.send_stats().await;
-                cache.runtime.sleep(GATHER_MS).await;
-                drop(gathering);
-                cache.send_stats().await;
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
+    pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
+        Self { client: Rc::clone(client), settings, pending: RefCell::default(), sending: Rc::default() }
+    }
+
+    /// Counts an event of an entry.
+    pub(crate) fn count(self: &Rc<Self>, entry: &Entry, event: Event) {
+        *self.pending.borrow_mut().entry((entry.module, entry.counted, event)).or_default() += 1;
+        if !self.sending.replace(true) {
+            let (recorder, sending) = (Rc::clone(self), Sending(Rc::clone(&self.sending)));
+            self.client.runtime().spawn(async move {
+                recorder.send().await;
+                recorder.client.runtime().sleep(COLLECT_MS).await;
+                drop(sending);
+                recorder.send().await;
             });
         }
     }
 
-    /// Sends the events that have gathered, as [`Cache::stats`] and [`Cache::reset_stats`] do: needed only if the counters
-    /// are asked for or reset through another cache. What Redis does not take while it is unreachable is kept for the next
-    /// time.
-    pub async fn send_stats(&self) {
-        if self.stats.pending.borrow().is_empty() || self.admit().is_err() {
+    /// Sends the events that were collected. Those that Redis does not take while it is unreachable are kept for the
+    /// next time.
+    pub(crate) async fn send(&self) {
+        if self.pending.borrow().is_empty() || !self.settings.enabled || !self.client.admits() {
             return;
         }
-        let batch: Pending = self.stats.pending.take();
+        let batch: Pending = self.pending.take();
         join_all(batch.into_iter().map(async |((module, operation, event), times)| {
-            let field = [module, ":", operation, ":", event.name()].concat();
-            let sent = self.call("HINCRBY", vec![STATS.into(), field.into(), times.into()]).await;
+            let field = [module, ":", operation, ":", EVENTS[event as usize].1].concat();
+            let sent = self.client.call("HINCRBY", vec![STATS.into(), field.into(), times.into()]).await;
             if let Err(RedisError::Unreachable(_)) = sent {
-                *self.stats.pending.borrow_mut().entry((module, operation, event)).or_default() += times;
+                *self.pending.borrow_mut().entry((module, operation, event)).or_default() += times;
             }
         }))
         .await;
+    }
+
+    pub(crate) async fn read(&self) -> Result<Stats, RedisError> {
+        self.send().await;
+        let read = async || self.client.call("HGETALL", vec![STATS.into()]).await;
+        Ok(Stats::from_replies(&self.client.retry(self.settings.patience_ms, read).await?))
+    }
+
+    pub(crate) async fn reset(&self) -> Result<(), RedisError> {
+        self.send().await;
+        let delete = async || self.client.call("DEL", vec![STATS.into()]).await;
+        self.client.retry(self.settings.patience_ms, delete).await.map(drop)
+    }
+
+    /// INFO and DBSIZE.
+    pub(crate) async fn server(&self) -> Result<Server, RedisError> {
+        let read = async || {
+            let info = |section: &str| self.client.call_one("INFO", vec![section.into()]);
+            let ((memory, stats), keys) =
+                join(join(info("memory"), info("stats")), self.client.call_one("DBSIZE", Vec::new())).await;
+            let number = |info: Reply, name: &str| {
+                let bytes = info.into_bytes().unwrap_or_default();
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
+            };
+            Ok(Server {
+                used_memory: number(memory?, "used_memory").unwrap_or(0),
+                evicted_keys: number(stats?, "evicted_keys").unwrap_or(0),
+                keys: keys?.as_int().and_then(|keys| u64::try_from(keys).ok()).unwrap_or(0),
+            })
+        };
+        self.client.retry(self.settings.patience_ms, read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_in_order() {
+        assert!(EVENTS.iter().enumerate().all(|(at, (event, ..))| *event as usize == at));
+    }
+
+    #[test]
+    fn fields_are_grouped_by_operation() {
+        let replies =
+            ["users:list:hits", "3", "users:list:misses", "1", "users:get:hits", "4", "odd", "5", "a:b:c", "6"];
+        let replies = replies.map(|text| Reply::Bytes(text.into()));
+        let stats = Stats::from_replies(&replies);
+        assert_eq!(stats.0.len(), 2);
+        let list = stats.0[&("users".to_owned(), "list".to_owned())];
+        assert_eq!((list.hits, list.misses, list.hit_ratio()), (3, 1, Some(0.75)));
+        assert_eq!((stats.total().hits, stats.total().misses), (7, 1));
+        assert_eq!(Counters::default().hit_ratio(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Requests under way in the simulated world, and what may happen to them.
+//! An execution of a scenario: requests in the simulated world, and what may happen next.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -14,20 +14,20 @@ use crate::world::{Rules, Shared, World};
 
 /// What may go wrong, and how often.
 ///
-/// A request that is killed takes no further step. Every read is checked as soon as it answers, so the interleavings in
-/// which a request rests from some step on for ever are those in which it is killed there, whether what it has sent last
-/// takes effect or not. What needs an action of its own is only what a death sets off.
+/// The death of a request needs no fault of its own. A dead request takes no further step, and every read is checked as
+/// soon as it returns. So an interleaving in which a request dies at a step begins like one in which it waits there. Only
+/// the consequences of a death need faults.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Faults {
-    /// The marks of writers that died in mid-write run out, long after their statements have ended or been given up.
+    /// Writers die mid-write and their marks expire, long after their statements have ended or were cancelled.
     pub ends_of_marks: u32,
-    /// Requests cancelled after any step while their instance lives on; what they had sent may still take effect.
+    /// Requests are cancelled after any step while their instance lives on. What they had sent may still take effect.
     pub cancellations: u32,
-    /// Keys evicted: any but marks.
+    /// Keys are evicted: any except marks.
     pub evictions: u32,
-    /// FLUSHALL: marks too.
+    /// FLUSHALL, which removes marks, too.
     pub flushes: u32,
-    /// Commands that are lost on their way, or whose replies are.
+    /// Commands or their replies are lost.
     pub losses: u32,
 }
 
@@ -35,11 +35,11 @@ pub struct Faults {
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub roles: Vec<Role>,
-    /// All requests on one instance, sharing its hints and fills, instead of one instance each.
+    /// All requests run on one instance and share its hints and fills. Otherwise each has an instance of its own.
     pub shared_instance: bool,
-    /// The row exists and is cached when it begins; else there is no row and nothing is cached.
+    /// At the beginning the row exists and is cached. Otherwise there is no row and nothing is cached.
     pub warm: bool,
-    /// The module has been invalidated since, and the entry stands there still.
+    /// Then the module was invalidated, and the outdated entry is still in Redis.
     pub outdated: bool,
     pub faults: Faults,
     pub rules: Rules,
@@ -49,14 +49,14 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Grant(StepId),
-    /// A command takes no effect, or none that its task gets to know of.
+    /// A command is lost, or takes effect (`true`) and its reply is lost.
     Lose(StepId, bool),
     Cancel(usize),
-    /// What a cancelled task had sent takes effect.
+    /// A command that a cancelled task had sent takes effect.
     Late(usize),
     Evict(String),
     Flush,
-    /// The writers under way die, and their marks end.
+    /// All writers under way die, and their marks expire.
     MarksEnd,
 }
 
@@ -70,7 +70,7 @@ pub struct Execution {
     mark_ms: u64,
 }
 
-/// What happened on the way to a violation, a line each.
+/// The steps to a violation, one line each.
 pub fn story(scenario: &Scenario, path: &[Action]) -> String {
     let mut execution = Execution::new(scenario);
     execution.world.borrow_mut().story = Some(String::new());
@@ -80,13 +80,13 @@ pub fn story(scenario: &Scenario, path: &[Action]) -> String {
         }
         execution.apply(action);
     }
-    execution.world.borrow_mut().story.take().expect("told above")
+    execution.world.borrow_mut().story.take().expect("set above")
 }
 
 impl Execution {
     pub fn new(scenario: &Scenario) -> Self {
         let count = scenario.roles.len();
-        // One task more, which warms the cache and is gone when the search begins.
+        // One more task warms the cache. It has ended when the search begins.
         let world = World::new(count + 1, scenario.rules);
         let shared = cache(&world, scenario.settings);
         let own = || if scenario.shared_instance { Rc::clone(&shared) } else { cache(&world, scenario.settings) };
@@ -129,7 +129,7 @@ impl Execution {
         }
     }
 
-    /// Of requests that do the same, on instances that are the same, it does not matter which is first.
+    /// If two requests have the same role on equal instances, only the first of them may begin first.
     fn may_begin(&self, at: usize) -> bool {
         let world = self.world.borrow();
         self.shared || at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
@@ -142,7 +142,7 @@ impl Execution {
             of_task.map(|(id, (step, _))| (id.0, step.clone())).collect()
         };
         self.late.extend(sent.into_iter().filter(|(_, step)| step.is_command() || *step == Step::Update));
-        // What was sent on a connection before it was closed is heard all the same.
+        // The server still receives what was sent on a connection before the client closed it.
         let transactions = self.world.borrow().redis.transactions.clone();
         self.tasks[at] = None;
         for (_, step) in &self.late {
@@ -176,7 +176,8 @@ impl interleavings::Execution for Execution {
         }
         let marks = |value: &Value| matches!(value, Value::Marks(_));
         if self.faults.evictions > 0 {
-            // Without an entry under a version that is not current, whoever still asks for it only gets a newer row.
+            // Evicting an entry under an outdated version is useless: a request that still reads it would only get a newer
+            // row.
             let version = world.redis.int("user:version:42").map(|number| format!("-v{number}:"));
             let generation = |key: &str| key.starts_with("cache:generation:") && !world.rules.evict_generations;
             let current = |key: &str| {

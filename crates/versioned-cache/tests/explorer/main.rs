@@ -1,11 +1,11 @@
 //! Explores the crate's real code over a simulated Redis and database: all interleavings of a few requests, with crashes
-//! and evictions at every point, with commands and replies that are lost, and random ones of more.
+//! and evictions at every point and with lost commands and replies; and random interleavings of more requests.
 //!
-//! - A read never answers a value older than what was committed before the read began.
-//! - Nor one that was removed before (by key, or with its module, operation or user).
-//! - It answers what was set before, unless that may have been removed or evicted since.
+//! - A read never returns a value older than what was committed before the read began.
+//! - It never returns a value that was removed before it began (by key, or with its module, operation or user).
+//! - It returns the value that was set before, unless that may have been removed or evicted since.
 //!
-//! For each known way to break the protocol a deliberately weakened variant is caught by the same search.
+//! For each known way to break the protocol there is a weakened variant, and the same search must catch it.
 
 mod execution;
 mod promises;
@@ -25,7 +25,7 @@ use versioned_cache::{Settings, WritePolicy};
 use weakness::Weakness;
 use world::Rules;
 
-/// Nobody waits for another's fill, so every state is reached without the passing of time.
+/// No request waits for the fill of another, so every state is reached without time passing.
 const NO_WAITING: Settings = Settings {
     enabled: true,
     timeout_ms: 100,
@@ -37,9 +37,9 @@ const NO_WAITING: Settings = Settings {
     patience_ms: 0,
 };
 
-/// One key evicted at any time. (Any request may die at any step without being told to: see [`Faults`].)
+/// One key is evicted at any time. (Requests may die at any step in all scenarios: see [`Faults`].)
 const EVICTION: Faults = Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0, losses: 0 };
-/// Writers that die mid-write, and the end of their marks at any time later.
+/// Writers die mid-write, and their marks expire at any time later.
 const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, cancellations: 0, flushes: 0, losses: 0 };
 const BOTH: Faults = Faults { ends_of_marks: 1, ..EVICTION };
 
@@ -65,7 +65,7 @@ fn holds(name: &str, scenario: &Scenario) {
     if let Some((what, path)) = report.violation {
         panic!("{name}: {what}\n{}", story(scenario, &path));
     }
-    assert!(report.states > 100, "{name} explores next to nothing");
+    assert!(report.states > 100, "{name} explores almost nothing");
 }
 
 fn is_caught(scenario: &Scenario) {
@@ -91,8 +91,8 @@ fn two_writers_that_die_and_two_readers() {
     holds("deaths", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, END_OF_MARKS));
 }
 
-/// A follower of a fill that began before a write must not get what the fill read before that write committed: found by
-/// the random walks when fills were shared although a write was in flight.
+/// A follower that joins a fill after a write must not get a value that the fill read before that write was committed. The
+/// random walks found this when fills were shared although a write was in flight.
 #[test]
 fn requests_that_share_an_instance_and_wait_for_its_fills() {
     let mut shared = scenario(&[Writer(1), Reader(1), Reader(1)], true, BOTH);
@@ -113,14 +113,14 @@ fn batches_and_single_reads_together() {
 }
 
 #[test]
-fn a_flush_mid_write_is_survived_by_acknowledged_writes() {
+fn acknowledged_writes_survive_a_flush_mid_write() {
     let mut flushed = scenario(&[Writer(1), Reader(1), Reader(1)], true, Faults { flushes: 1, ..Faults::default() });
     flushed.rules.acknowledged_only = true;
     holds("flush", &flushed);
 }
 
-/// Rows changed past the protocol, then an invalidation: what is read after it is at least as new.
-fn outdated(roles: &[tasks::Role]) -> Scenario {
+/// A row is changed without the protocol, then an invalidation follows: what is read after it is at least as new.
+fn invalidated(roles: &[tasks::Role]) -> Scenario {
     let mut scenario = scenario(roles, true, EVICTION);
     scenario.rules.acknowledged_only = true;
     scenario.rules.evict_generations = true;
@@ -130,44 +130,44 @@ fn outdated(roles: &[tasks::Role]) -> Scenario {
 #[test]
 fn invalidation_of_a_module_an_operation_a_user_or_everything() {
     for means in [Means::Module, Means::Operation, Means::User, Means::Clear] {
-        holds(&format!("{means:?}"), &outdated(&[Outsider(means), Reader(1), Reader(1)]));
+        holds(&format!("{means:?}"), &invalidated(&[Outsider(means), Reader(1), Reader(1)]));
     }
-    holds("module and writer", &outdated(&[Outsider(Means::Module), Writer(1), Reader(1)]));
+    holds("module and writer", &invalidated(&[Outsider(Means::Module), Writer(1), Reader(1)]));
 }
 
 #[test]
 fn invalidation_of_named_entries() {
     use Means::{Clear, Delete, Matching, NamedModule, NamedOperation, Set};
     for means in [NamedModule, NamedOperation, Matching, Delete, Set, Clear] {
-        holds(&format!("named, {means:?}"), &outdated(&[Outsider(means), NamedReader(1), NamedReader(1)]));
+        holds(&format!("named, {means:?}"), &invalidated(&[Outsider(means), NamedReader(1), NamedReader(1)]));
     }
-    holds("user's, by user", &outdated(&[Outsider(Means::User), UsersReader(1), UsersReader(1)]));
-    holds("two at once", &outdated(&[Outsider(NamedModule), Outsider(NamedModule), NamedReader(1)]));
+    holds("user's, by user", &invalidated(&[Outsider(Means::User), UsersReader(1), UsersReader(1)]));
+    holds("two at once", &invalidated(&[Outsider(NamedModule), Outsider(NamedModule), NamedReader(1)]));
 }
 
-/// An entry that was invalidated still stands there when it is set and read by many at once.
-fn set_amid_reads(setter: tasks::Role, faults: Faults) -> Scenario {
+/// An invalidated entry is still in Redis when it is set and read at the same time.
+fn set_during_reads(setter: tasks::Role, faults: Faults) -> Scenario {
     let mut scenario = Scenario { outdated: true, ..scenario(&[setter, NamedReader(1), NamedReader(1)], true, faults) };
     scenario.rules.acknowledged_only = true;
     scenario
 }
 
 #[test]
-fn what_was_set_is_not_lost_to_what_is_fetched_after_an_invalidation() {
-    holds("set amid reads", &set_amid_reads(Setter(1), Faults::default()));
-    holds("set amid reads with an eviction", &set_amid_reads(Setter(1), EVICTION));
+fn a_set_value_is_not_replaced_by_a_fetch_after_an_invalidation() {
+    holds("set during reads", &set_during_reads(Setter(1), Faults::default()));
+    holds("set during reads with an eviction", &set_during_reads(Setter(1), EVICTION));
     for means in [Means::NamedModule, Means::Delete] {
         let roles = [Outsider(means), Setter(1), NamedReader(1)];
-        holds(&format!("set amid {means:?}"), &Scenario { outdated: true, ..lossy(&roles, 0) });
+        holds(&format!("set during {means:?}"), &Scenario { outdated: true, ..lossy(&roles, 0) });
     }
 }
 
 #[test]
-fn outdated_entries_replaced_without_watching_them_are_caught() {
-    is_caught(&weakened(set_amid_reads(Setter(1), Faults::default()), Weakness::ReplacedWithoutWatch));
+fn replacing_outdated_entries_without_a_watch_is_caught() {
+    is_caught(&weakened(set_during_reads(Setter(1), Faults::default()), Weakness::ReplacedWithoutWatch));
 }
 
-/// Commands that are lost, or take effect without a reply.
+/// Commands are lost, or take effect without a reply.
 fn lossy(roles: &[tasks::Role], losses: u32) -> Scenario {
     let mut scenario = scenario(roles, true, Faults { losses, ..Faults::default() });
     scenario.rules.acknowledged_only = true;
@@ -189,21 +189,21 @@ fn sets_and_invalidations_that_lose_replies() {
         holds(&format!("lossy set, {means:?}"), &lossy(&[Outsider(means), Setter(1), NamedReader(1)], 2));
     }
     holds("lossy user's, by user", &lossy(&[Outsider(Means::User), UsersReader(1), UsersReader(1)], 2));
-    let mut patient = lossy(&[Outsider(NamedModule), Setter(1), NamedReader(1)], 1);
-    patient.settings.patience_ms = 60;
-    holds("lossy and patient", &patient);
+    let mut retrying = lossy(&[Outsider(NamedModule), Setter(1), NamedReader(1)], 1);
+    retrying.settings.patience_ms = 60;
+    holds("lossy with retries", &retrying);
 }
 
 #[test]
 fn named_entries_removed_without_their_versions_are_caught() {
     let roles = [Outsider(Means::Delete), NamedReader(1), NamedReader(1)];
-    is_caught(&weakened(outdated(&roles), Weakness::OnlyTheEntryIsRemoved));
+    is_caught(&weakened(invalidated(&roles), Weakness::OnlyTheEntryIsRemoved));
 }
 
 #[test]
 fn modules_invalidated_without_their_generation_are_caught() {
     let roles = [Outsider(Means::NamedModule), NamedReader(1), NamedReader(1)];
-    is_caught(&weakened(outdated(&roles), Weakness::GenerationsStay));
+    is_caught(&weakened(invalidated(&roles), Weakness::GenerationsStay));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn marks_lost_without_a_second_bump_are_caught() {
 }
 
 #[test]
-fn creates_that_absences_do_not_heed_are_caught() {
+fn absences_stored_during_creates_are_caught() {
     let weak = Weakness::CreatesAreNotGuarded;
     is_caught(&weakened(scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()), weak));
 }

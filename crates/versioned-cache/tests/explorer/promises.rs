@@ -1,21 +1,21 @@
-//! What a read may answer: what was written, set and removed, and what of that was acknowledged when the read began.
+//! What a read may return: it depends on what was written, set and removed, and acknowledged, before the read began.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Values that are set are at least this, each greater than those before; the row's are smaller.
+/// Values that are set are greater than this, and each is greater than the one before. The row's values are smaller.
 const SET: u64 = 1_000;
 
 /// A set under way.
 #[derive(Clone, Debug, Hash)]
 struct Setting {
     value: u64,
-    /// Another set is or was under way at the same time: either may come last.
+    /// Another set was under way at the same time: either may come last.
     overlapped: bool,
-    /// So is or was a removal.
+    /// A removal was under way at the same time.
     disturbed: bool,
 }
 
-/// What a read that begins now is held to.
+/// The least that a read may return.
 #[derive(Clone, Debug, Default, Hash)]
 struct Floor {
     row: u64,
@@ -25,20 +25,20 @@ struct Floor {
 
 #[derive(Clone, Debug, Default, Hash)]
 pub struct Promises {
-    /// Reads are held to what was acknowledged of the row, not to what was committed.
+    /// See [`Rules::acknowledged_only`](crate::world::Rules).
     acknowledged_only: bool,
-    /// The largest value of the row whose write was acknowledged, if that matters.
+    /// The largest acknowledged value of the row, if `acknowledged_only`.
     acknowledged: u64,
-    /// The entry has this value, or one that was set later, until something may have removed it.
+    /// The entry has this value or one that was set later; `None`: something may have removed it.
     set: Option<u64>,
-    /// How many sets have begun.
+    /// The number of sets that have begun.
     sets: u64,
-    /// Values whose sets were acknowledged before a removal began that is acknowledged, too.
+    /// Values whose set was acknowledged before a removal began, and whose removal was acknowledged.
     removed: BTreeSet<u64>,
-    /// Acknowledged sets, that nothing has removed for sure.
+    /// Values whose set was acknowledged, and whose removal was not.
     kept: BTreeSet<u64>,
     setting: BTreeMap<usize, Setting>,
-    /// By task, what was kept when its removal began.
+    /// For each task, the value of `kept` when its removal began.
     removing: BTreeMap<usize, BTreeSet<u64>>,
     reading: BTreeMap<usize, Floor>,
 }
@@ -55,7 +55,7 @@ impl Promises {
         }
     }
 
-    /// The value that a task is to set.
+    /// A task begins to set the entry; returns the value that it sets.
     pub fn set_begins(&mut self, task: usize) -> u64 {
         self.sets += 1;
         let value = SET + self.sets;
@@ -88,7 +88,7 @@ impl Promises {
         }
     }
 
-    /// Redis loses something.
+    /// Redis loses keys, or a removal begins.
     pub fn disturb(&mut self) {
         self.set = None;
         self.setting.values_mut().for_each(|setting| setting.disturbed = true);
@@ -101,18 +101,18 @@ impl Promises {
         self.reading.insert(task, Floor { row, set: self.set, removed: self.removed.clone() });
     }
 
-    /// A read has answered; what is wrong with that. A read that went past the cache knows of no sets.
+    /// A read has returned `value`. Returns what is wrong with that. A read that bypassed the cache need not see sets.
     pub fn read_ends(&mut self, task: usize, value: u64, bypassed: bool) -> Option<String> {
         let floor = self.reading.remove(&task).unwrap_or_default();
         if floor.removed.contains(&value) {
-            return Some(format!("read {task} answered {value}, which was removed before it began"));
+            return Some(format!("read {task} returned {value}, which was removed before it began"));
         }
         let set = floor.set.filter(|_| !bypassed);
         let least = set.unwrap_or(floor.row);
-        (value < least).then(|| format!("read {task} answered {value}, but {least} was there before it began"))
+        (value < least).then(|| format!("read {task} returned {value}, but {least} was there before it began"))
     }
 
-    /// A task has ended, or was killed: what it had begun to set or to remove may still happen at any time.
+    /// A task has ended or was killed. A set or a removal that it had begun may still take effect at any time.
     pub fn forget(&mut self, task: usize) {
         self.reading.remove(&task);
     }

@@ -1,4 +1,4 @@
-//! What is too large to be tried out: random walks.
+//! Random walks through scenarios that are too large for an exhaustive search.
 
 use interleavings::random_walk;
 use versioned_cache::Settings;
@@ -8,8 +8,8 @@ use crate::tasks::Means;
 use crate::tasks::Role::{BatchReader, NamedReader, Outsider, Reader, Setter, Writer};
 use crate::world::Rules;
 
-/// More requests, several reads and writes each, waiting for one another's fills, at random. `EXPLORER_SEED` repeats one
-/// walk, `EXPLORER_WALKS` sets how many there are.
+/// More requests, each with several reads or writes, which wait for one another's fills. `EXPLORER_SEED` repeats one walk
+/// of each scenario; `EXPLORER_WALKS` sets the number of walks.
 #[test]
 fn many_requests_at_random() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));

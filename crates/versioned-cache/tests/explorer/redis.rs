@@ -1,11 +1,9 @@
-//! A Redis that lives in memory: the commands that the protocol sends, each atomic, as in the real one.
+//! A Redis in memory: the commands that the protocol sends, each of them atomic as in the real Redis.
 
 use std::collections::BTreeMap;
 
 use interleavings::{ConnectionId, Defects, Handled, Transactions};
 use ports::{Arg, RedisError, Reply};
-
-use crate::step::ArgKey;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Value {
@@ -13,7 +11,7 @@ pub enum Value {
     Marks(BTreeMap<Vec<u8>, i64>),
 }
 
-/// Keys and values. Nothing runs out here: an entry that ends is an eviction like any other.
+/// Keys and values. TTLs are not simulated: an expiry is like an eviction.
 #[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
 pub struct Redis {
     pub keys: BTreeMap<String, Value>,
@@ -21,7 +19,7 @@ pub struct Redis {
 }
 
 /// A command and its arguments.
-type Command = (String, Vec<ArgKey>);
+type Command = (String, Vec<Arg>);
 
 fn text(arg: &Arg) -> String {
     match arg {
@@ -45,7 +43,7 @@ impl Redis {
         }
     }
 
-    /// A Redis in which the modules' entries have been read before.
+    /// A Redis in which the generations of the modules exist.
     pub fn with_generations() -> Self {
         let keys = ["default", "default:default", "kv", "kv:get"].map(|of| format!("cache:generation:{of}"));
         let number = |at: usize| Value::Text(((1 << 61) + at).to_string().into_bytes());
@@ -60,7 +58,7 @@ impl Redis {
         }
     }
 
-    /// Gives a generation a number that never was.
+    /// Gives a generation a number that was never used.
     pub fn outdate(&mut self, generation: &str) {
         self.put(generation.to_owned(), Value::Text(((1_i64 << 61) + 1_000).to_string().into_bytes()));
     }
@@ -70,14 +68,14 @@ impl Redis {
         self.keys.insert(key, value);
     }
 
-    /// Removes a key: deleted, evicted or flushed.
+    /// Removes a key that is deleted, evicted or flushed.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let removed = self.keys.remove(key)?;
         self.transactions.touch(key);
         Some(removed)
     }
 
-    /// A command on a connection of one's own.
+    /// Runs a command on a dedicated connection.
     pub fn run_on(
         &mut self,
         connection: ConnectionId,
@@ -86,7 +84,7 @@ impl Redis {
         defects: Defects,
     ) -> Result<Vec<Reply>, RedisError> {
         let key = args.first().map(text).unwrap_or_default();
-        let command = (name.to_owned(), args.into_iter().map(ArgKey::from).collect());
+        let command = (name.to_owned(), args);
         match self.transactions.handle(connection, name, &key, command, defects) {
             Handled::Status(status) => Ok(vec![Reply::Status(status.to_owned())]),
             Handled::Refused(why) => Err(RedisError::Refused(why.to_owned())),
@@ -100,7 +98,7 @@ impl Redis {
     }
 
     fn run_one(&mut self, (command, args): &Command) -> Result<Vec<Reply>, RedisError> {
-        self.run(command, &args.iter().map(ArgKey::to_arg).collect::<Vec<_>>())
+        self.run(command, args)
     }
 
     pub fn run(&mut self, command: &str, args: &[Arg]) -> Result<Vec<Reply>, RedisError> {
@@ -167,7 +165,7 @@ impl Redis {
             "ZCOUNT" => {
                 let oldest: i64 = text(&args[1]).parse().expect("a score");
                 assert_eq!(text(&args[2]), "+inf");
-                // One stands for any number: the protocol asks only whether there are marks.
+                // 1 instead of the number: the protocol only asks whether there are marks.
                 Reply::Int(match self.keys.get(&key) {
                     Some(Value::Marks(marks)) => marks.values().any(|score| *score >= oldest).into(),
                     _ => 0,

@@ -1,4 +1,4 @@
-//! The ports of the crate over the simulated world.
+//! The crate's ports over the simulated world.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -6,11 +6,11 @@ use std::rc::Rc;
 use interleavings::{ConnectionId, wait};
 use ports::{Arg, RedisError, Reply};
 
-use crate::step::{ArgKey, Outcome, Step};
+use crate::step::{Outcome, Step};
 use crate::weakness::Weakness;
 use crate::world::{START_MS, Shared};
 
-/// A sleep this long is a deadline; Redis always answers here, so it never ends.
+/// A sleep this long is a deadline. It never ends here, because the simulated Redis always replies in time.
 const DEADLINE_MS: u64 = 100;
 
 /// The port to the simulated Redis.
@@ -18,7 +18,6 @@ pub struct SimRedis(pub Shared);
 
 impl ports::Redis for SimRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let args = args.into_iter().map(ArgKey::from).collect();
         run(&self.0, Step::Redis(command.to_owned(), args)).await
     }
 
@@ -27,14 +26,14 @@ impl ports::Redis for SimRedis {
 
 async fn run(world: &Shared, step: Step) -> Result<Vec<Reply>, RedisError> {
     match wait(world, step).await {
-        Outcome::Redis(replies) => Ok(replies.into_iter().map(Reply::from).collect()),
+        Outcome::Redis(replies) => Ok(replies),
         Outcome::Refused => Err(RedisError::Refused("ERR no such key".into())),
         Outcome::Lost => Err(RedisError::Unreachable("lost".into())),
         other => panic!("{other:?} is no reply"),
     }
 }
 
-/// A connection of one's own; its transaction ends with it.
+/// A dedicated connection. Its transaction ends when it is dropped.
 pub struct SimConnection(Shared, ConnectionId);
 
 impl ports::Connect for SimRedis {
@@ -51,8 +50,7 @@ impl ports::Connect for SimRedis {
 
 impl ports::Connection for SimConnection {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let args = args.into_iter().map(ArgKey::from).collect();
-        run(&self.0, Step::OnOwn(self.1, command.to_owned(), args)).await
+        run(&self.0, Step::OnDedicated(self.1, command.to_owned(), args)).await
     }
 }
 
@@ -64,7 +62,7 @@ impl Drop for SimConnection {
     }
 }
 
-/// The port to the simulated clock. Spawned work is lost, as it may be: it only counts and catches up.
+/// The port to the simulated clock. Spawned work never runs, which the protocol allows: it only counts and repeats.
 pub struct SimRuntime(pub Shared);
 
 impl ports::Runtime for SimRuntime {
@@ -76,7 +74,7 @@ impl ports::Runtime for SimRuntime {
         self.0.borrow().now_ms - START_MS
     }
 
-    /// Different for each task and draw, and far enough apart that no INCR gets from one to the next.
+    /// Different for each task and draw, and so far apart that no number of INCRs leads from one to the next.
     fn random_u64(&self) -> u64 {
         let mut world = self.0.borrow_mut();
         if let Some(Weakness::VersionsComeBack) = world.rules.weakness {

@@ -1,4 +1,4 @@
-//! The requests that are explored: the crate's real reads and writes, on instances of their own or on a shared one.
+//! The requests that are explored: the crate's real reads and writes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,14 +14,14 @@ use crate::world::Shared;
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
 
-/// What a request does, one after the other.
+/// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Reads the row this many times.
     Reader(u32),
     /// Reads the row as part of a batch this many times.
     BatchReader(u32),
-    /// Reads the row, and knows that creates mark the list.
+    /// Reads the row through an entry whose absence is guarded by the list.
     GuardedReader,
     /// Changes the row this many times.
     Writer(u32),
@@ -29,15 +29,15 @@ pub enum Role {
     Creator,
     /// Reads the row through a named entry this many times.
     NamedReader(u32),
-    /// The same through an entry that is a user's.
+    /// Reads the row through an entry of a user this many times.
     UsersReader(u32),
     /// Sets the named entry this many times.
     Setter(u32),
-    /// Changes the row past the protocol, and outdates what is cached then.
+    /// Changes the row without the protocol, and then invalidates what is cached.
     Outsider(Means),
 }
 
-/// How something from outside outdates what is cached.
+/// How an outsider invalidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     Module,
@@ -45,7 +45,7 @@ pub enum Means {
     User,
     NamedModule,
     NamedOperation,
-    /// By the pattern `*`.
+    /// With the pattern `*`.
     Matching,
     Delete,
     /// Sets the named entry to the new value.
@@ -54,7 +54,7 @@ pub enum Means {
 }
 
 impl Role {
-    /// The role that has read everything before the search begins.
+    /// The role that warms the cache before the search begins.
     pub fn warming(roles: &[Self]) -> Self {
         let named =
             roles.iter().find(|role| matches!(role, Self::NamedReader(_) | Self::UsersReader(_) | Self::Setter(_)));
@@ -66,7 +66,7 @@ impl Role {
     }
 }
 
-/// What the simulated database never says: statements settle or their task dies.
+/// The simulated database never fails: statements end, or their task dies.
 #[derive(Debug, PartialEq, Eq)]
 struct NoError;
 
@@ -81,7 +81,7 @@ fn scope() -> Scope {
     Scope::item("user", 42)
 }
 
-/// The collection it belongs to.
+/// The list that the row belongs to.
 fn list() -> Scope {
     Scope::list("users")
 }
@@ -127,7 +127,7 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
                     world.borrow_mut().promises.set_ends(number, outcome.is_ok());
                 }
             }
-            Role::Outsider(means) => outdate(number, &world, &cache, means).await,
+            Role::Outsider(means) => invalidate(number, &world, &cache, means).await,
             Role::Creator => {
                 write(number, &world, &cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
             }
@@ -147,7 +147,7 @@ fn users() -> Entry {
     Entry::described("kv", "get", &serde_json::Value::Null, Some(42), Ttl { found_s: 300, absent_s: 30 })
 }
 
-async fn outdate(number: usize, world: &Shared, cache: &SimCache, means: Means) {
+async fn invalidate(number: usize, world: &Shared, cache: &SimCache, means: Means) {
     world.borrow_mut().writing.insert(number);
     let value = match wait(world, Step::Update).await {
         Outcome::Row(value) => value,
@@ -183,19 +183,19 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
         Outcome::Row(value) => Ok::<_, NoError>(Some(value.to_string().into_bytes())),
         other => panic!("{other:?} is no row"),
     };
-    let answer = if batch {
-        let answers = cache.get_or_set_many(&entries, async |missing| {
+    let result = if batch {
+        let results = cache.get_or_set_many(&entries, async |missing| {
             assert_eq!(missing, [0]);
             Ok::<_, NoError>(vec![select().await?])
         });
-        answers.await.expect("the simulated database does not fail").remove(0)
+        results.await.expect("the simulated database does not fail").remove(0)
     } else {
         cache.get_or_set(&entries[0], select).await.expect("the simulated database does not fail")
     };
-    let value = answer.value.map_or(0, |bytes| {
+    let value = result.value.map_or(0, |bytes| {
         std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
     });
-    let bypassed = matches!(answer.status.source, Source::Bypass(_));
+    let bypassed = matches!(result.status.source, Source::Bypass(_));
     let mut world = world.borrow_mut();
     if let Some(what) = world.promises.read_ends(number, value, bypassed) {
         world.violation.get_or_insert(what);

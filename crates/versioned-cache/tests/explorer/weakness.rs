@@ -1,5 +1,5 @@
-//! Deliberate weaknesses: each takes one defence away, at the port, from the crate's real code. The search must catch
-//! every one of them; otherwise it could not fail.
+//! Weakened variants of the protocol. Each removes one defence from the crate's real code, at the port. The search must
+//! catch every one of them, which shows that the search can fail.
 
 use ports::{Arg, Reply};
 
@@ -11,24 +11,24 @@ pub enum Weakness {
     VersionsComeBack,
     /// Way 2: an entry is stored under the version that is current when it is stored.
     StoredUnderTheLatestVersion,
-    /// Way 3: fillers do not see that a write is in flight.
+    /// Way 3: fillers do not see the marks.
     MarksAreIgnored,
     /// Way 4: nothing is bumped before the statement, only after it.
     BumpedOnlyAfterTheStatement,
-    /// Marks lost mid-write, and no second bump.
+    /// Marks are lost mid-write, and there is no second bump.
     BumpedOnlyBeforeTheStatement,
     /// A named entry is removed and its version stays.
     OnlyTheEntryIsRemoved,
-    /// A module's entries are removed, and what is being fetched is not heeded.
+    /// The entries of a module are removed, and its generation stays: fetches under way are not covered.
     GenerationsStay,
-    /// An outdated entry is replaced after a look, and not watched in between.
+    /// An outdated entry is replaced, although its key changed after it was read.
     ReplacedWithoutWatch,
-    /// "There is no such thing" is stored without looking for creates in flight.
+    /// An absence is stored although a create is in flight.
     CreatesAreNotGuarded,
 }
 
 impl Weakness {
-    /// Changes a command, or answers it without Redis.
+    /// Changes a command, or replies to it without Redis.
     pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &mut World) -> Option<Reply> {
         let key = match args.first() {
             Some(Arg::Bytes(key)) => String::from_utf8_lossy(key).into_owned(),

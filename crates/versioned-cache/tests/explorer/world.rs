@@ -1,4 +1,4 @@
-//! The simulated world: one Redis, one row in a database, a clock, and tasks (requests) whose every step, a Redis
+//! The simulated world: one Redis, one row in a database, a clock, and tasks (requests). Each step of a task, a Redis
 //! command or an SQL statement, waits until the search lets it happen.
 
 use std::cell::RefCell;
@@ -7,11 +7,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use interleavings::{ConnectionId, Defects, StepId, Stepper, Steps};
-use ports::Arg;
+use ports::Reply;
 
 use crate::promises::Promises;
 use crate::redis::Redis;
-use crate::step::{ArgKey, Outcome, ReplyKey, Step, commutes, is_lease, is_list_version, is_registry};
+use crate::step::{Outcome, Step, commutes, is_lease, is_list_version, is_registry};
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
@@ -21,11 +21,12 @@ pub const START_MS: u64 = 1_795_219_200_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     pub weakness: Option<Weakness>,
-    /// Reads are held to the writes acknowledged (not merely committed) before they began: for worlds that lose marks.
+    /// A read must see the writes that were acknowledged before it began, not all that were committed: for worlds that
+    /// lose marks.
     pub acknowledged_only: bool,
-    /// Generations may be evicted, too.
+    /// Generations may be evicted.
     pub evict_generations: bool,
-    /// Steps that commute with all others happen at once, which keeps the search small.
+    /// Steps that commute with all others happen at once. This keeps the search small.
     pub eager: bool,
 }
 
@@ -36,18 +37,18 @@ pub struct World {
     pub promises: Promises,
     pub now_ms: u64,
     pub steps: Steps<Step, Outcome>,
-    /// Per task: random numbers drawn, connections opened, a digest of what it has seen.
+    /// For each task: how many random numbers it has drawn, how many connections it has opened, a digest of its outcomes.
     pub drawn: Vec<u64>,
     pub connections: Vec<u32>,
     seen: Vec<u64>,
     /// Writers between their first step and their end.
     pub writing: BTreeSet<usize>,
-    /// Writers whose statement has taken effect in this write.
+    /// Writers whose statement has taken effect.
     pub written: BTreeSet<usize>,
     ended: BTreeSet<usize>,
     pub rules: Rules,
     pub violation: Option<String>,
-    /// What happens, in words, if somebody wants to know.
+    /// A log of the steps, if wanted.
     pub story: Option<String>,
 }
 
@@ -77,7 +78,7 @@ impl World {
     pub fn grant(&mut self, id: StepId) {
         let step = self.steps.waiting[&id].0.clone();
         let outcome = self.perform(id.0, &step);
-        self.answer(id, &step, outcome);
+        self.complete(id, &step, outcome);
     }
 
     /// Loses the reply to a command, or the command itself.
@@ -86,13 +87,13 @@ impl World {
         if takes_effect {
             self.perform(id.0, &step);
         }
-        self.answer(id, &step, Outcome::Lost);
+        self.complete(id, &step, Outcome::Lost);
     }
 
-    fn answer(&mut self, id: StepId, step: &Step, outcome: Outcome) {
+    fn complete(&mut self, id: StepId, step: &Step, outcome: Outcome) {
         let mut hasher = DefaultHasher::new();
         (id, step, self.what_matters(step, &outcome)).hash(&mut hasher);
-        // A sum: of steps that a task has sent side by side, nothing tells which came first.
+        // A sum, because the task cannot know in which order its parallel steps happened.
         self.seen[id.0] = self.seen[id.0].wrapping_add(hasher.finish() | 1);
         self.steps.finish(id, outcome);
     }
@@ -129,40 +130,35 @@ impl World {
                 self.now_ms += ms;
                 Outcome::Done
             }
-            // Registries serve to list and to count; whether an entry is current must not depend on them.
+            // Registries only serve to list and count. Whether an entry is current must not depend on them.
             Step::Redis(command, _) if is_registry(step) => match command.as_str() {
                 "RENAME" => Outcome::Refused,
                 "ZRANGE" => Outcome::Redis(vec![]),
-                _ => Outcome::Redis(vec![ReplyKey::Int(1)]),
+                _ => Outcome::Redis(vec![Reply::Int(1)]),
             },
-            Step::Redis(..) if self.rules.eager && is_lease(step) => {
-                Outcome::Redis(vec![ReplyKey::Status("OK".into())])
-            }
-            Step::Redis(..) if self.rules.eager && is_list_version(step) => {
-                Outcome::Redis(vec![ReplyKey::Int(i64::MAX)])
-            }
+            Step::Redis(..) if self.rules.eager && is_lease(step) => Outcome::Redis(vec![Reply::Status("OK".into())]),
+            Step::Redis(..) if self.rules.eager && is_list_version(step) => Outcome::Redis(vec![Reply::Int(i64::MAX)]),
             Step::Redis(command, args) => {
-                let mut args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
+                let mut args = args.clone();
                 match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
-                    Some(instead) => Outcome::Redis(vec![instead.into()]),
+                    Some(instead) => Outcome::Redis(vec![instead]),
                     None => self.redis.run(command, &args).into(),
                 }
             }
-            Step::OnOwn(connection, command, args) => {
-                let args: Vec<Arg> = args.iter().map(ArgKey::to_arg).collect();
+            Step::OnDedicated(connection, command, args) => {
                 let defects =
                     Defects { exec: self.rules.weakness == Some(Weakness::ReplacedWithoutWatch), watch: false };
-                self.redis.run_on(*connection, command, args, defects).into()
+                self.redis.run_on(*connection, command, args.clone(), defects).into()
             }
         }
     }
 
-    /// What the protocol's further course may depend on: of an INCR only whether the version had been lost, of an UPDATE
-    /// only what it will acknowledge.
+    /// The part of an outcome that the next steps of the task may depend on: for an INCR, whether the version was lost; for
+    /// an UPDATE, the value that it will acknowledge.
     fn what_matters(&self, step: &Step, outcome: &Outcome) -> Option<Outcome> {
         match (step, outcome) {
             (Step::Redis(command, _), Outcome::Redis(replies)) if command == "INCR" => {
-                let lost = matches!(replies[..], [ReplyKey::Int(number)] if number < START_MS as i64);
+                let lost = matches!(replies[..], [Reply::Int(number)] if number < START_MS as i64);
                 lost.then_some(Outcome::Done)
             }
             (Step::Update, _) if !self.rules.acknowledged_only => None,
@@ -180,7 +176,7 @@ impl World {
         self.seen[task] != 0 || self.ended.contains(&task)
     }
 
-    /// What an ended task has seen and drawn matters to nobody any more.
+    /// Forgets the state of a task that has ended.
     pub fn forget(&mut self, task: usize) {
         (self.seen[task], self.drawn[task]) = (0, 0);
         self.promises.forget(task);
@@ -208,7 +204,7 @@ impl Stepper for World {
 
     fn on_start(&mut self, id: StepId) {
         let step = &self.steps.waiting[&id].0;
-        // A WATCH on its way may come before MULTI or after.
+        // A WATCH that was sent may arrive before the MULTI or after it.
         let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
         if self.rules.eager && commutes(step) && alone() {
             self.grant(id);

@@ -1,8 +1,8 @@
-//! One simulated instance over a real Redis, and what it asked Redis for.
+//! The world of these tests: a private Redis server, one row, and instances that record the commands that they send.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use dev_servers::RedisServer;
 pub use ports::native::Client;
@@ -12,7 +12,15 @@ use versioned_cache::{Cache, Entry, ReadResult, Scope, Settings, StatementError,
 
 pub const TTL: Ttl = Ttl { found_s: 300, absent_s: 30 };
 
-/// A port that remembers which commands went through it.
+/// The settings of tests that are about something else than deadlines: a slow machine is not a failure of Redis.
+pub fn settings() -> Settings {
+    Settings { timeout_ms: 10_000, ..Settings::default() }
+}
+
+/// The TTL of named entries.
+pub const NAMED_TTL: Ttl = Ttl { found_s: 60, absent_s: 5 };
+
+/// A port that records the commands.
 pub struct Recording {
     inner: NativeRedis,
     pub commands: Rc<RefCell<Vec<String>>>,
@@ -37,7 +45,7 @@ impl Connect for Recording {
     }
 }
 
-/// A connection of one's own that remembers likewise.
+/// A dedicated connection that records the commands, too.
 pub struct RecordingConnection {
     inner: NativeConnection,
     commands: Rc<RefCell<Vec<String>>>,
@@ -63,13 +71,17 @@ impl StatementError for Failed {
 }
 
 /// A row, and how often it was read.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Row {
     pub value: Rc<Cell<u64>>,
     pub selects: Rc<Cell<u32>>,
 }
 
 impl Row {
+    pub fn new(value: u64) -> Self {
+        Self { value: Rc::new(Cell::new(value)), selects: Rc::default() }
+    }
+
     pub async fn select(&self) -> Result<Option<Vec<u8>>, Failed> {
         self.selects.set(self.selects.get() + 1);
         tokio::task::yield_now().await;
@@ -106,7 +118,12 @@ impl Instance {
             .await
     }
 
-    /// The commands since the last call, without those that are sent after the answer: counters, care of the registries.
+    /// Waits until a read returns what is wanted.
+    pub async fn until_read(&self, wanted: impl Fn(&ReadResult) -> bool) {
+        until(async || wanted(&self.read().await)).await;
+    }
+
+    /// The commands since the last call, except those that are sent after the response: counters, upkeep of registries.
     pub fn take_commands(&self) -> Vec<String> {
         const AFTERWARDS: [&str; 6] = ["EXISTS", "HINCRBY", "PEXPIREAT", "ZRANDMEMBER", "ZRANGE", "ZREMRANGEBYSCORE"];
         self.commands.take().into_iter().filter(|command| !AFTERWARDS.contains(&command.as_str())).collect()
@@ -125,13 +142,18 @@ pub fn entry() -> Entry {
     Entry::new(&scope(), TTL).labelled("users", "getById").absent_guard(&list())
 }
 
-/// Runs a test with a Redis server of its own, with local tasks.
-pub async fn on_redis(test: impl AsyncFnOnce(RedisServer)) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = start(folder.path()).await;
-    tokio::task::LocalSet::new().run_until(test(server)).await;
+/// Waits until `done` returns `true`. It fails only if that takes longer than any machine needs.
+pub async fn until(done: impl AsyncFn() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !done().await {
+        assert!(Instant::now() < give_up, "still not done after a minute");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
-async fn start(folder: &Path) -> RedisServer {
-    RedisServer::start(folder).await.expect("redis-server is installed and starts")
+/// Runs a test with a Redis server of its own and local tasks.
+pub async fn on_redis(test: impl AsyncFnOnce(RedisServer)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = RedisServer::start(folder.path()).await.expect("redis-server is installed and starts");
+    tokio::task::LocalSet::new().run_until(test(server)).await;
 }

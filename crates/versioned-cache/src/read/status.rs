@@ -1,61 +1,93 @@
-//! How an answer came about, as the parameters of the `Cache-Status` field of RFC 9211.
+//! The result of a read and how it came about, as in the `Cache-Status` field of RFC 9211.
 
 use std::fmt;
 
-/// Why the cache was not asked, or its answer not used.
+/// Why a read did not use the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bypass {
-    /// The cache is turned off.
+    /// The cache is disabled, or the entry's TTL is 0.
     Disabled,
-    /// Redis gave no (usable) answer in time.
+    /// Redis gave no usable reply in time.
     Unreachable,
-    /// Redis failed a moment ago and is left alone.
+    /// Redis failed a short time ago, and the circuit breaker is open.
     BreakerOpen,
 }
 
-/// What became of a value that came from the database.
+/// What became of a value that came from the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// It is in the cache now.
     Yes,
-    /// Somebody else's fetch of the same version answered this request.
+    /// Another request fetched it; this one shares its result.
     Collapsed,
-    /// A write is in flight.
+    /// Not stored: a write is in flight.
     WriteInFlight,
-    /// Somebody else stored a value while this one was fetched.
+    /// Not stored: meanwhile the entry was set, stored by another request, made outdated or evicted.
     Overtaken,
-    /// Redis did not take it.
+    /// Not stored: Redis failed or refused it.
     Failed,
 }
 
-/// Where an answer came from.
+/// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The cache.
     Hit,
-    /// The database, since the cache had nothing.
+    /// The source (such as the database), because the cache had no entry.
     Miss(Stored),
-    /// The database, without asking the cache.
+    /// The source, without the cache.
     Bypass(Bypass),
 }
 
-/// How an answer came about; `Display` writes the parameters of the `Cache-Status` field,
-/// such as `hit; ttl=277`; the cache's name goes before them.
+/// How a result came about. `Display` writes the parameters of the `Cache-Status` field, such as `hit; ttl=277`; the
+/// caller writes the name of the cache before them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheStatus {
-    /// Where the answer came from.
+    /// Where the value came from.
     pub source: Source,
-    /// Seconds until the entry ends, if there is one.
+    /// Seconds until the entry ends, if there is an entry and its end is known.
     pub ttl_s: Option<u64>,
-    /// The entry's key, if it has been looked up.
+    /// The entry's key in Redis, if it was looked up.
     pub key: Option<String>,
 }
 
 impl CacheStatus {
-    /// An answer that came from the database without asking the cache.
+    /// The status of a result that did not use the cache.
     pub fn bypass(reason: Bypass) -> Self {
         Self { source: Source::Bypass(reason), ttl_s: None, key: None }
     }
+}
+
+/// The result of a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadResult {
+    /// The value, byte for byte as it was fetched; `None`: absent.
+    pub value: Option<Vec<u8>>,
+    /// How it came about.
+    pub status: CacheStatus,
+}
+
+impl ReadResult {
+    /// `stored` is what the entry holds; `ttl_ms` is `None` if it is not known.
+    pub(crate) fn hit(key: String, stored: Vec<u8>, ttl_ms: Option<u64>) -> Self {
+        let ttl_s = ttl_ms.map(|ms| ms.div_ceil(1000));
+        Self { value: value_of(stored), status: CacheStatus { source: Source::Hit, ttl_s, key: Some(key) } }
+    }
+
+    /// `ttl_ms` is the TTL of a value that was stored.
+    pub(crate) fn miss(key: String, value: Option<Vec<u8>>, stored: Stored, ttl_ms: u64) -> Self {
+        let ttl_s = (stored == Stored::Yes).then_some(ttl_ms.div_ceil(1000));
+        Self { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
+    }
+
+    pub(crate) fn bypass(reason: Bypass, value: Option<Vec<u8>>) -> Self {
+        Self { value, status: CacheStatus::bypass(reason) }
+    }
+}
+
+/// The value that an entry holds; `None`: an empty entry, which says that the value is absent.
+pub(crate) fn value_of(stored: Vec<u8>) -> Option<Vec<u8>> {
+    (!stored.is_empty()).then_some(stored)
 }
 
 impl fmt::Display for CacheStatus {
@@ -100,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn follows_rfc_9211() {
+    fn is_written_as_in_rfc_9211() {
         let hit = CacheStatus { source: Source::Hit, ttl_s: Some(287), key: Some("user:cache:42-v7".into()) };
         assert_eq!(hit.to_string(), r#"hit; ttl=287; key="user:cache:42-v7""#);
         assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "fwd=bypass; detail=disabled");

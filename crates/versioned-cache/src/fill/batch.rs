@@ -1,0 +1,137 @@
+//! Filling many entries: one fetch for all that a batch misses.
+
+use std::collections::HashSet;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use ports::{Connect, Redis, RedisError, Reply, Runtime};
+
+use super::filler::Filler;
+use super::lease::writes_in_flight;
+use super::store::store;
+use crate::entry::{Entry, Versions};
+use crate::key::Scope;
+use crate::read::{BATCH_WIDTH, Bypass, ReadResult, Seen, Stored};
+use crate::stats::Event;
+
+/// The versions of an entry, and its value if it is cached.
+type Current = (Versions, Option<Vec<u8>>);
+
+/// A fetched value, what became of it, and the TTL in ms that it was stored with.
+type Fetched = (Option<Vec<u8>>, Stored, u64);
+
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
+    /// See [`Cache::get_or_set_many`](crate::Cache::get_or_set_many).
+    pub(crate) async fn get_or_set_many<E>(
+        &self,
+        entries: &[Entry],
+        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
+    ) -> Result<Vec<ReadResult>, E> {
+        let current = match self.read_many(entries).await {
+            Ok(current) => current,
+            Err(reason) => {
+                if reason != Bypass::Disabled {
+                    entries.iter().for_each(|entry| self.reader.stats.count(entry, Event::Bypass));
+                }
+                let all: Vec<usize> = (0..entries.len()).collect();
+                let values = fetch(&all).await?;
+                return Ok(values.into_iter().map(|value| ReadResult::bypass(reason, value)).collect());
+            }
+        };
+        let missing: Vec<usize> = (0..entries.len()).filter(|&at| current[at].1.is_none()).collect();
+        for (entry, (_, value)) in entries.iter().zip(&current) {
+            self.reader.stats.count(entry, if value.is_some() { Event::Hit } else { Event::Miss });
+        }
+        let mut fetched = self.fill_many(entries, &current, &missing, fetch).await?.into_iter();
+        let results = entries.iter().zip(current).map(|(entry, (versions, value))| {
+            let key = entry.key(versions);
+            match value {
+                Some(value) => ReadResult::hit(key, value, None),
+                None => {
+                    let (value, stored, ttl_ms) = fetched.next().unwrap_or((None, Stored::Failed, 0));
+                    ReadResult::miss(key, value, stored, ttl_ms)
+                }
+            }
+        });
+        Ok(results.collect())
+    }
+
+    async fn read_many(&self, entries: &[Entry]) -> Result<Vec<Current>, Bypass> {
+        if !entries.iter().all(Entry::is_cacheable) {
+            return Err(Bypass::Disabled);
+        }
+        let seen = self.reader.unless_bypassed(self.reader.look_up_many(entries)).await?;
+        self.reader.unless_bypassed(self.start_many(entries, seen)).await
+    }
+
+    /// Starts all versions that were lost.
+    async fn start_many(&self, entries: &[Entry], seen: Vec<Seen>) -> Result<Vec<Current>, RedisError> {
+        // Those that many entries share first, each once. After that, at most the own version of an entry is missing.
+        let lost = |seen: &Seen| matches!(&seen.versions, Err(replies) if replies[1..].contains(&Reply::Nil));
+        let shared = entries.iter().zip(&seen).filter(|(_, seen)| lost(seen));
+        let shared: Vec<String> = shared.flat_map(|(entry, _)| entry.other_keys()).collect();
+        self.reader.generations.known(shared.iter()).await?;
+        let started = entries.iter().zip(seen).map(async |(entry, seen)| match seen.versions {
+            Ok(versions) => Ok((versions, seen.value)),
+            Err(replies) => Ok((self.reader.generations.start(entry, replies).await?, None)),
+        });
+        stream::iter(started).buffered(BATCH_WIDTH).try_collect().await
+    }
+
+    /// The order is that of a single fill: the versions were read, now the marks are counted, then the rows are read.
+    async fn fill_many<E>(
+        &self,
+        entries: &[Entry],
+        current: &[Current],
+        missing: &[usize],
+        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
+    ) -> Result<Vec<Fetched>, E> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let allowed = self.no_writes_in_flight(entries, missing).await;
+        let values = fetch(missing).await?;
+        let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {
+            Ok(true) => {
+                let entry = &entries[at];
+                let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
+                let stored = store(&self.reader, entry, current[at].0, value.as_deref(), ttl_ms).await;
+                (value, stored, ttl_ms)
+            }
+            Ok(false) => (value, Stored::WriteInFlight, 0),
+            Err(_) => (value, Stored::Failed, 0),
+        });
+        let fetched: Vec<Fetched> = stream::iter(fetched).buffered(BATCH_WIDTH).collect().await;
+        let stored: Vec<(&Entry, u64)> = missing
+            .iter()
+            .zip(&fetched)
+            .filter(|(_, (value, stored, _))| value.is_some() && *stored == Stored::Yes)
+            .map(|(at, (.., ttl_ms))| (&entries[*at], *ttl_ms))
+            .collect();
+        if !stored.is_empty() {
+            self.registry.register(&stored).await;
+        }
+        Ok(fetched)
+    }
+
+    /// Whether no write of the missing entries is in flight: one command for the whole batch, and more if there are
+    /// marks, which may be those of dead writers.
+    async fn no_writes_in_flight(&self, entries: &[Entry], missing: &[usize]) -> Result<bool, RedisError> {
+        let scopes = missing.iter().flat_map(|&at| [entries[at].scope(), entries[at].absent_guard.as_ref()]);
+        let scopes: HashSet<&Scope> = scopes.flatten().collect();
+        if scopes.is_empty() {
+            return Ok(true);
+        }
+        let keys = scopes.iter().map(|scope| scope.writing().into()).collect();
+        if self.reader.client.call_one("EXISTS", keys).await?.as_int() == Some(0) {
+            return Ok(true);
+        }
+        let writes = scopes.into_iter().map(|scope| writes_in_flight(&self.reader, Some(scope)));
+        let mut writes = stream::iter(writes).buffered(BATCH_WIDTH);
+        while let Some(in_flight) = writes.try_next().await? {
+            if in_flight {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,195 @@
+//! What is cached for each operation and each user: sorted sets whose members are entries and whose scores are their
+//! ends. They serve to list, count and remove entries. Whether an entry is current never depends on them, so they may be
+//! evicted. Registrations remove some members that have ended or were evicted, and a registry ends with its last member.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures_util::future::{join, join_all};
+use ports::{Arg, Client, Connect, Redis, RedisError, Reply, Runtime};
+
+use super::member::Member;
+use crate::entry::{Entry, EntryId};
+use crate::key::{self, OPERATIONS, Scope};
+use crate::settings::Settings;
+
+/// One of this many registrations removes members that have ended: up to [`PRUNED`], or twice as many as it adds.
+const PRUNE_ONE_IN: u64 = 8;
+const PRUNED: i64 = 64;
+/// How many members are then checked for eviction.
+const SAMPLED: i64 = 16;
+
+/// Members to be added with their ends, by registry.
+type Sets = BTreeMap<String, BTreeMap<String, i64>>;
+
+/// The registries in Redis.
+pub(crate) struct Registry<R: Connect, T> {
+    pub client: Rc<Client<R, T>>,
+    pub settings: Settings,
+}
+
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
+    pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
+        Self { client: Rc::clone(client), settings }
+    }
+
+    /// Adds entries that were stored, each with its TTL in ms. Best effort: it only makes them visible.
+    pub(crate) async fn register(self: &Rc<Self>, entries: &[(&Entry, u64)]) {
+        let now_ms = self.client.runtime().unix_ms();
+        let mut sets = Sets::new();
+        for (entry, ttl_ms) in entries {
+            let ends = (now_ms + ttl_ms) as i64;
+            let mut add = |registry: String, member: String| {
+                let latest = sets.entry(registry).or_default().entry(member).or_insert(ends);
+                *latest = ends.max(*latest);
+            };
+            let member = Member::of(entry).text();
+            if let Some(id) = entry.user {
+                add(key::user_registry(id), member.clone());
+            }
+            add(key::registry(entry.module, entry.operation), member);
+            add(OPERATIONS.to_owned(), [entry.module, ":", entry.operation].concat());
+        }
+        let added = join_all(sets.iter().map(|(registry, members)| {
+            // The score of an operation is the end of its last entry. The score of an entry is the end of what was
+            // stored last.
+            let only = (registry == OPERATIONS).then_some(Arg::from("GT"));
+            let args = std::iter::once(Arg::from(registry.as_str())).chain(only);
+            let members = members.iter().flat_map(|(member, ends)| [Arg::Int(*ends), member.as_str().into()]);
+            self.client.call("ZADD", args.chain(members).collect())
+        }));
+        if let Some(error) = added.await.into_iter().find_map(Result::err) {
+            eprintln!("cache: an entry was not registered: {error}");
+            return;
+        }
+        let registry = Rc::clone(self);
+        self.client.runtime().spawn(async move { registry.tidy(sets).await });
+    }
+
+    /// Sets the ends of registries and removes some members. It runs after the response. If it is cancelled, a later
+    /// registration does it.
+    async fn tidy(&self, sets: Sets) {
+        join_all(sets.into_iter().map(async |(key, members)| {
+            if key != OPERATIONS {
+                let ends = members.values().max().copied().unwrap_or_default();
+                let expire =
+                    |only: &str| self.client.call("PEXPIREAT", vec![key.as_str().into(), ends.into(), only.into()]);
+                // NX too: GT alone treats a set without an end as one that never ends.
+                let (first, later) = join(expire("NX"), expire("GT")).await;
+                if first.is_err() || later.is_err() {
+                    return;
+                }
+            }
+            let added = members.len() as u64;
+            if self.client.runtime().random_u64() % PRUNE_ONE_IN < added {
+                let _ = self.remove_ended(&key, PRUNED.max(2 * added as i64)).await;
+                let _ = self.remove_evicted(&key).await;
+            }
+        }))
+        .await;
+    }
+
+    /// Removes up to `limit` members that have ended, the oldest first.
+    async fn remove_ended(&self, registry: &str, limit: i64) -> Result<(), RedisError> {
+        let now = self.client.runtime().unix_ms() as i64;
+        let limit = ["BYSCORE".into(), "LIMIT".into(), Arg::Int(0), limit.into(), "WITHSCORES".into()];
+        let range = [registry.into(), "-inf".into(), now.into()].into_iter().chain(limit).collect();
+        let ended = self.client.call("ZRANGE", range).await?;
+        // By score, not by name: a member that was registered again meanwhile has a later end.
+        if let Some(last) = ended.last().and_then(Reply::as_int) {
+            self.client.call("ZREMRANGEBYSCORE", vec![registry.into(), "-inf".into(), last.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks some members and removes those whose entries were evicted. (For scoped entries only the ends are known.) An
+    /// entry that is stored again at the same time may be missing from the list.
+    async fn remove_evicted(&self, registry: &str) -> Result<(), RedisError> {
+        let sample = self.client.call("ZRANDMEMBER", vec![registry.into(), SAMPLED.into()]).await?;
+        let checks = sample.into_iter().filter_map(|member| {
+            let EntryId::Named { path } = Member::from_reply(&member)?.id else { return None };
+            let exists = async move { self.client.call_one("EXISTS", vec![key::named_entry(&path).into()]).await };
+            Some(async move { (member.into_bytes().unwrap_or_default(), exists.await) })
+        });
+        let checks = join_all(checks).await.into_iter();
+        let evicted: Vec<Arg> =
+            checks.filter_map(|(member, exists)| (exists == Ok(Reply::Int(0))).then(|| member.into())).collect();
+        if !evicted.is_empty() {
+            self.client.call("ZREM", std::iter::once(Arg::from(registry)).chain(evicted).collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// The operations that may have entries: module and operation.
+    pub(crate) async fn operations(&self) -> Result<Vec<(String, String)>, RedisError> {
+        let range = async || self.client.call("ZRANGE", vec![OPERATIONS.into(), 0.into(), (-1).into()]).await;
+        let members = self.client.retry(self.settings.patience_ms, range).await?;
+        let parse = |reply: Reply| {
+            let text = String::from_utf8(reply.into_bytes()?).ok()?;
+            text.split_once(':').map(|(module, operation)| (module.to_owned(), operation.to_owned()))
+        };
+        let mut operations: Vec<(String, String)> = members.into_iter().filter_map(parse).collect();
+        operations.sort();
+        Ok(operations)
+    }
+
+    /// How many members of an operation have not ended.
+    pub(crate) async fn count(&self, module: &str, operation: &str) -> Result<u64, RedisError> {
+        let now = self.client.runtime().unix_ms() as i64;
+        let args = [key::registry(module, operation).into(), now.into(), "+inf".into()];
+        let count = async || self.client.call_one("ZCOUNT", args.to_vec()).await;
+        Ok(count_in(&self.client.retry(self.settings.patience_ms, count).await?))
+    }
+
+    /// Up to `limit` members of an operation with their ends, in that order. The first `skip` of those that end at or
+    /// after `from` are left out. `None`: another program wrote this member.
+    pub(crate) async fn members(
+        &self,
+        module: &str,
+        operation: &str,
+        from: i64,
+        skip: i64,
+        limit: usize,
+    ) -> Result<Vec<(Option<Member>, i64)>, RedisError> {
+        let range = [key::registry(module, operation).into(), from.into(), "+inf".into(), "BYSCORE".into()];
+        let limit = ["LIMIT".into(), skip.into(), (limit as i64).into(), "WITHSCORES".into()];
+        let args: Vec<Arg> = range.into_iter().chain(limit).collect();
+        let range = async || self.client.call("ZRANGE", args.clone()).await;
+        let replies = self.client.retry(self.settings.patience_ms, range).await?;
+        let pairs = replies.chunks_exact(2);
+        Ok(pairs.filter_map(|pair| Some((Member::from_reply(&pair[0]), pair[1].as_int()?))).collect())
+    }
+
+    /// Which operations have registered the entry of a scope.
+    pub(crate) async fn members_of(&self, scope: &Scope) -> Result<Vec<Member>, RedisError> {
+        let operations = self.operations().await?;
+        let found = join_all(operations.into_iter().map(async |(module, operation)| {
+            let registry = key::registry(&module, &operation);
+            let id = EntryId::Scoped { scope: scope.clone(), suffix: String::new() };
+            let member = Member::new(id, module, operation);
+            let args = [registry.into(), member.text().into()];
+            let score = async || self.client.call_one("ZSCORE", args.to_vec()).await;
+            let score = self.client.retry(self.settings.patience_ms, score).await?;
+            Ok((score != Reply::Nil).then_some(member))
+        }));
+        found.await.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Removes members from the registries of their operations.
+    pub(crate) async fn forget(&self, members: impl Iterator<Item = &Member>) -> Result<(), RedisError> {
+        let mut by_registry: BTreeMap<String, Vec<Arg>> = BTreeMap::new();
+        for member in members {
+            let registry = key::registry(&member.module, &member.operation);
+            by_registry.entry(registry).or_default().push(member.text().into());
+        }
+        let removals = by_registry.into_iter().map(|(registry, members)| {
+            self.client.call("ZREM", std::iter::once(Arg::from(registry)).chain(members).collect())
+        });
+        join_all(removals).await.into_iter().try_for_each(|outcome| outcome.map(drop))
+    }
+}
+
+/// The number of keys or members in a reply.
+pub(crate) fn count_in(reply: &Reply) -> u64 {
+    reply.as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+}

@@ -1,0 +1,127 @@
+//! Entries as clients of a key-value API handle them, one by one and many at once: get, set, delete.
+
+use std::rc::Rc;
+
+use futures_util::future::join3;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use ports::{Arg, Connect, Redis, RedisError, Runtime};
+
+use crate::entry::{Entry, EntryId, Envelope, Version, Versions};
+use crate::invalidate::Invalidator;
+use crate::read::{BATCH_WIDTH, Reader};
+use crate::stats::Event;
+use crate::write::Writer;
+
+/// How often values are set again because their generations had changed.
+const ATTEMPTS: u32 = 3;
+
+/// A value that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// The value as it was set or fetched.
+    pub value: Vec<u8>,
+    /// How long it will live, in ms.
+    pub ttl_ms: u64,
+    /// Its key in Redis.
+    pub key: String,
+}
+
+/// Gets, sets and deletes entries.
+pub(crate) struct KeyValue<'a, R: Connect, T> {
+    pub reader: Reader<'a, R, T>,
+    pub invalidator: Invalidator<'a, R, T>,
+    pub writer: &'a Rc<Writer<R, T>>,
+}
+
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
+    /// Gets values and counts hits and misses.
+    pub(crate) async fn mget(&self, entries: &[Entry]) -> Result<Vec<Option<Cached>>, RedisError> {
+        let found = self.peek(entries).await?;
+        for (entry, cached) in entries.iter().zip(&found) {
+            self.reader.stats.count(entry, if cached.is_some() { Event::Hit } else { Event::Miss });
+        }
+        Ok(found)
+    }
+
+    /// Gets values and counts nothing.
+    pub(crate) async fn peek(&self, entries: &[Entry]) -> Result<Vec<Option<Cached>>, RedisError> {
+        let seen = self.retry(async || self.reader.look_up_many(entries).await).await?;
+        let found = entries.iter().zip(seen).map(|(entry, seen)| {
+            let (value, versions) = (seen.value.filter(|value| !value.is_empty())?, seen.versions.ok()?);
+            Some(Cached { value, ttl_ms: seen.ttl_ms, key: entry.key(versions) })
+        });
+        Ok(found.collect())
+    }
+
+    /// Sets values. If this instance had outdated generations in memory, it knows the current ones now and sets the
+    /// values again. If they change each time, an invalidation runs at the same time as this call, and it is correct to
+    /// order it after the call.
+    pub(crate) async fn mset(&self, values: &[(Entry, Vec<u8>)]) -> Result<(), RedisError> {
+        self.retry(async || {
+            for _ in 0..ATTEMPTS {
+                if self.mset_once(values).await? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// `true`: the generations that the values were set with are current.
+    async fn mset_once(&self, values: &[(Entry, Vec<u8>)]) -> Result<bool, RedisError> {
+        let Reader { client, generations, .. } = self.reader;
+        let others: Vec<Vec<String>> = values.iter().map(|(entry, _)| entry.other_keys()).collect();
+        let known = generations.known(others.iter().flatten()).await?;
+        let now_ms = client.runtime().unix_ms();
+        let mut pairs: Vec<Arg> = Vec::with_capacity(values.len() * 4);
+        let mut ttls = Vec::with_capacity(values.len() * 2);
+        let mut stored = Vec::with_capacity(values.len());
+        for ((entry, value), others) in values.iter().zip(&others) {
+            let others: Vec<Version> = others.iter().filter_map(|key| known.get(key).copied()).collect();
+            let versions = Versions::new(Version::fresh(client.runtime()), &others);
+            let ttl_ms = entry.ttl_ms(true, client.runtime().random_u64());
+            let (version_key, key) = (entry.id.version_key(), entry.key(versions));
+            // Version and value in one command: if two requests set the same entry, one of them wins with both.
+            pairs.extend([version_key.as_str().into(), versions.own.number().into(), key.as_str().into()]);
+            if entry.is_named() {
+                pairs.push(Envelope::seal(versions, now_ms + ttl_ms, value).into());
+                ttls.push((version_key, ttl_ms));
+            } else {
+                pairs.push(value.clone().into());
+            }
+            ttls.push((key, ttl_ms));
+            stored.push((entry, ttl_ms));
+        }
+        client.call_large("MSET", pairs).await?;
+        // After the reply, because commands that are sent together may arrive in any order. If this instance dies before,
+        // the end in the envelope counts.
+        let expire = ttls.iter().flat_map(|(key, ms)| {
+            // If two requests set the same entry, the longer TTL holds. The order in which their commands arrive does not matter.
+            let args = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];
+            [client.call("PEXPIRE", args("NX")), client.call("PEXPIRE", args("GT"))]
+        });
+        let expire = stream::iter(expire).buffered(2 * BATCH_WIDTH).try_for_each(async |_| Ok(()));
+        let register = self.invalidator.registry.register(&stored);
+        let (expired, (), are_current) = join3(expire, register, generations.are_current(&known)).await;
+        expired?;
+        are_current
+    }
+
+    /// Removes an entry; `true`: it existed. For a scoped entry it removes all entries of the scope.
+    pub(crate) async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {
+        self.retry(async || match &entry.id {
+            EntryId::Named { path } => Ok(self.invalidator.unlink_named(std::slice::from_ref(path)).await? > 0),
+            EntryId::Scoped { scope, .. } => {
+                let seen = self.reader.look_up_many(std::slice::from_ref(entry)).await?;
+                self.writer.bump(std::slice::from_ref(scope)).await?;
+                Ok(seen.iter().any(|seen| seen.value.is_some()))
+            }
+        })
+        .await
+    }
+
+    async fn retry<V>(&self, operation: impl AsyncFn() -> Result<V, RedisError>) -> Result<V, RedisError> {
+        self.reader.client.retry(self.reader.settings.patience_ms, operation).await
+    }
+}

@@ -1,0 +1,175 @@
+//! Looking one entry up: one round trip if the entry is named or the hint is right, two otherwise.
+
+use std::rc::Rc;
+
+use futures_util::future::join;
+use ports::{Client, Connect, Redis, RedisError, Reply, Runtime};
+
+use super::hints::{Hint, Hints};
+use super::status::Bypass;
+use crate::entry::{Entry, EntryId, Envelope, Versions};
+use crate::generations::Generations;
+use crate::key;
+use crate::settings::Settings;
+use crate::stats::{Event, StatsRecorder};
+
+/// What the cache has for an entry. Its statement was true at one instant after the lookup began.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The value under the current versions (empty: absent), and for how many ms it still lives.
+    Found { versions: Versions, value: Vec<u8>, ttl_ms: u64 },
+    /// There is no entry under the current versions.
+    Missing { versions: Versions },
+}
+
+/// The entry holds what this program never stores.
+pub(crate) struct Corrupt;
+
+/// Reads entries.
+pub(crate) struct Reader<'a, R: Connect, T> {
+    pub client: &'a Client<R, T>,
+    pub settings: Settings,
+    pub generations: &'a Generations<R, T>,
+    pub hints: &'a Hints,
+    pub stats: &'a Rc<StatsRecorder<R, T>>,
+}
+
+impl<R: Redis + Connect + 'static, T: Runtime + 'static> Reader<'_, R, T> {
+    /// Looks an entry up and counts the hit, the miss or the bypass.
+    pub(crate) async fn read(&self, entry: &Entry) -> Result<Lookup, Bypass> {
+        if !entry.is_cacheable() {
+            return Err(Bypass::Disabled);
+        }
+        let outcome = self.unless_bypassed(self.look_up(entry)).await;
+        match &outcome {
+            Ok(Lookup::Found { .. }) => self.stats.count(entry, Event::Hit),
+            Ok(Lookup::Missing { .. }) => self.stats.count(entry, Event::Miss),
+            Err(Bypass::Disabled) => {}
+            Err(_) => self.stats.count(entry, Event::Bypass),
+        }
+        outcome
+    }
+
+    /// Runs a lookup if the cache is enabled and the circuit breaker allows it.
+    pub(crate) async fn unless_bypassed<V>(
+        &self,
+        lookup: impl Future<Output = Result<V, RedisError>>,
+    ) -> Result<V, Bypass> {
+        if !self.settings.enabled {
+            return Err(Bypass::Disabled);
+        }
+        if !self.client.admits() {
+            return Err(Bypass::BreakerOpen);
+        }
+        lookup.await.map_err(|error| {
+            eprintln!("cache: a lookup failed: {error}");
+            Bypass::Unreachable
+        })
+    }
+
+    /// Looks an entry up. Versions that were lost are started again.
+    pub(crate) async fn look_up(&self, entry: &Entry) -> Result<Lookup, RedisError> {
+        // The key of a named entry is known. The key of a scoped entry contains its versions, which the hint guesses.
+        let (hint, key) = match &entry.id {
+            EntryId::Named { path } => (None, Some(key::named_entry(path))),
+            EntryId::Scoped { .. } => {
+                let hint = self.hints.get(&entry.id);
+                (hint, hint.map(|hint| entry.key(hint.versions)))
+            }
+        };
+        let (versions, reply) = self.mget(entry, key).await?;
+        let versions = match versions {
+            Ok(versions) => versions,
+            Err(replies) => return Ok(Lookup::Missing { versions: self.generations.start(entry, replies).await? }),
+        };
+        if entry.is_named() {
+            return Ok(self.open(entry, versions, reply));
+        }
+        match hint.filter(|hint| hint.versions == versions) {
+            Some(hint) => self.look_up_guessed(entry, hint, reply).await,
+            None => self.look_up_again(entry, versions).await,
+        }
+    }
+
+    /// The hint was right: `reply` is the entry under the current versions.
+    async fn look_up_guessed(&self, entry: &Entry, hint: Hint, reply: Reply) -> Result<Lookup, RedisError> {
+        let versions = hint.versions;
+        let Some(value) = reply.into_bytes() else { return Ok(Lookup::Missing { versions }) };
+        let ttl_ms = hint.expires_ms.saturating_sub(self.client.runtime().monotonic_ms());
+        if ttl_ms > 0 {
+            return Ok(Lookup::Found { versions, value, ttl_ms });
+        }
+        // The entry lives longer than the hint says: another instance filled it again under the same versions.
+        let left = self.client.call_one("PTTL", vec![entry.key(versions).into()]).await?;
+        Ok(self.found(entry, versions, value, &left))
+    }
+
+    /// There was no hint, or it was wrong: reads the entry under the versions that are known now. A write may end between
+    /// the two commands. The value is then older than that write, but the write was not acknowledged before this read
+    /// began.
+    async fn look_up_again(&self, entry: &Entry, versions: Versions) -> Result<Lookup, RedisError> {
+        let key = entry.key(versions);
+        // MGET and not GET: it takes a key of another type for missing.
+        let value = self.client.call_one("MGET", vec![key.as_str().into()]);
+        let (value, left) = join(value, self.client.call_one("PTTL", vec![key.as_str().into()])).await;
+        match value?.into_bytes() {
+            Some(value) => Ok(self.found(entry, versions, value, &left?)),
+            None => Ok(Lookup::Missing { versions }),
+        }
+    }
+
+    fn found(&self, entry: &Entry, versions: Versions, value: Vec<u8>, pttl: &Reply) -> Lookup {
+        let ttl_ms = pttl.as_int().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+        self.hints.set(&entry.id, Hint { versions, expires_ms: self.client.runtime().monotonic_ms() + ttl_ms });
+        Lookup::Found { versions, value, ttl_ms }
+    }
+
+    /// Reads the versions of an entry and the key of its value, if that is known, with one MGET, which is atomic.
+    /// If a version was lost, the result has the replies instead of the versions.
+    pub(crate) async fn mget(
+        &self,
+        entry: &Entry,
+        key: Option<String>,
+    ) -> Result<(Result<Versions, Vec<Reply>>, Reply), RedisError> {
+        let versions = entry.version_keys();
+        let count = versions.len();
+        let keys = versions.into_iter().chain(key).map(Into::into).collect();
+        let mut replies = self.client.call("MGET", keys).await?;
+        replies.resize(count + 1, Reply::Nil);
+        let value = replies.pop().unwrap_or(Reply::Nil);
+        Ok((Versions::from_replies(&replies).ok_or(replies), value))
+    }
+
+    /// What the key of a named entry holds for the current versions. Corrupt values are counted.
+    pub(crate) fn open(&self, entry: &Entry, versions: Versions, reply: Reply) -> Lookup {
+        match self.open_current(entry, versions, reply) {
+            Ok(Some(found)) => {
+                let ttl_ms = found.ends_unix_ms.saturating_sub(self.client.runtime().unix_ms());
+                Lookup::Found { versions, value: found.value, ttl_ms }
+            }
+            Ok(None) => Lookup::Missing { versions },
+            Err(Corrupt) => {
+                self.stats.count(entry, Event::Corrupt);
+                Lookup::Missing { versions }
+            }
+        }
+    }
+
+    /// The envelope under the key of a named entry, if it has these versions.
+    pub(crate) fn open_current(
+        &self,
+        entry: &Entry,
+        versions: Versions,
+        reply: Reply,
+    ) -> Result<Option<Envelope>, Corrupt> {
+        let Some(bytes) = reply.into_bytes() else { return Ok(None) };
+        let found = Envelope::open(bytes).ok_or(Corrupt)?;
+        // An instance that set the entry may have died before it set the TTL. Then only the envelope has the end.
+        let has_ended = found.ends_unix_ms + self.settings.mark_ms < self.client.runtime().unix_ms();
+        if found.versions != versions || has_ended {
+            return Ok(None);
+        }
+        let is_valid = found.value.is_empty() || entry.check.is_none_or(|check| check(&found.value));
+        if is_valid { Ok(Some(found)) } else { Err(Corrupt) }
+    }
+}
