@@ -1,19 +1,19 @@
-//! What the requests of one instance share: the locks, and who may use them.
+//! What the requests of one instance share: the locks, and the tokens of clients.
 
 use std::rc::Rc;
 
-use spin_adapter::http::bearer::Tokens;
+use http_api::Tokens;
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{SpinRedis, SpinRuntime};
 use token_lock::{Locks, Settings};
 
 const TIMEOUT_MAX_MS: u64 = 10_000;
 
-/// The component at work.
+/// The state of the component.
 pub struct App {
-    /// The lock protocol, on one server or on several.
+    /// The locks, on one Redis server or on several.
     pub locks: Rc<Locks<SpinRedis, SpinRuntime>>,
-    /// Whom the routes are open to.
+    /// The tokens that the routes accept.
     pub tokens: Tokens,
 }
 
@@ -31,17 +31,19 @@ impl App {
             ..Settings::default()
         };
         let servers = addresses(redis, servers)?.into_iter().map(SpinRedis::new).collect();
-        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens: Tokens::new(api_token, admin_token)? })
+        let tokens = variables::tokens(&api_token, &admin_token)?;
+        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens })
     }
 }
 
-/// The servers that keep the locks: those of `own` (a list with commas), or if it is empty the one that keeps the cache.
-fn addresses(caches: Variable, own: Variable) -> Result<Vec<String>, VariableError> {
+/// The addresses of the lock servers: those of `lock_servers`, which are separated by commas; if there are none, the server
+/// of the cache.
+fn addresses(cache_server: Variable, lock_servers: Variable) -> Result<Vec<String>, VariableError> {
     const EXPECTED: &str = "empty, or the addresses of one Redis server or of an odd number of different ones, \
                             separated by commas";
-    let list: String = own.parsed(EXPECTED, |list: &String| list.is_empty() || are_servers(&split(list)))?;
+    let list: String = lock_servers.parsed(EXPECTED, |list: &String| list.is_empty() || is_valid(&split(list)))?;
     if list.is_empty() {
-        return Ok(vec![caches.text("the address of a Redis server")?]);
+        return Ok(vec![cache_server.text("the address of a Redis server")?]);
     }
     Ok(split(&list))
 }
@@ -50,8 +52,9 @@ fn split(list: &str) -> Vec<String> {
     list.split(',').map(|address| address.trim().to_owned()).collect()
 }
 
-/// The same server twice would have two votes; an even number bears no more failures than one less.
-fn are_servers(addresses: &[String]) -> bool {
+/// A server that is listed twice would have two votes. An even number of servers tolerates no more failures than one
+/// server less.
+fn is_valid(addresses: &[String]) -> bool {
     let is_redis = |address: &String| address.starts_with("redis://") || address.starts_with("rediss://");
     let is_new = |(at, address): (usize, &String)| !addresses[..at].contains(address);
     addresses.len() % 2 == 1 && addresses.iter().all(is_redis) && addresses.iter().enumerate().all(is_new)
@@ -66,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn locks_are_on_the_caches_server_unless_there_are_others() {
+    fn locks_use_the_server_of_the_cache_by_default() {
         assert_eq!(servers(""), Some(vec!["redis://one".to_owned()]));
         let three = ["redis://a:1", "rediss://b:1", "redis://c:1"].map(str::to_owned).to_vec();
         assert_eq!(servers("redis://a:1,rediss://b:1, redis://c:1"), Some(three));
     }
 
     #[test]
-    fn servers_of_their_own_are_one_or_an_odd_number_of_different_ones() {
+    fn lock_servers_are_one_or_an_odd_number_of_different_ones() {
         assert_eq!(servers("redis://a"), Some(vec!["redis://a".to_owned()]));
         for bad in ["redis://a,redis://b", "redis://a,redis://b,redis://a", "redis://a,redis://b,", ",,", "a", "a,b,c"]
         {

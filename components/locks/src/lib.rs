@@ -1,40 +1,38 @@
-//! The locks service: mutual exclusion over HTTP, for programs that have no Redis client.
+//! The locks service: mutual exclusion over HTTP, for programs that have no Redis client. It is the smallest component:
+//! copy its structure for a new one.
 //!
-//! A request goes from [`routes`] to [`locking`] or [`administration`], which read its parts ([`input`],
-//! [`resource_name`], [`list_query`]), ask the lock protocol (crate `token-lock`), and make one of the [`answers`] or
-//! [`failures`]. docs/locks.md describes the API and what such a lock is good for, docs/problems.md its errors.
+//! How a request travels through the files:
+//!
+//! 1. This file receives it from the host. The first request of an instance builds the [`app`] (what the requests share)
+//!    from the variables of `spin.toml`.
+//! 2. The router in [`routes`] checks the token of the client and selects a handler.
+//! 3. Each route has a file below [`routes`]: its input, then its handler. The handler's arguments are extractors. They
+//!    read the path ([`resource_name`]), the query string and the body, and check them with the [`rules`]. If a rule is
+//!    broken, the client gets a problem that names all broken rules, and the handler does not run.
+//! 4. The handler calls the lock protocol (the crate `token-lock`), which talks to Redis.
+//! 5. The result becomes one of the [`responses`], an error one of the [`problems`].
+//!
+//! docs/locks.md describes the API, docs/problems.md its errors.
 
-mod administration;
-mod answers;
 mod app;
-mod failures;
-mod input;
-mod list_query;
-mod locking;
-mod milliseconds;
+mod problems;
 mod resource_name;
+mod responses;
 mod routes;
+mod rules;
 
-use std::cell::RefCell;
-
-use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
-use spin_adapter::http::serve;
+use spin_adapter::serve;
 use spin_sdk::http::Request;
 
 use app::App;
 
-thread_local! {
-    /// The router of this instance, with all that its requests share.
-    static ROUTER: RefCell<Option<Router>> = const { RefCell::new(None) };
-}
-
-/// Answers one request. No answer is for a cache to keep: what it says may be over in a millisecond.
+/// Answers one request. Responses must not be cached: a lock can end at any time.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
-    let mut response = serve(&ROUTER, request, async || Ok(routes::router(App::from_variables().await?))).await;
+    let mut response = serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

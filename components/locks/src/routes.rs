@@ -1,70 +1,41 @@
-//! The routes of the component.
+//! The routes of the component: one file each.
 
-use std::rc::Rc;
+mod acquire;
+mod break_lock;
+mod extend;
+mod list;
+mod release;
+mod show;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::Uri;
-use axum::response::Response;
 use axum::routing::{delete, get, post};
-use send_wrapper::SendWrapper;
-use spin_adapter::http::bearer::Access;
-use spin_adapter::http::query::NoQuery;
-use spin_adapter::http::{Failure, local, no_such_method, no_such_route};
+use http_api::{Access, Shared, local, no_such_method, no_such_route};
 
 use crate::app::App;
-use crate::resource_name::ResourceName;
-use crate::{administration, locking};
+use acquire::acquire;
+use break_lock::break_lock;
+use extend::extend;
+use list::list;
+use release::release;
+use show::show;
 
-type Shared = State<SendWrapper<Rc<App>>>;
-type Answer = Result<Response, Failure>;
-
-/// The router, to be built once per instance.
+/// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
-    // A resource may be called as an action is. Without a name it is still asked for a resource, and told what is wrong.
+    // GET also works for resources that are named like an action, such as `acquire`. A path that ends with a slash has an
+    // empty name; the handlers reject it.
+    let show = local(show);
     let api = Router::new()
         .route("/api/cache/lock/", get(show))
-        .route("/api/cache/lock/acquire", post(acquire).get(show))
-        .route("/api/cache/lock/release", post(release).get(show))
-        .route("/api/cache/lock/extend", post(extend).get(show))
+        .route("/api/cache/lock/acquire", post(local(acquire)).get(show))
+        .route("/api/cache/lock/release", post(local(release)).get(show))
+        .route("/api/cache/lock/extend", post(local(extend)).get(show))
         .route("/api/cache/lock/{resource}", get(show));
+    let break_lock = delete(local(break_lock));
     let admin = Router::new()
-        .route("/admin/locks", get(list))
-        .route("/admin/locks/", delete(break_lock))
-        .route("/admin/locks/{resource}", delete(break_lock));
-    let tokens = app.tokens.clone();
-    tokens
-        .guard(Access::Api, api)
-        .merge(tokens.guard(Access::Admin, admin))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(SendWrapper::new(Rc::new(app)))
-}
-
-fn acquire(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
-    local(async move { locking::acquire(&app, request).await })
-}
-
-fn release(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
-    local(async move { locking::release(&app, request).await })
-}
-
-fn extend(State(app): Shared, _: NoQuery, request: Request) -> impl Future<Output = Answer> + Send {
-    local(async move { locking::extend(&app, request).await })
-}
-
-fn show(State(app): Shared, ResourceName(resource): ResourceName, _: NoQuery) -> impl Future<Output = Answer> + Send {
-    local(async move { locking::show(&app, &resource).await })
-}
-
-fn list(State(app): Shared, uri: Uri) -> impl Future<Output = Answer> + Send {
-    local(async move { administration::list(&app, &uri).await })
-}
-
-fn break_lock(
-    State(app): Shared,
-    ResourceName(resource): ResourceName,
-    _: NoQuery,
-) -> impl Future<Output = Answer> + Send {
-    local(async move { administration::break_lock(&app, &resource).await })
+        .route("/admin/locks", get(local(list)))
+        .route("/admin/locks/", break_lock.clone())
+        .route("/admin/locks/{resource}", break_lock);
+    let api = app.tokens.guard(Access::Api, api);
+    let admin = app.tokens.guard(Access::Admin, admin);
+    api.merge(admin).fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(Shared::new(app))
 }

@@ -1,34 +1,31 @@
-//! Successful answers: what the lock protocol says, as JSON.
+//! Successful responses, as JSON.
 
-use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Serialize;
-use spin_adapter::http::json;
 use token_lock::{Extended, Grant, Inspected, Released, Resource};
 
-/// The answer to an acquisition.
+/// The response to acquire.
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
-pub enum Acquisition {
-    /// One lock.
+pub enum AcquireResponse {
+    /// One lock, if the body has one resource.
     Lock {
         /// Always true.
         acquired: bool,
         /// The lock.
-        lock: Lock,
+        lock: GrantedLock,
     },
-    /// As many as were asked for, in the same order.
+    /// One lock for each resource, in the order of the body.
     Locks {
         /// Always true.
         acquired: bool,
         /// The locks.
-        locks: Vec<Lock>,
+        locks: Vec<GrantedLock>,
     },
-    /// None at all.
-    Refused {
+    /// No lock, because another client holds one of the resources.
+    Taken {
         /// Always false.
         acquired: bool,
-        /// Milliseconds until what is in the way ends by itself.
+        /// Milliseconds until the lock of the other client ends, unless it is released or extended.
         retry_after: u64,
     },
 }
@@ -36,7 +33,7 @@ pub enum Acquisition {
 /// A lock, for its holder.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Lock {
+pub struct GrantedLock {
     key: String,
     token: String,
     fencing_token: u64,
@@ -44,7 +41,7 @@ pub struct Lock {
     expires_at: u64,
 }
 
-impl From<&Grant> for Lock {
+impl From<&Grant> for GrantedLock {
     fn from(grant: &Grant) -> Self {
         Self {
             key: grant.resource.key(),
@@ -56,24 +53,24 @@ impl From<&Grant> for Lock {
     }
 }
 
-/// The answer to a release.
+/// The response to release.
 #[derive(Serialize)]
-pub struct Release {
+pub struct ReleaseResponse {
     released: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     expired: bool,
 }
 
-impl From<Released> for Release {
+impl From<Released> for ReleaseResponse {
     fn from(released: Released) -> Self {
         Self { released: released != Released::HeldByAnother, expired: released == Released::Expired }
     }
 }
 
-/// The answer to an extension.
+/// The response to extend.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Extension {
+pub struct ExtendResponse {
     extended: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
@@ -81,7 +78,7 @@ pub struct Extension {
     reason: Option<&'static str>,
 }
 
-impl From<Extended> for Extension {
+impl From<Extended> for ExtendResponse {
     fn from(extended: Extended) -> Self {
         let (expires_at, reason) = match extended {
             Extended::Until { expires_at_ms } => (Some(expires_at_ms), None),
@@ -92,27 +89,27 @@ impl From<Extended> for Extension {
     }
 }
 
-/// What everybody may know of a resource: never the token.
+/// What every client may know about a resource: everything but the token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct State {
+pub struct LockState {
     key: String,
     held: bool,
-    /// Milliseconds; null for a lock without end, which this service does not make.
+    /// Milliseconds. Absent if the resource is free; null if the key has no TTL, which this service never writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<Option<u64>>,
     fencing_token: Option<u64>,
 }
 
-impl State {
-    /// What is known of `resource`.
-    pub fn new(resource: &Resource, seen: &Inspected) -> Self {
-        let ttl = seen.held.map(|held| held.ttl_ms);
-        Self { key: resource.key(), held: ttl.is_some(), ttl, fencing_token: seen.fencing }
+impl LockState {
+    /// The state of `resource`.
+    pub fn new(resource: &Resource, inspected: &Inspected) -> Self {
+        let ttl = inspected.held.map(|held| held.ttl_ms);
+        Self { key: resource.key(), held: ttl.is_some(), ttl, fencing_token: inspected.fencing }
     }
 }
 
-/// An element of the list of locks that are held.
+/// An element of the list of locks.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldLock {
@@ -123,32 +120,27 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// What is known of `resource`.
-    pub fn new(resource: &Resource, seen: &Inspected) -> Self {
-        let ttl = seen.held.and_then(|held| held.ttl_ms);
-        Self { key: resource.key(), resource: resource.name().to_owned(), ttl, fencing_token: seen.fencing }
+    /// The lock on `resource`.
+    pub fn new(resource: &Resource, inspected: &Inspected) -> Self {
+        let ttl = inspected.held.and_then(|held| held.ttl_ms);
+        Self { key: resource.key(), resource: resource.name().to_owned(), ttl, fencing_token: inspected.fencing }
     }
 }
 
 /// A page of the list.
 #[derive(Serialize)]
-pub struct Page {
-    /// Its elements.
+pub struct LockPage {
+    /// The locks.
     pub locks: Vec<HeldLock>,
-    /// What to ask for the next page with.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
-/// The answer to an administrator who breaks a lock.
+/// The response to an administrator who breaks a lock.
 #[derive(Serialize)]
-pub struct Broken {
-    /// Whether there was one.
+pub struct BreakResponse {
+    /// Whether there was a lock.
     pub broken: bool,
-}
-
-/// 200 with `body`.
-pub fn ok(body: &impl Serialize) -> Response {
-    json(StatusCode::OK, serde_json::to_vec(body).expect("strings, numbers and booleans always serialize"))
 }
 
 #[cfg(test)]
@@ -162,25 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_a_release() {
-        assert_eq!(value(Release::from(Released::Removed)), json!({"released": true}));
-        assert_eq!(value(Release::from(Released::Expired)), json!({"released": true, "expired": true}));
-        assert_eq!(value(Release::from(Released::HeldByAnother)), json!({"released": false}));
+    fn release_says_whether_the_lock_had_expired() {
+        assert_eq!(value(ReleaseResponse::from(Released::Removed)), json!({"released": true}));
+        assert_eq!(value(ReleaseResponse::from(Released::Expired)), json!({"released": true, "expired": true}));
+        assert_eq!(value(ReleaseResponse::from(Released::HeldByAnother)), json!({"released": false}));
     }
 
     #[test]
-    fn what_became_of_an_extension() {
+    fn extend_says_when_the_lock_ends_or_why_not() {
         let until = Extended::Until { expires_at_ms: 7 };
-        assert_eq!(value(Extension::from(until)), json!({"extended": true, "expiresAt": 7}));
-        assert_eq!(value(Extension::from(Extended::Expired)), json!({"extended": false, "reason": "expired"}));
+        assert_eq!(value(ExtendResponse::from(until)), json!({"extended": true, "expiresAt": 7}));
+        assert_eq!(value(ExtendResponse::from(Extended::Expired)), json!({"extended": false, "reason": "expired"}));
         let another = json!({"extended": false, "reason": "held-by-another"});
-        assert_eq!(value(Extension::from(Extended::HeldByAnother)), another);
+        assert_eq!(value(ExtendResponse::from(Extended::HeldByAnother)), another);
     }
 
     #[test]
-    fn a_free_resource_has_no_ttl_and_one_that_never_ends_has_null() {
+    fn a_free_resource_has_no_ttl_and_a_key_without_ttl_has_null() {
         let resource = Resource::new("a").unwrap();
-        let state = |held, fencing| value(State::new(&resource, &Inspected { held, fencing }));
+        let state = |held, fencing| value(LockState::new(&resource, &Inspected { held, fencing }));
         assert_eq!(state(None, None), json!({"key": "locks:a", "held": false, "fencingToken": null}));
         let held = |ttl_ms| Some(Held { ttl_ms });
         assert_eq!(state(held(Some(9)), Some(3)), json!({"key": "locks:a", "held": true, "ttl": 9, "fencingToken": 3}));
