@@ -32,7 +32,7 @@ async fn pages(app: &App, path: &str) -> Vec<Vec<i64>> {
 
 async fn given_users(app: &App, count: usize) -> Vec<i64> {
     let user = |n| json!({"name": format!("User {n}"), "email": format!("u{n}@b.co"), "isActive": n % 3 > 0});
-    let created = app.post("/users/batch").json(&(0..count).map(user).collect()).await;
+    let created = app.post("/users/batch").json((0..count).map(user).collect::<Value>()).await;
     ids(&created.json())
 }
 
