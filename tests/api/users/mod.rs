@@ -1,0 +1,26 @@
+//! /users: one file for each route, and one for each matter that concerns them all.
+
+mod batch;
+mod caching;
+mod conditional;
+mod create;
+mod list;
+mod outages;
+mod parameters;
+mod remove;
+mod settings;
+mod show;
+mod update;
+mod validation;
+
+use serde_json::Value;
+
+/// The names in a list of users.
+fn names(users: &Value) -> Vec<&str> {
+    users.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect()
+}
+
+/// The ids in a list of users.
+fn ids(users: &Value) -> Vec<i64> {
+    users.as_array().unwrap().iter().map(|user| user["id"].as_i64().unwrap()).collect()
+}

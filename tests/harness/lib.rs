@@ -1,0 +1,39 @@
+//! The harness of the black-box tests in `tests/api` and `tests/races`. [`App`] is one running application with a Redis
+//! server and a database of its own.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let app = blackbox::App::spawn().await;
+//! let user = serde_json::json!({"name": "Ada", "email": "ada@example.org"});
+//! let response = app.post("/users").json(user).await;
+//! assert_eq!(response.status(), 201);
+//! # }
+//! ```
+//!
+//! tests/README.md says how to run the tests and which environment variables there are. Failures panic: this is a library
+//! for tests.
+
+mod api;
+mod app;
+mod cache;
+mod database;
+mod host;
+mod locks;
+mod monitor;
+mod origin;
+mod redis;
+mod response;
+mod users;
+mod wait;
+
+pub use api::{Api, Request};
+pub use app::{ADMIN_TOKEN, App, Builder};
+pub use cache::{entry_path, percent_encoded};
+pub use database::Database;
+pub use host::Host;
+pub use locks::{Grant, lock_servers};
+pub use monitor::{Command, Monitor};
+pub use origin::{Origin, OriginRequest, Reply};
+pub use redis::Redis;
+pub use response::Response;
+pub use wait::{fast_enough, until, within};

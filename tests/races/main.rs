@@ -1,0 +1,10 @@
+//! Races: many clients at once, on real servers, while keys are evicted and servers are killed. Afterwards a checker judges
+//! everything that the clients saw. tests/README.md says how to run them for longer.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lock_exclusion;
+mod progress;
+mod set_race;
+mod stale_reads;
+mod stampede;

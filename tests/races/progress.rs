@@ -1,0 +1,64 @@
+//! A race runs until enough has happened, however fast the machine is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a race may take. A machine on which too little happens in this time has another problem.
+const BOUND: Duration = Duration::from_secs(240);
+
+/// Counts what happens. All clients of a race share it.
+#[derive(Debug)]
+pub struct Progress {
+    goals: Vec<Goal>,
+    start: Instant,
+    bound: Duration,
+    stopped: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Goal {
+    name: &'static str,
+    enough: u64,
+    count: AtomicU64,
+}
+
+impl Progress {
+    /// A race that goes on until each of these things has happened so often. `TUMBLER_RACE_FACTOR` multiplies the numbers
+    /// and the time that the race may take.
+    pub fn until(goals: &[(&'static str, u64)]) -> Arc<Self> {
+        let factor = std::env::var("TUMBLER_RACE_FACTOR").ok().map_or(1, |factor| factor.parse::<u32>().unwrap());
+        let goal = |&(name, enough)| Goal { name, enough: enough * u64::from(factor), count: AtomicU64::new(0) };
+        let goals = goals.iter().map(goal).collect();
+        Arc::new(Self { goals, start: Instant::now(), bound: BOUND * factor, stopped: AtomicBool::new(false) })
+    }
+
+    /// Something has happened `times` times. Things that are not a goal are ignored.
+    pub fn count(&self, name: &str, times: usize) {
+        if let Some(goal) = self.goals.iter().find(|goal| goal.name == name) {
+            goal.count.fetch_add(times as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the clients shall go on.
+    pub fn goes_on(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed) && !self.is_enough() && self.start.elapsed() < self.bound
+    }
+
+    /// Ends the race early, because a client has failed.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Prints the counts. Panics if one is too low.
+    pub fn expect_enough(&self) {
+        let count = |goal: &Goal| format!("{} {}", goal.count.load(Ordering::Relaxed), goal.name);
+        let counts: Vec<_> = self.goals.iter().map(count).collect();
+        println!("{} in {:?}", counts.join(", "), self.start.elapsed());
+        assert!(self.is_enough(), "too little happened in {:?}: {self:?}", self.start.elapsed());
+    }
+
+    fn is_enough(&self) -> bool {
+        self.goals.iter().all(|goal| goal.count.load(Ordering::Relaxed) >= goal.enough)
+    }
+}

@@ -1,0 +1,154 @@
+//! Reads of the cache service: after an invalidation has returned, no read returns a value that was fetched before it.
+//! Clients read and invalidate in every way, while keys are evicted, Redis is flushed and restarted, or the host is killed.
+//! The origin's values only increase, so a read is stale if its value is less than the origin's value when the last
+//! acknowledged invalidation began.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use blackbox::{Api, App, Origin, Reply, Request};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::progress::Progress;
+
+const KEYS: usize = 4;
+const READERS_OF_EACH: usize = 3;
+
+/// What the clients of one race share.
+struct Race {
+    progress: Arc<Progress>,
+    /// For each key, the origin's value when the last invalidation that was acknowledged began.
+    floors: [AtomicU64; KEYS],
+}
+
+/// One of the ways to invalidate key number `key`.
+fn invalidation(api: &Api, key: usize, way: u64) -> Request {
+    let path = format!("/api/cache/k{key}");
+    let post = |body: Value| api.post("/api/cache/invalidate").json(body);
+    // Fewer of those that also invalidate the other keys, because there must be hits.
+    match way % 12 {
+        0..3 => api.delete(path),
+        3..6 => post(json!({"key": format!("k{key}")})),
+        6..9 => post(json!({"pattern": format!("k[{key}]")})),
+        9 => post(json!({"module": "kv"})),
+        10 => api.admin().delete("/admin/cache/operation/kv/get"),
+        _ => api.admin().delete("/admin/cache"),
+    }
+}
+
+/// Gives the origin greater and greater values, and invalidates after each.
+async fn invalidate(race: Arc<Race>, api: Api, origin: Arc<Origin>, key: usize) {
+    for value in 1.. {
+        origin.reply(&format!("/k{key}"), Reply::json(value.to_string()));
+        // A failed invalidation may have done nothing, so it is repeated.
+        loop {
+            if !race.progress.goes_on() {
+                return;
+            }
+            let response = invalidation(&api, key, value + key as u64).send().await;
+            if response.is_ok_and(|response| response.status() == 200) {
+                break;
+            }
+        }
+        race.floors[key].store(value, Ordering::SeqCst);
+        race.progress.count("invalidations", 1);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..60))).await;
+    }
+}
+
+async fn read(race: Arc<Race>, api: Api, key: usize) {
+    while race.progress.goes_on() {
+        let floor = race.floors[key].load(Ordering::SeqCst);
+        let Ok(response) = api.get(format!("/api/cache/k{key}")).send().await else {
+            // The host is down.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        // A busy machine may be too slow for the deadline of the origin.
+        if response.status() != 200 {
+            assert!([502, 503, 504].contains(&response.status()), "{response:?}");
+            continue;
+        }
+        let value = response.json()["value"].as_u64().unwrap();
+        assert!(value >= floor, "a stale read: {value} after {floor} was invalidated; {response:?}");
+        race.progress.count("reads", 1);
+        race.progress.count("hits", usize::from(response.is_hit()));
+        if fastrand::u8(0..4) == 0 {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..5))).await;
+        }
+    }
+}
+
+/// Runs all clients while `fault` strikes again and again, at least this number of times.
+async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
+    let origin = Arc::new(Origin::start().await);
+    let mut app = App::builder().origin(&origin).spawn().await;
+    origin.delay(Duration::from_millis(3));
+    let progress = Progress::until(&[("reads", 5_000), ("hits", 500), ("invalidations", 500), ("faults", faults)]);
+    let race = Arc::new(Race { progress: progress.clone(), floors: Default::default() });
+    let mut clients = JoinSet::new();
+    for key in 0..KEYS {
+        origin.reply(&format!("/k{key}"), Reply::json("0"));
+        clients.spawn(invalidate(race.clone(), app.api.clone(), origin.clone(), key));
+        for _ in 0..READERS_OF_EACH {
+            clients.spawn(read(race.clone(), app.api.clone(), key));
+        }
+    }
+    while progress.goes_on() {
+        fault(&mut app).await;
+        progress.count("faults", 1);
+        // A client that panicked has found a stale read.
+        if let Some(Err(ended)) = clients.try_join_next() {
+            progress.stop();
+            std::panic::resume_unwind(ended.into_panic());
+        }
+    }
+    clients.join_all().await;
+    progress.expect_enough();
+}
+
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(20..200))).await;
+}
+
+#[tokio::test]
+async fn no_read_is_stale_without_faults() {
+    check(0, async |_| pause().await).await;
+}
+
+#[tokio::test]
+async fn no_read_is_stale_when_keys_are_evicted() {
+    let evict = async |app: &mut App| {
+        pause().await;
+        // As `allkeys-lru` does: any key, also generations and registries.
+        for _ in 0..3 {
+            let key: Option<String> = app.redis.ask(&["RANDOMKEY"]).await;
+            app.redis.run(&["DEL", &key.unwrap_or_default()]).await;
+        }
+    };
+    check(50, evict).await;
+}
+
+#[tokio::test]
+async fn no_read_is_stale_when_redis_is_flushed_and_restarted() {
+    let flush_and_restart = async |app: &mut App| {
+        for _ in 0..5 {
+            pause().await;
+            app.redis.run(&["FLUSHALL"]).await;
+        }
+        app.redis.restart().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    check(5, flush_and_restart).await;
+}
+
+#[tokio::test]
+async fn no_read_is_stale_when_the_host_is_killed() {
+    let restart = async |app: &mut App| {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        app.restart_host().await;
+    };
+    check(4, restart).await;
+}

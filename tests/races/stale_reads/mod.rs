@@ -1,0 +1,6 @@
+//! No read is stale: a read that starts after a write or an invalidation was acknowledged never returns anything older.
+
+mod cache;
+mod history;
+mod users;
+mod workload;
