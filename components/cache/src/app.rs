@@ -1,43 +1,43 @@
-//! What the requests of one instance share: the cache, the origin behind it, and how long entries live.
+//! What the requests of one instance share: the cache, the origin behind it, memory, and the default TTL.
 
 use std::rc::Rc;
 
-use serde_json::value::RawValue;
-use spin_adapter::http::bearer::Tokens;
+use http_api::{Problem, Tokens};
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{SpinRedis, SpinRuntime};
-use versioned_cache::{Cache, Entry, ReadResult, Settings};
+use versioned_cache::{Cache, ReadResult, Settings};
 
 use crate::key::Key;
-use crate::memory::{self, Memory};
+use crate::kv::{self, KV_MODULE, KV_OPERATION};
+use crate::memory::{self, MemoryBudget, Reservation};
 use crate::origin::{Origin, OriginError};
-use crate::ttl::{self, Seconds};
+use crate::problems;
+use crate::target::Target;
+use crate::ttl::{Seconds, TTL_MAX_S};
 
-/// The module and the operation that the keys of this API belong to.
-pub const KEYED: (&str, &str) = ("kv", "get");
-
-const CACHE_TIMEOUT_MAX_MS: u64 = 10_000;
-const ORIGIN_TIMEOUT_MAX_MS: u64 = 10_000;
-/// How much longer than the origin may take others wait for whoever asks it: time to store the answer. Should Redis be so
-/// slow that it takes longer, somebody else may ask the origin as well.
+const TIMEOUT_MAX_MS: u64 = 10_000;
+/// Requests that wait for a fetch wait this much longer than the origin may take: time to store the value. If Redis takes
+/// longer, another request may fetch the value again.
 const STORE_MS: u64 = 200;
+/// How long a request waits for memory.
+const MEMORY_WAIT_MS: u64 = 2_000;
 
-/// The component at work.
+/// The state of the component.
 pub struct App {
-    /// Whom the routes are open to.
+    /// Who may use which routes.
     pub tokens: Tokens,
-    /// Everything that is cached.
+    /// The cache.
     pub cache: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// The same, over a connection of its own, for what takes long: nobody else waits behind a large answer, or takes
-    /// Redis for dead because of one.
-    pub large: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// Shared by requests of many keys.
-    pub memory: Memory,
-    /// Shared by keys that are being warmed.
-    pub warming: Memory,
+    /// The same cache over a connection of its own, for large replies: other requests do not wait behind them, and Redis
+    /// does not look dead while it sends one.
+    pub bulk_cache: Rc<Cache<SpinRedis, SpinRuntime>>,
+    /// Memory of the keys that are being warmed.
+    pub warm_memory: MemoryBudget,
+    /// Memory of requests for many keys.
+    memory: MemoryBudget,
     origin: Origin,
-    /// 0: nothing is cached unless the request says for how long.
-    ttl_s: Seconds,
+    /// 0: a value is cached only if the request has a TTL.
+    default_ttl_s: Seconds,
 }
 
 impl App {
@@ -56,66 +56,75 @@ impl App {
             "cache_ttl_kv_get",
         ])
         .await?;
-        let origin_timeout_ms = milliseconds(origin_timeout, ORIGIN_TIMEOUT_MAX_MS)?;
+        let origin_timeout_ms = milliseconds(origin_timeout)?;
         let defaults = Settings::default();
         let settings = Settings {
-            timeout_ms: milliseconds(timeout, CACHE_TIMEOUT_MAX_MS)?,
-            // Otherwise a slow origin would be asked again by everybody who waits for its first answer.
+            timeout_ms: milliseconds(timeout)?,
+            // Otherwise all requests that wait for a slow origin would ask it again.
             lease_ms: defaults.lease_ms.max(origin_timeout_ms + STORE_MS),
             fill_wait_ms: defaults.fill_wait_ms.max(origin_timeout_ms + STORE_MS),
             ..defaults
         };
-        // All the time that a request has when Redis is silent.
-        let large = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
+        // One reply may take as long as all attempts of other requests together.
+        let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let redis = redis.text("the address of a Redis server")?;
         Ok(Self {
-            tokens: Tokens::new(api, admin)?,
+            tokens: variables::tokens(&api, &admin)?,
             cache: Cache::new(SpinRedis::new(redis.clone()), SpinRuntime, settings),
-            large: Cache::new(SpinRedis::new(redis), SpinRuntime, large),
-            memory: Memory::of(memory::MANY_KEYS),
-            warming: Memory::of(memory::WARMING),
+            bulk_cache: Cache::new(SpinRedis::new(redis), SpinRuntime, bulk_settings),
+            warm_memory: MemoryBudget::new(memory::WARM_BYTES),
+            memory: MemoryBudget::new(memory::MANY_KEYS_BYTES),
             origin: Origin::from_variable(origin, origin_timeout_ms)?,
-            ttl_s: default_ttl(ttl)?,
+            default_ttl_s: default_ttl(ttl)?,
         })
     }
 
-    /// How long what is written now is to live: as `asked`, or else by default; `None` if there is no default.
-    pub fn ttl(&self, asked: Option<Seconds>) -> Option<Seconds> {
-        asked.or(Some(self.ttl_s)).filter(|seconds| *seconds > 0)
+    /// The TTL of a new value: the requested one, or else the default; `None` if there is no default.
+    pub fn ttl(&self, requested: Option<Seconds>) -> Option<Seconds> {
+        requested.or(Some(self.default_ttl_s)).filter(|seconds| *seconds > 0)
     }
 
-    /// The entry of a key, to be written with this TTL.
-    pub fn entry(&self, key: &Key, ttl_s: Seconds) -> Entry {
-        Entry::named(KEYED.0, KEYED.1, key.as_str(), ttl::of(ttl_s)).checked_by(is_json)
-    }
-
-    /// The entry of a key, to be read or removed: its TTL does not matter.
-    pub fn any_entry(&self, key: &Key) -> Entry {
-        self.entry(key, ttl::MAX_S)
-    }
-
-    /// The value of a key from the cache, or else from the origin; then it is stored for as long as `asked`, or else by
-    /// default.
+    /// The value of a key from the cache, or else from the origin. A value from the origin is stored for the requested TTL,
+    /// or else the default.
     ///
     /// # Errors
-    /// Those of the origin. Redis never fails it.
-    pub async fn get_or_fetch(&self, key: &Key, asked: Option<Seconds>) -> Result<ReadResult, OriginError> {
-        let entry = self.entry(key, asked.unwrap_or(self.ttl_s));
+    /// Those of the origin. If Redis fails, the value comes from the origin.
+    pub async fn get_or_fetch(&self, key: &Key, requested: Option<Seconds>) -> Result<ReadResult, OriginError> {
+        let entry = kv::entry_with_ttl(key, requested.unwrap_or(self.default_ttl_s));
         self.cache.get_or_set(&entry, async || self.origin.fetch(key).await).await
+    }
+
+    /// Invalidates entries, and returns how many were removed.
+    ///
+    /// # Errors
+    /// No Redis.
+    pub async fn invalidate(&self, target: &Target) -> Result<u64, Problem> {
+        let removed = match target {
+            Target::Key(key) => self.cache.delete(&kv::entry(key)).await.map(u64::from),
+            Target::Pattern(pattern) => self.cache.invalidate_matching(KV_MODULE, KV_OPERATION, pattern).await,
+            Target::Module(module) => self.cache.invalidate_module(module).await,
+            Target::Operation(module, operation) => self.cache.invalidate_operation(module, operation).await,
+            Target::User(id) => self.cache.invalidate_user(*id).await,
+            Target::All => self.cache.clear().await,
+        };
+        removed.map_err(problems::redis_change)
+    }
+
+    /// Reserves memory for a request of many keys, and waits up to two seconds for it.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn reserve(&self, bytes: usize) -> Result<Reservation, Problem> {
+        self.memory.reserve(bytes, MEMORY_WAIT_MS).await.ok_or_else(problems::no_memory)
     }
 }
 
-/// Whether a value is one that this component could have stored.
-fn is_json(value: &[u8]) -> bool {
-    serde_json::from_slice::<&RawValue>(value).is_ok()
-}
-
-fn milliseconds(variable: Variable, max: u64) -> Result<u64, VariableError> {
-    variable.parsed("a whole number of milliseconds from 1 to 10000", |ms| (1..=max).contains(ms))
+fn milliseconds(variable: Variable) -> Result<u64, VariableError> {
+    variable.parsed("a whole number of milliseconds from 1 to 10000", |ms| (1..=TIMEOUT_MAX_MS).contains(ms))
 }
 
 fn default_ttl(variable: Variable) -> Result<Seconds, VariableError> {
-    variable.parsed("a whole number of seconds from 0 to 2592000", |s| *s <= ttl::MAX_S)
+    variable.parsed("a whole number of seconds from 0 to 2592000", |seconds| *seconds <= TTL_MAX_S)
 }
 
 #[cfg(test)]
@@ -125,22 +134,12 @@ mod tests {
     #[test]
     fn variables_are_bounded() {
         let ttl = |value: &str| default_ttl(Variable::new("cache_ttl_kv_get", value)).ok();
-        assert_eq!((ttl("0"), ttl("2592000")), (Some(0), Some(ttl::MAX_S)));
+        assert_eq!((ttl("0"), ttl("2592000")), (Some(0), Some(TTL_MAX_S)));
         for bad in ["", "-1", "2592001", "1.5", "5m"] {
             assert_eq!(ttl(bad), None, "{bad}");
         }
-        let ms = |value: &str| milliseconds(Variable::new("cache_timeout_ms", value), 10_000).ok();
+        let ms = |value: &str| milliseconds(Variable::new("cache_timeout_ms", value)).ok();
         assert_eq!((ms("1"), ms("10000")), (Some(1), Some(10_000)));
         assert_eq!((ms("0"), ms("10001")), (None, None));
-    }
-
-    #[test]
-    fn only_json_counts_as_a_value() {
-        for good in ["null", "1e400", "[1.10]", " {}", r#""\ud800""#] {
-            assert!(is_json(good.as_bytes()), "{good}");
-        }
-        for bad in [&b""[..], b"hello", b"{", b"\"\xff\"", b"1 2"] {
-            assert!(!is_json(bad), "{bad:?}");
-        }
     }
 }

@@ -1,53 +1,63 @@
-//! The key of a cached value as clients write it.
+//! The keys of this API, in paths and in bodies.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use problem::{FieldError, Problem};
-use spin_adapter::http::Failure;
-
-use crate::path::last_segments;
+use http_api::{Errors, Problem, path};
 
 /// Bytes of a key, at most.
 pub const KEY_MAX: usize = 512;
+/// Keys of one request, at most.
+pub const KEYS_MAX: usize = 1_000;
+/// Bytes of a body with keys only, at most: a thousand of the longest, with every byte written as an escape sequence.
+pub const KEYS_BODY_MAX: usize = 4 * 1024 * 1024;
 
-/// What a key in a path must be, in words.
-const EXPECTED: &str = "must be percent-encoded UTF-8 of 1 to 512 bytes";
-
-/// All but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Any text of 1 to 512 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Any text of 1 to 512 bytes; also the extractor of the last segment of the path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 impl Key {
-    /// The key that `text` is; `None` when it is empty or too long.
-    pub fn new(text: String) -> Option<Self> {
-        (1..=KEY_MAX).contains(&text.len()).then_some(Self(text))
-    }
-
-    /// The key as a segment of a path.
-    pub fn to_path_segment(&self) -> String {
-        utf8_percent_encode(&self.0, RESERVED).to_string()
+    /// The key that is written as `text`.
+    ///
+    /// # Errors
+    /// The detail: what it must be.
+    pub fn new(text: String) -> Result<Self, String> {
+        check_length(text).map(Self)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The keys of a body's member `keys`, duplicates included.
+    pub fn list(texts: Option<Vec<String>>, errors: &mut Errors) -> Option<Vec<Self>> {
+        let texts = errors.required("/keys", texts, |texts| match texts.len() {
+            1..=KEYS_MAX => Ok(texts),
+            _ => Err(format!("must have 1 to {KEYS_MAX} elements")),
+        })?;
+        errors.each("/keys", texts, |errors, text| errors.check("", Self::new(text)))
+    }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Key {
-    type Rejection = Failure;
+/// The rule for the length of keys and patterns.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn check_length(text: String) -> Result<String, String> {
+    match text.len() {
+        1..=KEY_MAX => Ok(text),
+        _ => Err(format!("must have 1 to {KEY_MAX} bytes")),
+    }
+}
 
-    /// The last segment of the path.
-    ///
-    /// # Errors
-    /// The problem that names it.
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let [segment] = last_segments(parts.uri.path());
-        segment.and_then(Self::new).ok_or_else(|| Problem::parameters(vec![FieldError::field("key", EXPECTED)]).into())
+impl<S: Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut errors = Errors::in_parameters();
+        let [key] = path::last_segments(parts.uri.path());
+        let key = errors.check("key", key.and_then(Self::new));
+        errors.finish(key)
     }
 }
 
@@ -57,22 +67,12 @@ mod tests {
 
     #[test]
     fn a_key_has_one_to_512_bytes() {
-        let is_key = |text: &str| Key::new(text.to_owned()).is_some();
+        let is_key = |text: &str| Key::new(text.to_owned()).is_ok();
         for good in ["k", "a:b/c d", "\0", &"k".repeat(KEY_MAX), &"é".repeat(KEY_MAX / 2)] {
             assert!(is_key(good), "{good:?}");
         }
         for bad in ["", &"k".repeat(KEY_MAX + 1), &"é".repeat(KEY_MAX / 2 + 1)] {
             assert!(!is_key(bad), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_key_comes_back_from_its_path_segment() {
-        for text in ["a:b/c d", "..", "é%2F", "-._~", "\"\\\n"] {
-            let segment = Key::new(text.to_owned()).unwrap().to_path_segment();
-            assert!(segment.is_ascii() && !segment.contains('/'), "{segment}");
-            assert_eq!(last_segments(&format!("/x/{segment}")), [Some(text.to_owned())]);
-        }
-        assert_eq!(Key::new("a:b/c é".to_owned()).unwrap().to_path_segment(), "a%3Ab%2Fc%20%C3%A9");
     }
 }

@@ -1,5 +1,5 @@
-//! The memory that the requests of one instance share for what is large. An instance that takes more than its host allows
-//! ends, with all of its requests: so those that need much say how much, and wait until there is room.
+//! The memory budget of large requests. An instance that exceeds the memory limit of its host is stopped with all its
+//! requests. So large requests reserve memory first, and wait until there is room.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,123 +8,122 @@ use std::rc::Rc;
 use ports::Runtime;
 use spin_adapter::SpinRuntime;
 
-/// What requests of many keys share, in bytes.
-pub const MANY_KEYS: usize = 288 * MIB;
-/// What keys that are being warmed share, in bytes: apart, since they are held for as long as an origin takes. An instance
-/// needs as much again as both for what takes no share (bodies that are being read, single values), for small shares, and
-/// for the gaps between: hosts should allow it 1 GiB.
-pub const WARMING: usize = 96 * MIB;
-/// Shares of up to so many bytes are given at once, whether there is room or not: they need no more than a request for one
-/// key does, and hosts let only so many requests (16, as a rule) into an instance.
+/// The budget of requests for many keys, in bytes.
+pub const MANY_KEYS_BYTES: usize = 288 * MIB;
+/// The budget of keys that are being warmed, in bytes. It is separate, because reservations last as long as an origin
+/// takes. An instance needs as much as both budgets again: for what reserves nothing (bodies that are being read, single
+/// values), for small reservations, and for fragmentation. Hosts should allow it 1 GiB.
+pub const WARM_BYTES: usize = 96 * MIB;
+/// Reservations of up to so many bytes never wait, even if the budget is used up: such a request needs no more than one for
+/// a single key, and hosts limit the requests in an instance (to 16, as a rule).
 const SMALL: usize = MIB;
 const MIB: usize = 1024 * 1024;
-/// How often a request looks whether there is room for it: the one that is next, and the others.
-const NEXT_LOOK_MS: u64 = 1;
-const LOOK_MS: u64 = 10;
+/// How often a waiter checks whether there is room: the first in the queue, and the others.
+const FIRST_POLL_MS: u64 = 1;
+const POLL_MS: u64 = 10;
 
-/// Memory to be shared.
+/// A number of bytes that requests share.
 #[derive(Clone, Debug)]
-pub struct Memory(Rc<RefCell<State>>);
+pub struct MemoryBudget(Rc<RefCell<State>>);
 
 #[derive(Debug)]
 struct State {
-    all: usize,
-    /// More than all, perhaps, by small shares.
-    taken: usize,
-    /// Who waits and for how many bytes, in the order in which they came: a large share is not overtaken by lesser ones for
-    /// ever.
-    waiting: VecDeque<(u64, usize)>,
-    next: u64,
+    total: usize,
+    /// Small reservations may raise it above the total.
+    reserved: usize,
+    /// The ids of the waiters and their bytes, in the order of arrival: small requests do not overtake a large one forever.
+    queue: VecDeque<(u64, usize)>,
+    next_id: u64,
 }
 
-/// Some of it, until this is dropped.
+/// Reserved bytes, until this is dropped.
 #[derive(Debug)]
-pub struct Share {
-    memory: Memory,
+pub struct Reservation {
+    budget: MemoryBudget,
     bytes: usize,
 }
 
-/// A place in the queue.
-struct Turn<'a> {
-    memory: &'a Memory,
-    number: u64,
+/// A place in the queue, until this is dropped.
+struct Waiter<'a> {
+    budget: &'a MemoryBudget,
+    id: u64,
     bytes: usize,
 }
 
-impl Memory {
-    /// So many bytes, all of them free.
-    pub fn of(bytes: usize) -> Self {
-        Self(Rc::new(RefCell::new(State { all: bytes, taken: 0, waiting: VecDeque::new(), next: 0 })))
+impl MemoryBudget {
+    /// A budget of so many bytes, all free.
+    pub fn new(bytes: usize) -> Self {
+        Self(Rc::new(RefCell::new(State { total: bytes, reserved: 0, queue: VecDeque::new(), next_id: 0 })))
     }
 
-    /// A share of so many bytes; `None` if there is no room for it within `wait_ms`.
-    pub async fn share(&self, bytes: usize, wait_ms: u64) -> Option<Share> {
+    /// Reserves so many bytes; `None` if there is no room within `wait_ms`.
+    pub async fn reserve(&self, bytes: usize, wait_ms: u64) -> Option<Reservation> {
         if bytes <= SMALL {
-            return Some(self.give(bytes));
+            return Some(self.grant(bytes));
         }
-        let turn = self.queue(bytes);
+        let waiter = self.enqueue(bytes);
         let deadline = SpinRuntime.monotonic_ms() + wait_ms;
         loop {
-            if let Some(share) = turn.take() {
-                return Some(share);
+            if let Some(reservation) = waiter.try_reserve() {
+                return Some(reservation);
             }
             if SpinRuntime.monotonic_ms() >= deadline {
                 return None;
             }
-            // Requests of one instance are tasks of their own, which cannot wake one another: so they look again.
-            SpinRuntime.sleep(if turn.is_next() { NEXT_LOOK_MS } else { LOOK_MS }).await;
+            // It polls, because the requests of an instance are separate tasks that cannot wake one another.
+            SpinRuntime.sleep(if waiter.is_first() { FIRST_POLL_MS } else { POLL_MS }).await;
         }
     }
 
-    fn queue(&self, bytes: usize) -> Turn<'_> {
+    fn enqueue(&self, bytes: usize) -> Waiter<'_> {
         let mut state = self.0.borrow_mut();
-        let number = state.next;
-        state.next += 1;
-        state.waiting.push_back((number, bytes));
-        Turn { memory: self, number, bytes }
+        let id = state.next_id;
+        state.next_id += 1;
+        state.queue.push_back((id, bytes));
+        Waiter { budget: self, id, bytes }
     }
 
-    fn give(&self, bytes: usize) -> Share {
-        self.0.borrow_mut().taken += bytes;
-        Share { memory: self.clone(), bytes }
+    fn grant(&self, bytes: usize) -> Reservation {
+        self.0.borrow_mut().reserved += bytes;
+        Reservation { budget: self.clone(), bytes }
     }
 }
 
-impl Turn<'_> {
-    fn is_next(&self) -> bool {
-        self.memory.0.borrow().waiting.front().is_some_and(|(number, _)| *number == self.number)
+impl Waiter<'_> {
+    fn is_first(&self) -> bool {
+        self.budget.0.borrow().queue.front().is_some_and(|(id, _)| *id == self.id)
     }
 
-    /// The share, if there is room for it and for all who came before. (They look less often than room comes: so they need
-    /// not go one by one.)
-    fn take(&self) -> Option<Share> {
+    /// Reserves if there is room for this waiter and all before it. The first need not reserve first: it may poll later
+    /// than this one.
+    fn try_reserve(&self) -> Option<Reservation> {
         let fits = {
-            let state = self.memory.0.borrow();
-            let before = state.waiting.iter().take_while(|(number, _)| *number != self.number);
-            // All that is wanted may be more than a 32-bit number holds.
-            let wanted = before.fold(self.bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
-            state.taken.saturating_add(wanted) <= state.all
+            let state = self.budget.0.borrow();
+            let earlier = state.queue.iter().take_while(|(id, _)| *id != self.id);
+            // The sum may exceed a 32-bit usize.
+            let wanted = earlier.fold(self.bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
+            state.reserved.saturating_add(wanted) <= state.total
         };
-        fits.then(|| self.memory.give(self.bytes))
+        fits.then(|| self.budget.grant(self.bytes))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.memory.0.borrow_mut().waiting.retain(|(number, _)| *number != self.number);
+        self.budget.0.borrow_mut().queue.retain(|(id, _)| *id != self.id);
     }
 }
 
-impl Share {
-    /// Gives back all but so many bytes.
+impl Reservation {
+    /// Releases all but so many bytes.
     pub fn shrink_to(&mut self, bytes: usize) {
         let unused = self.bytes.saturating_sub(bytes);
         self.bytes -= unused;
-        self.memory.0.borrow_mut().taken -= unused;
+        self.budget.0.borrow_mut().reserved -= unused;
     }
 }
 
-impl Drop for Share {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.shrink_to(0);
     }
@@ -135,61 +134,61 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    fn take(memory: &Memory, bytes: usize) -> Option<Share> {
-        memory.queue(bytes).take()
+    fn reserve(budget: &MemoryBudget, bytes: usize) -> Option<Reservation> {
+        budget.enqueue(bytes).try_reserve()
     }
 
     #[test]
-    fn no_more_is_given_than_there_is() {
-        let memory = Memory::of(10);
-        let mut first = take(&memory, 7).unwrap();
-        assert!(take(&memory, 4).is_none());
-        let second = take(&memory, 3).unwrap();
+    fn no_more_is_reserved_than_the_total() {
+        let budget = MemoryBudget::new(10);
+        let mut first = reserve(&budget, 7).unwrap();
+        assert!(reserve(&budget, 4).is_none());
+        let second = reserve(&budget, 3).unwrap();
         first.shrink_to(5);
         first.shrink_to(6);
-        assert!(take(&memory, 3).is_none());
-        assert!(take(&memory, 2).is_some(), "and given back at once");
+        assert!(reserve(&budget, 3).is_none());
+        assert!(reserve(&budget, 2).is_some(), "and released at once");
         drop((first, second));
-        assert!(take(&memory, 10).is_some());
+        assert!(reserve(&budget, 10).is_some());
     }
 
     #[test]
-    fn nobody_is_overtaken_but_by_those_who_gave_up() {
-        let memory = Memory::of(10);
-        let most = take(&memory, 8).unwrap();
-        let (large, little) = (memory.queue(5), memory.queue(1));
-        assert!(large.take().is_none() && little.take().is_none());
-        assert!(large.is_next() && !little.is_next());
+    fn waiters_are_served_in_order_except_for_those_that_gave_up() {
+        let budget = MemoryBudget::new(10);
+        let most = reserve(&budget, 8).unwrap();
+        let (large, little) = (budget.enqueue(5), budget.enqueue(1));
+        assert!(large.try_reserve().is_none() && little.try_reserve().is_none());
+        assert!(large.is_first() && !little.is_first());
         drop(large);
-        assert!(little.is_next() && little.take().is_some());
+        assert!(little.is_first() && little.try_reserve().is_some());
         drop((most, little));
-        assert!(take(&memory, 10).is_some());
+        assert!(reserve(&budget, 10).is_some());
     }
 
     #[test]
-    fn those_for_whom_there_is_room_take_it_in_any_order() {
-        let memory = Memory::of(10);
-        let [first, second, third] = [5, 4, 2].map(|bytes| memory.queue(bytes));
-        assert!(third.take().is_none(), "it would take from those before");
-        let given = second.take().unwrap();
+    fn waiters_that_all_fit_reserve_in_any_order() {
+        let budget = MemoryBudget::new(10);
+        let [first, second, third] = [5, 4, 2].map(|bytes| budget.enqueue(bytes));
+        assert!(third.try_reserve().is_none(), "it would take room from earlier waiters");
+        let reserved = second.try_reserve().unwrap();
         drop(second);
-        assert!(third.take().is_none());
-        let _given = (given, first.take().unwrap());
+        assert!(third.try_reserve().is_none());
+        let _reserved = (reserved, first.try_reserve().unwrap());
         drop(first);
-        assert!(third.take().is_none(), "there is 1");
-        let _most = memory.queue(usize::MAX);
-        assert!(take(&memory, 1).is_none(), "however much is wanted");
+        assert!(third.try_reserve().is_none(), "1 byte is free");
+        let _most = budget.enqueue(usize::MAX);
+        assert!(reserve(&budget, 1).is_none(), "the sum does not overflow");
     }
 
     #[test]
-    fn small_shares_pass_while_large_ones_wait() {
-        let memory = Memory::of(2 * SMALL);
-        let large = take(&memory, 2 * SMALL).unwrap();
-        let waiting = memory.queue(2 * SMALL);
-        let small = memory.share(SMALL, 0).now_or_never().flatten().expect("no waiting");
+    fn small_reservations_do_not_wait_for_large_ones() {
+        let budget = MemoryBudget::new(2 * SMALL);
+        let large = reserve(&budget, 2 * SMALL).unwrap();
+        let waiting = budget.enqueue(2 * SMALL);
+        let small = budget.reserve(SMALL, 0).now_or_never().flatten().expect("no waiting");
         drop(large);
-        assert!(waiting.take().is_none(), "small shares count");
+        assert!(waiting.try_reserve().is_none(), "small reservations count");
         drop(small);
-        assert!(waiting.take().is_some());
+        assert!(waiting.try_reserve().is_some());
     }
 }

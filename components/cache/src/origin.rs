@@ -1,88 +1,87 @@
-//! Where values come from that the cache does not have: a server that is asked for them, or, without one, a function
-//! for demonstrations.
+//! Where values come from that the cache lacks: a server, or, without one, made-up values for demonstrations.
 
 use axum::http::{StatusCode, Uri};
+use http_api::{APPLICATION_JSON, path};
 use ports::Runtime;
 use serde_json::json;
 use serde_json::value::RawValue;
 use spin_adapter::SpinRuntime;
-use spin_adapter::http::client::{Client, FetchError, Fetched};
+use spin_adapter::http_client::{Client, FetchError, Fetched};
 use spin_adapter::variables::{Variable, VariableError};
 
-use crate::input::VALUE_MAX;
 use crate::key::Key;
-use crate::one_key::MEDIA_TYPE;
+use crate::kv::VALUE_MAX;
 
-/// Whom to ask.
+/// The source of values.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// Nobody: a value is made up.
+    /// Values are made up.
     Demo,
     /// A server.
     Server {
-        /// An http or https URL without a slash at the end; keys follow after a slash.
+        /// An http or https URL without a slash at the end. A slash and the key are appended.
         base: String,
-        /// Asks it.
+        /// The client for it.
         client: Client,
     },
 }
 
-/// Why the origin gave no value. Nothing in it tells where the origin is.
+/// Why the origin gave no value. It never holds the origin's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginError {
-    /// It took too long.
+    /// There was no complete response in time.
     TimedOut,
-    /// It did not take the request.
+    /// There was no response, or it broke off.
     Unreachable,
-    /// What it answered is no value: in words that follow "The origin".
+    /// The response is not a value. The text follows "The response of the origin".
     Unusable(&'static str),
 }
 
 impl Origin {
-    /// The origin of the variable `cache_origin_url` (if that is empty: none), which has `timeout_ms` for an answer.
+    /// The origin of the variable `cache_origin_url`; [`Self::Demo`] if that is empty. A response may take `timeout_ms`.
     ///
     /// # Errors
-    /// It is not an http or https URL that a key can be appended to.
+    /// It is not an http or https URL to which a key can be appended.
     pub fn from_variable(url: Variable, timeout_ms: u64) -> Result<Self, VariableError> {
         const EXPECTED: &str = "empty, or an http or https URL without user, query and fragment";
-        let url: String = url.parsed(EXPECTED, |url: &String| url.is_empty() || is_base(url))?;
+        let url: String = url.parsed(EXPECTED, |url: &String| url.is_empty() || is_base_url(url))?;
         if url.is_empty() {
             return Ok(Self::Demo);
         }
-        let client = Client { accept: MEDIA_TYPE, timeout_ms, body_max: VALUE_MAX };
+        let client = Client { accept: APPLICATION_JSON, timeout_ms, body_max: VALUE_MAX };
         Ok(Self::Server { base: url.trim_end_matches('/').to_owned(), client })
     }
 
     /// The value of a key, JSON of at most 512 KiB; `None` if there is none.
     ///
     /// # Errors
-    /// The origin did not answer, or not as it should.
+    /// The origin did not answer, or its response is not a value.
     pub async fn fetch(&self, key: &Key) -> Result<Option<Vec<u8>>, OriginError> {
         match self {
-            Self::Demo => Ok(Some(demonstration(key, SpinRuntime.unix_ms()))),
-            Self::Server { .. } if leads_elsewhere(key) => Ok(None),
+            Self::Demo => Ok(Some(demo_value(key, SpinRuntime.unix_ms()))),
+            Self::Server { .. } if has_dot_segment(key) => Ok(None),
             Self::Server { base, client } => {
-                let uri = format!("{base}/{}", key.to_path_segment()).parse().expect("a base and a segment are a URL");
-                value(client.get(uri).await)
+                let uri = format!("{base}/{}", path::encode(key.as_str()));
+                value_in(client.get(uri.parse().expect("a base and a segment are a URL")).await)
             }
         }
     }
 }
 
-fn is_base(url: &str) -> bool {
+fn is_base_url(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     is_http && is_plain && !url.contains(['?', '#'])
 }
 
-/// The value in the origin's answer: the text of its JSON, without the white space around it.
-fn value(answer: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, OriginError> {
-    let Fetched { status, body, .. } = answer.map_err(|error| {
-        eprintln!("the origin gave no answer: {error}");
+/// The JSON of a response, without the white space around it.
+fn value_in(response: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, OriginError> {
+    let Fetched { status, body, .. } = response.map_err(|error| {
+        eprintln!("no response from the origin: {error}");
         match error {
             FetchError::TimedOut => OriginError::TimedOut,
-            FetchError::TooLarge => OriginError::Unusable("answered more than a value may have"),
+            FetchError::TooLarge => OriginError::Unusable("is larger than a value may be"),
             FetchError::Denied(_) | FetchError::Unreachable(_) => OriginError::Unreachable,
         }
     })?;
@@ -91,22 +90,22 @@ fn value(answer: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, OriginE
     }
     if !status.is_success() {
         eprintln!("the origin answered {status}");
-        return Err(OriginError::Unusable("answered neither a value nor that there is none"));
+        return Err(OriginError::Unusable("has a status other than 2xx and 404"));
     }
     match serde_json::from_slice::<&RawValue>(&body) {
         Ok(value) => Ok(Some(value.get().as_bytes().to_vec())),
-        Err(_) => Err(OriginError::Unusable("answered something that is not JSON")),
+        Err(_) => Err(OriginError::Unusable("is not JSON")),
     }
 }
 
-/// Whether a server (or something before it) could take the key for another path than one below the origin: `.` and
-/// `..` mean something in paths even when they are percent-encoded.
-fn leads_elsewhere(key: &Key) -> bool {
+/// Whether a server or a proxy could resolve the key to a path outside the origin: some resolve `.` and `..` even if they
+/// are percent-encoded.
+fn has_dot_segment(key: &Key) -> bool {
     key.as_str().split(['/', '\\']).any(|segment| segment == "." || segment == "..")
 }
 
-/// What there is under a key without an origin.
-fn demonstration(key: &Key, unix_ms: u64) -> Vec<u8> {
+/// The value of a key when there is no origin.
+fn demo_value(key: &Key, unix_ms: u64) -> Vec<u8> {
     json!({ "demo": format!("value-for-{}", key.as_str()), "generatedAt": unix_ms }).to_string().into_bytes()
 }
 
@@ -114,7 +113,7 @@ fn demonstration(key: &Key, unix_ms: u64) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The base of the origin that the variable stands for, empty without one; `None` if it is refused.
+    /// The base of the origin, empty if the variable is; `None` if the variable is rejected.
     fn base(url: &str) -> Option<String> {
         match Origin::from_variable(Variable::new("cache_origin_url", url), 500).ok()? {
             Origin::Demo => Some(String::new()),
@@ -137,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn values_are_json_and_nothing_else() {
+    fn only_json_is_a_value() {
         let of = |status: StatusCode, body: &'static [u8]| {
-            value(Ok(Fetched { status, content_type: None, body: body.into() }))
+            value_in(Ok(Fetched { status, content_type: None, body: body.into() }))
         };
         let ok = |body| of(StatusCode::OK, body).unwrap().unwrap();
         assert_eq!(ok(b" {\"a\": 1.0}\n"), b"{\"a\": 1.0}");
@@ -154,29 +153,29 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_is_told_by_its_reason() {
-        assert_eq!(value(Err(FetchError::TimedOut)), Err(OriginError::TimedOut));
+    fn missing_responses_have_a_reason() {
+        assert_eq!(value_in(Err(FetchError::TimedOut)), Err(OriginError::TimedOut));
         for error in [FetchError::Denied("a.b".into()), FetchError::Unreachable("refused".into())] {
-            assert_eq!(value(Err(error)), Err(OriginError::Unreachable));
+            assert_eq!(value_in(Err(error)), Err(OriginError::Unreachable));
         }
-        assert!(matches!(value(Err(FetchError::TooLarge)), Err(OriginError::Unusable(_))));
+        assert!(matches!(value_in(Err(FetchError::TooLarge)), Err(OriginError::Unusable(_))));
     }
 
     #[test]
-    fn keys_cannot_climb_out_of_the_origin() {
-        let leads = |key: &str| leads_elsewhere(&Key::new(key.to_owned()).unwrap());
+    fn keys_cannot_lead_out_of_the_origins_path() {
+        let is_refused = |key: &str| has_dot_segment(&Key::new(key.to_owned()).unwrap());
         for key in ["..", ".", "a/../b", "../..", "a\\..\\b", "a/.", "./a"] {
-            assert!(leads(key), "{key}");
+            assert!(is_refused(key), "{key}");
         }
         for key in ["a..b", "...", "a/b", "v1.2", "..:a", "%2E%2E"] {
-            assert!(!leads(key), "{key}");
+            assert!(!is_refused(key), "{key}");
         }
     }
 
     #[test]
-    fn demonstrations_name_the_key() {
+    fn demo_values_name_the_key() {
         assert_eq!(
-            demonstration(&Key::new("a\"b".into()).unwrap(), 1_795_219_200_000),
+            demo_value(&Key::new("a\"b".into()).unwrap(), 1_795_219_200_000),
             br#"{"demo":"value-for-a\"b","generatedAt":1795219200000}"#
         );
     }

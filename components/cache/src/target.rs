@@ -1,14 +1,8 @@
-//! What is to be invalidated.
+//! What can be invalidated, and the rule for the names of modules and operations.
 
-mod body;
-
-use problem::{FieldError, Problem};
 use serde_json::{Value, json};
-use spin_adapter::http::query::positive;
 
 use crate::key::Key;
-use crate::name::{EXPECTED_NAME, EXPECTED_USER, is_name};
-use crate::path::last_segments;
 
 /// Some of the entries in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,51 +17,12 @@ pub enum Target {
     Operation(String, String),
     /// All entries about or for one user.
     User(i64),
-    /// Everything.
+    /// All entries.
     All,
 }
 
 impl Target {
-    /// The module that the last segment of a path names.
-    ///
-    /// # Errors
-    /// It is not a name.
-    pub fn module_in_path(path: &str) -> Result<Self, Problem> {
-        let [module] = last_segments(path);
-        match module {
-            Some(module) if is_name(&module) => Ok(Self::Module(module)),
-            _ => Err(Problem::parameters(vec![FieldError::field("module", EXPECTED_NAME)])),
-        }
-    }
-
-    /// The operation that the last two segments of a path name: a module and its operation.
-    ///
-    /// # Errors
-    /// Those that are not names.
-    pub fn operation_in_path(path: &str) -> Result<Self, Problem> {
-        let [module, operation] = last_segments(path).map(|segment| segment.filter(|text| is_name(text)));
-        match (module, operation) {
-            (Some(module), Some(operation)) => Ok(Self::Operation(module, operation)),
-            (module, operation) => {
-                let wrong = [("module", module.is_none()), ("operation", operation.is_none())];
-                let wrong = wrong.into_iter().filter(|(_, is_wrong)| *is_wrong);
-                Err(Problem::parameters(wrong.map(|(name, _)| FieldError::field(name, EXPECTED_NAME)).collect()))
-            }
-        }
-    }
-
-    /// The user whose id is the last segment of a path.
-    ///
-    /// # Errors
-    /// It is not an id.
-    pub fn user_in_path(path: &str) -> Result<Self, Problem> {
-        let [id] = last_segments(path);
-        id.and_then(|id| positive(&id))
-            .map(Self::User)
-            .ok_or_else(|| Problem::parameters(vec![FieldError::field("id", EXPECTED_USER)]))
-    }
-
-    /// How an answer names it.
+    /// How responses and the log write it.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Key(key) => json!({ "key": key.as_str() }),
@@ -80,40 +35,32 @@ impl Target {
     }
 }
 
+/// The rule for names of modules and operations.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn name(text: String) -> Result<String, String> {
+    let is_name = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    is_name.then_some(text).ok_or_else(|| "must be 1 to 64 letters, digits, dots, hyphens or underscores".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_name_modules_operations_and_users() {
-        assert_eq!(Target::module_in_path("/module/%75sers"), Ok(Target::Module("users".into())));
-        let operation = Target::operation_in_path("/operation/users/getById");
-        assert_eq!(operation, Ok(Target::Operation("users".into(), "getById".into())));
-        assert_eq!(Target::user_in_path("/user/42"), Ok(Target::User(42)));
-    }
-
-    #[test]
-    fn paths_that_name_nothing_are_told() {
-        let fields = |target: Result<Target, Problem>| {
-            let problem = target.unwrap_err();
-            let json: Value = serde_json::from_slice(&problem.to_json()).unwrap();
-            let errors = json["errors"].as_array().unwrap();
-            (
-                problem.status(),
-                errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
-            )
-        };
-        for bad in ["a:b", "*", "a%20b", "%FF", "%", ""] {
-            let path = |kind: &str| format!("/{kind}/{bad}");
-            assert_eq!(fields(Target::module_in_path(&path("module"))), (400, vec!["module".to_owned()]), "{bad}");
-            let both = fields(Target::operation_in_path(&format!("{}/{bad}", path("operation"))));
-            assert_eq!(both, (400, vec!["module".to_owned(), "operation".to_owned()]), "{bad}");
-            assert_eq!(fields(Target::user_in_path(&path("user"))), (400, vec!["id".to_owned()]), "{bad}");
+    fn names_are_plain() {
+        for good in ["users", "getById", "v1.list-all_2", "-", &"n".repeat(64)] {
+            assert_eq!(name(good.to_owned()).as_deref(), Ok(good));
+        }
+        for bad in ["", "a:b", "a b", "a/b", "*", "é", "a\0", "a%20", &"n".repeat(65)] {
+            assert!(name(bad.to_owned()).is_err(), "{bad:?}");
         }
     }
 
     #[test]
-    fn answers_name_what_was_cleared() {
+    fn responses_name_what_was_cleared() {
         assert_eq!(Target::All.to_json(), json!("all"));
         assert_eq!(Target::User(7).to_json(), json!({ "userId": 7 }));
         assert_eq!(Target::Module("m".into()).to_json(), json!({ "module": "m" }));

@@ -1,56 +1,64 @@
-//! How long entries live: what clients may ask for, and what holds when they do not.
+//! How long clients may ask entries to live, in query strings and in bodies.
 
-use problem::FieldError;
-use serde_json::Number;
-use versioned_cache::Ttl;
+use http_api::{Errors, FromQuery, WholeNumber, query};
 
 /// A number of seconds.
 pub type Seconds = u64;
 
 /// Thirty days.
-pub const MAX_S: Seconds = 30 * 24 * 60 * 60;
+pub const TTL_MAX_S: Seconds = 30 * 24 * 60 * 60;
 
-/// How long "the origin has no such thing" is kept, in seconds: long enough to keep a burst away from it, and short
-/// enough that nobody waits for what has just been made.
-const ABSENT_S: Seconds = 5;
+/// The rule for TTLs.
+pub const TTL: WholeNumber = WholeNumber::new(1, TTL_MAX_S, "seconds");
 
-/// An entry of `found_s` seconds. What is kept shorter than "there is no such thing" keeps that no longer.
-pub fn of(found_s: Seconds) -> Ttl {
-    Ttl { found_s, absent_s: ABSENT_S.min(found_s) }
-}
+/// The query string of a route whose only parameter is `ttl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TtlQuery(pub Option<Seconds>);
 
-/// The member `ttl` of a body, in seconds; if it is not one, that goes to `errors`.
-pub fn member(number: Option<Number>, errors: &mut Vec<FieldError>) -> Option<Seconds> {
-    let number = number?;
-    let seconds = number.as_u64().filter(|seconds| (1..=MAX_S).contains(seconds));
-    if seconds.is_none() {
-        errors.push(FieldError::at("/ttl", format!("must be a whole number of seconds from 1 to {MAX_S}")));
+impl FromQuery for TtlQuery {
+    fn check(query: &str, errors: &mut Errors) -> Option<Self> {
+        let [ttl] = query::read(query, ["ttl"], errors);
+        Some(Self(errors.optional("ttl", ttl, |ttl| TTL.parse(&ttl))))
     }
-    seconds
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_api::FieldError;
 
     #[test]
-    fn members_have_the_bounds_of_parameters() {
-        let read = |text: &str| {
-            let mut errors = Vec::new();
-            let seconds = member(Some(serde_json::from_str(text).unwrap()), &mut errors);
-            (seconds, errors.len())
-        };
-        assert_eq!(read("1"), (Some(1), 0));
-        assert_eq!(read("2592000"), (Some(MAX_S), 0));
-        for bad in ["0", "-1", "1.5", "60.0", "2592001", "1e30"] {
-            assert_eq!(read(bad), (None, 1), "{bad}");
-        }
-        assert_eq!(member(None, &mut Vec::new()), None);
+    fn a_ttl_is_whole_seconds_up_to_thirty_days() {
+        let ttl = |query: &str| TtlQuery::from_query(query).unwrap().0;
+        assert_eq!(ttl(""), None);
+        assert_eq!(ttl("ttl=1"), Some(1));
+        assert_eq!(ttl("&ttl=2592000&"), Some(2_592_000));
     }
 
     #[test]
-    fn absence_never_outlives_a_value() {
-        assert_eq!(of(60), Ttl { found_s: 60, absent_s: 5 });
-        assert_eq!(of(2), Ttl { found_s: 2, absent_s: 2 });
+    fn wrong_parameters_are_named() {
+        for bad in ["0", "-1", "abc", "1.5", "", "%2B5", "007", "2592001", "1e3", "99999999999999999999"] {
+            let problem = TtlQuery::from_query(&format!("ttl={bad}")).unwrap_err();
+            let expected = FieldError::field("ttl", "must be a whole number of seconds from 1 to 2592000");
+            assert_eq!((problem.status().as_u16(), problem.errors()), (400, &[expected][..]), "{bad}");
+        }
+        let problem = TtlQuery::from_query("ttl=5&ttl=5&TTL=5").unwrap_err();
+        assert_eq!(
+            problem.errors(),
+            [
+                FieldError::field("ttl", "is given more than once"),
+                FieldError::field("TTL", "is not a parameter of this route")
+            ]
+        );
+    }
+
+    #[test]
+    fn members_have_the_bounds_of_parameters() {
+        let ttl = |text: &str| TTL.of_json(serde_json::from_str(text).unwrap()).ok();
+        assert_eq!(ttl("1"), Some(1));
+        assert_eq!(ttl("2592000"), Some(TTL_MAX_S));
+        for bad in ["0", "-1", "1.5", "60.0", "2592001", "1e30"] {
+            assert_eq!(ttl(bad), None, "{bad}");
+        }
     }
 }

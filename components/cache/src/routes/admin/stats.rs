@@ -1,18 +1,17 @@
-//! `GET /api/cache/stats`, `GET /admin/cache/stats` and `POST /admin/cache/stats/reset`.
+//! `GET /admin/cache/stats`: all counters by module and operation, and figures of the Redis server.
 
 use std::collections::BTreeMap;
 
 use axum::response::Response;
 use futures_util::future::try_join3;
+use http_api::response::json;
+use http_api::{NoQuery, Problem, Shared};
 use serde::Serialize;
-use serde_json::json;
-use spin_adapter::http::Failure;
 use versioned_cache::{Counters, Registered, Server, Stats};
 
 use crate::app::App;
-use crate::{answers, failures};
+use crate::problems;
 
-/// What `GET /admin/cache/stats` answers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
@@ -41,7 +40,7 @@ struct Operation {
 struct Counts {
     hits: u64,
     misses: u64,
-    /// Hits among hits and misses, to four decimals; null before the first.
+    /// Hits divided by hits and misses, to four decimals; null if there are none.
     hit_ratio: Option<f64>,
     fills: u64,
     coalesced_fills: u64,
@@ -58,34 +57,12 @@ struct Redis {
     keys: u64,
 }
 
-/// `GET /api/cache/stats`: hits and misses of all components together.
-///
 /// # Errors
 /// No Redis.
-pub async fn summary(app: &App) -> Result<Response, Failure> {
-    let total = app.cache.stats().await.map_err(failures::redis)?.total();
-    Ok(answers::ok(&json!({ "hits": total.hits, "misses": total.misses })))
-}
-
-/// `GET /admin/cache/stats`: all counters by module and operation, and how Redis is.
-///
-/// # Errors
-/// No Redis.
-pub async fn report(app: &App) -> Result<Response, Failure> {
+pub async fn stats(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
     let (stats, registered, server) =
-        try_join3(app.cache.stats(), app.cache.registered(), app.cache.server()).await.map_err(failures::redis)?;
-    Ok(answers::ok(&Report::new(stats, registered, server)))
-}
-
-/// `POST /admin/cache/stats/reset`.
-///
-/// # Errors
-/// No Redis.
-pub async fn reset(app: &App) -> Result<Response, Failure> {
-    // What came before must not be counted after.
-    app.large.send_stats().await;
-    app.cache.reset_stats().await.map_err(failures::redis_change)?;
-    Ok(answers::ok(&json!({ "reset": true })))
+        try_join3(app.cache.stats(), app.cache.registered(), app.cache.server()).await.map_err(problems::redis)?;
+    Ok(json(&Report::new(stats, registered, server)))
 }
 
 impl Report {
@@ -133,13 +110,14 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn counters(hits: u64, misses: u64) -> Counters {
         Counters { hits, misses, collapsed: 1, ..Counters::default() }
     }
 
     #[test]
-    fn counters_and_keys_meet_in_one_report() {
+    fn a_report_has_counters_and_keys_of_each_operation() {
         let by = |module: &str, operation: &str| (module.to_owned(), operation.to_owned());
         let stats =
             Stats(BTreeMap::from([(by("kv", "get"), counters(2, 1)), (by("users", "getById"), counters(0, 0))]));

@@ -1,0 +1,61 @@
+//! The problems of this service. Texts of Redis and addresses go to the log only.
+
+use http_api::{FieldError, Kind, Problem};
+use ports::RedisError;
+
+use crate::origin::OriginError;
+
+/// A read failed, and this request cannot do without Redis.
+pub fn redis(error: RedisError) -> Problem {
+    eprintln!("{error}");
+    Problem::new(Kind::Unavailable, "The cache is unavailable.")
+}
+
+/// A change failed.
+pub fn redis_change(error: RedisError) -> Problem {
+    eprintln!("{error}");
+    let detail = "The cache did not confirm the change: it may have taken effect, or may still take effect.";
+    Problem::new(Kind::Unavailable, detail)
+}
+
+/// The requested values have more than `limit` bytes together.
+pub fn too_large(limit: usize) -> Problem {
+    let detail = format!("The values have more than {} MiB together: request fewer keys.", limit / (1024 * 1024));
+    Problem::new(Kind::ContentTooLarge, detail).with_extension("limitBytes", limit)
+}
+
+/// Other requests of this instance use the memory for large requests.
+pub fn no_memory() -> Problem {
+    Problem::new(
+        Kind::Unavailable,
+        "The service has no memory for a request of this size now: try again, or send fewer keys.",
+    )
+}
+
+/// The origin gave no value.
+pub fn origin(error: OriginError) -> Problem {
+    match error {
+        OriginError::TimedOut => Problem::new(Kind::GatewayTimeout, "The origin did not answer in time."),
+        OriginError::Unreachable => {
+            Problem::new(Kind::BadGateway, "The origin is unreachable, or its response broke off.")
+        }
+        OriginError::Unusable(why) => Problem::new(Kind::BadGateway, format!("The response of the origin {why}.")),
+    }
+}
+
+/// There is no value under this key: in the cache, or at the origin either.
+pub fn no_such_value() -> Problem {
+    Problem::new(Kind::NotFound, "There is no value under this key.")
+}
+
+const TTL_NEEDED: &str = "is missing: the service has no default TTL";
+
+/// The query string has no TTL, and `cache_ttl_kv_get` is 0.
+pub fn missing_ttl_parameter() -> Problem {
+    Problem::parameters(vec![FieldError::field("ttl", TTL_NEEDED)])
+}
+
+/// The body has no TTL, and `cache_ttl_kv_get` is 0.
+pub fn missing_ttl_member() -> Problem {
+    Problem::validation(vec![FieldError::at("/ttl", TTL_NEEDED)])
+}

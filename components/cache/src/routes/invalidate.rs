@@ -1,0 +1,144 @@
+//! `POST /api/cache/invalidate`: removes a key, or what matches a pattern, or belongs to a module, operation or user.
+
+use axum::response::Response;
+use http_api::response::json;
+use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present, row_id};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::key::{Key, check_length};
+use crate::target::{Target, name};
+
+/// The body has exactly one of `key`, `pattern`, `module` (with or without `operation`) and `userId`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawTarget {
+    #[serde(deserialize_with = "present")]
+    key: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pattern: Option<String>,
+    #[serde(deserialize_with = "present")]
+    module: Option<String>,
+    #[serde(deserialize_with = "present")]
+    operation: Option<String>,
+    #[serde(deserialize_with = "present")]
+    user_id: Option<Value>,
+}
+
+impl FromJson for Target {
+    type Raw = Object<RawTarget>;
+    const MAX_BYTES: usize = 16 * 1024;
+
+    fn check(Object(body): Object<RawTarget>, errors: &mut Errors) -> Option<Self> {
+        body.check_combination(errors);
+        if !errors.is_empty() {
+            return None;
+        }
+        let RawTarget { key, pattern, module, operation, user_id } = body;
+        let key = errors.optional("/key", key, Key::new).map(Self::Key);
+        let pattern = errors.optional("/pattern", pattern, check_length).map(Self::Pattern);
+        let module = errors.optional("/module", module, name);
+        let operation = errors.optional("/operation", operation, name);
+        let module = module.map(|module| match operation {
+            Some(operation) => Self::Operation(module, operation),
+            None => Self::Module(module),
+        });
+        let user = errors.optional("/userId", user_id, user).map(Self::User);
+        key.or(pattern).or(module).or(user)
+    }
+}
+
+impl RawTarget {
+    fn check_combination(&self, errors: &mut Errors) {
+        let members = [
+            ("/key", self.key.is_some()),
+            ("/pattern", self.pattern.is_some()),
+            ("/module", self.module.is_some()),
+            ("/userId", self.user_id.is_some()),
+        ];
+        let given: Vec<_> = members.iter().filter(|(_, is_given)| *is_given).map(|(member, _)| member).collect();
+        if given.is_empty() && self.operation.is_none() {
+            errors.add("", "must have exactly one of key, pattern, module and userId");
+        }
+        if given.len() > 1 {
+            given.iter().for_each(|member| errors.add(member, "cannot be combined with the others"));
+        }
+        if self.operation.is_some() && self.module.is_none() {
+            errors.add("/operation", "needs module");
+        }
+    }
+}
+
+/// The rule for ids of users. They may be strings, because many clients cannot represent numbers above 2^53 exactly.
+fn user(id: Value) -> Result<i64, String> {
+    match id {
+        Value::String(text) => row_id(&text),
+        other => row_id(&other.to_string()),
+    }
+}
+
+/// # Errors
+/// A bad body, no Redis.
+pub async fn invalidate(app: Shared<App>, _: NoQuery, JsonBody(target): JsonBody<Target>) -> Result<Response, Problem> {
+    let invalidated = app.invalidate(&target).await?;
+    Ok(json(&json!({ "invalidated": invalidated })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KEY_MAX;
+    use http_api::FieldError;
+
+    fn target(body: &str) -> Target {
+        Target::from_json(body.as_bytes()).expect(body)
+    }
+
+    fn rejected(body: &str) -> (u16, Vec<String>) {
+        let problem = Target::from_json(body.as_bytes()).expect_err(body);
+        let pointers = problem.errors().iter().filter_map(FieldError::pointer).map(str::to_owned).collect();
+        (problem.status().as_u16(), pointers)
+    }
+
+    fn named(pointers: &[&str]) -> (u16, Vec<String>) {
+        (422, pointers.iter().map(|&pointer| pointer.to_owned()).collect())
+    }
+
+    #[test]
+    fn each_form_is_accepted() {
+        assert_eq!(target(r#"{"key":"a:*"}"#), Target::Key(Key::new("a:*".into()).unwrap()));
+        assert_eq!(target(r#"{"pattern":"a:*"}"#), Target::Pattern("a:*".into()));
+        assert_eq!(target(r#"{"module":"users"}"#), Target::Module("users".into()));
+        let operation = Target::Operation("users".into(), "list".into());
+        assert_eq!(target(r#"{"operation":"list","module":"users"}"#), operation);
+        assert_eq!(target(r#"{"userId":42}"#), Target::User(42));
+        assert_eq!(target(r#"{"userId":"9223372036854775807"}"#), Target::User(i64::MAX));
+    }
+
+    #[test]
+    fn members_that_do_not_go_together_are_all_named() {
+        assert_eq!(rejected("{}"), named(&[""]));
+        assert_eq!(rejected(r#"{"key":"a","pattern":"b"}"#), named(&["/key", "/pattern"]));
+        assert_eq!(rejected(r#"{"module":"m","userId":1}"#), named(&["/module", "/userId"]));
+        assert_eq!(rejected(r#"{"operation":"list"}"#), named(&["/operation"]));
+        assert_eq!(rejected(r#"{"key":"a","operation":"list"}"#), named(&["/operation"]));
+        assert_eq!(rejected(r#"{"keys":["a"]}"#), named(&["/keys"]));
+        assert_eq!(rejected(""), (400, vec![]));
+    }
+
+    #[test]
+    fn invalid_values_are_named() {
+        let long = "k".repeat(KEY_MAX + 1);
+        for text in ["", &long] {
+            assert_eq!(rejected(&json!({ "key": text }).to_string()), named(&["/key"]));
+            assert_eq!(rejected(&json!({ "pattern": text }).to_string()), named(&["/pattern"]));
+        }
+        assert_eq!(rejected(r#"{"key":null}"#), named(&["/key"]));
+        assert_eq!(rejected(r#"{"pattern":5}"#), named(&["/pattern"]));
+        assert_eq!(rejected(r#"{"module":"a:b","operation":"*"}"#), named(&["/module", "/operation"]));
+        for id in ["0", "-1", "1.5", "1e3", "\"01\"", "\"\"", "\"abc\"", "null", "[1]", "true", "9223372036854775808"] {
+            assert_eq!(rejected(&format!(r#"{{"userId":{id}}}"#)), named(&["/userId"]), "{id}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `POST /api/cache/mget`: several values from the cache, without asking the origin.
+
+use std::collections::HashSet;
+
+use axum::response::Response;
+use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
+use serde::Deserialize;
+use spin_adapter::exceeds_limit;
+
+use crate::app::App;
+use crate::key::{KEYS_BODY_MAX, Key};
+use crate::kv::{self, VALUE_MAX};
+use crate::{problems, responses};
+
+/// Bytes of a reply of Redis that Spin and our host pass on, at most.
+const REPLY_MAX: usize = 128 * 1024 * 1024;
+
+/// The body: the keys in their order, without duplicates.
+#[derive(Debug)]
+pub struct MgetBody(Vec<Key>);
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawMget {
+    #[serde(deserialize_with = "present")]
+    keys: Option<Vec<String>>,
+}
+
+impl FromJson for MgetBody {
+    type Raw = Object<RawMget>;
+    const MAX_BYTES: usize = KEYS_BODY_MAX;
+
+    fn check(Object(body): Object<RawMget>, errors: &mut Errors) -> Option<Self> {
+        let mut keys = Key::list(body.keys, errors)?;
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+        Some(Self(keys))
+    }
+}
+
+/// # Errors
+/// A bad body, no Redis, no memory, values that are too large together.
+pub async fn mget(
+    app: Shared<App>,
+    _: NoQuery,
+    JsonBody(MgetBody(keys)): JsonBody<MgetBody>,
+) -> Result<Response, Problem> {
+    // The values' size is unknown until they have arrived: the most that they may have is reserved.
+    let mut reservation = app.reserve(REPLY_MAX.min(keys.len() * VALUE_MAX)).await?;
+    let entries: Vec<_> = keys.iter().map(kv::entry).collect();
+    let cached = app.bulk_cache.mget(&entries).await.map_err(|error| match error {
+        error if exceeds_limit(&error) => problems::too_large(REPLY_MAX),
+        error => problems::redis(error),
+    })?;
+    reservation.shrink_to(cached.iter().flatten().map(|cached| cached.value.len()).sum());
+    let values = cached.into_iter().map(|cached| cached.map(|cached| cached.value));
+    Ok(responses::many_values(keys.iter().zip(values), reservation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KEYS_MAX;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_counted_and_duplicates_are_dropped() {
+        let read = |count: usize| MgetBody::from_json(json!({ "keys": vec!["k"; count] }).to_string().as_bytes());
+        assert_eq!(read(KEYS_MAX).unwrap().0.len(), 1);
+        for count in [0, KEYS_MAX + 1] {
+            let problem = read(count).unwrap_err();
+            assert_eq!((problem.status().as_u16(), problem.errors().len()), (422, 1));
+            assert_eq!(problem.errors()[0].pointer(), Some("/keys"));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `POST /api/cache/mset`: stores several values.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use axum::extract::Request;
+use axum::response::Response;
+use http_api::response::json;
+use http_api::{Errors, FromJson, NoQuery, Object, Problem, Shared, pointer_to, present, read_body};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Number, json};
+
+use crate::app::App;
+use crate::key::{KEY_MAX, KEYS_MAX, Key};
+use crate::kv::VALUE_MAX;
+use crate::ttl::{Seconds, TTL};
+use crate::{kv, problems};
+
+/// How often values are in memory while they are stored: in the body, as members, with their envelopes, and sent.
+const COPIES: usize = 4;
+
+/// The members of an object in their order, duplicates included; values as they were written.
+type Members = Vec<(String, Box<RawValue>)>;
+
+/// The body.
+#[derive(Debug)]
+struct MsetBody {
+    /// The keys without duplicates, and the JSON to store under them.
+    entries: Vec<(Key, Box<RawValue>)>,
+    ttl: Option<Seconds>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawMset {
+    #[serde(deserialize_with = "members")]
+    entries: Option<Members>,
+    #[serde(deserialize_with = "present")]
+    ttl: Option<Number>,
+}
+
+impl FromJson for MsetBody {
+    type Raw = Object<RawMset>;
+    const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+    fn check(Object(body): Object<RawMset>, errors: &mut Errors) -> Option<Self> {
+        let members = errors.required("/entries", body.entries, |members| match members.len() {
+            1..=KEYS_MAX => Ok(members),
+            _ => Err(format!("must have 1 to {KEYS_MAX} members")),
+        });
+        let entries = members.map(|members| check_entries(members, errors));
+        let ttl = errors.optional("/ttl", body.ttl, |ttl| TTL.of_json(ttl));
+        Some(Self { entries: entries?, ttl })
+    }
+}
+
+/// # Errors
+/// A bad body, no TTL, no memory, no Redis.
+pub async fn mset(app: Shared<App>, _: NoQuery, request: Request) -> Result<Response, Problem> {
+    let body = read_body(request, MsetBody::MEDIA_TYPE, MsetBody::MAX_BYTES).await?;
+    let _reservation = app.reserve(COPIES * body.len()).await?;
+    let MsetBody { entries, ttl } = MsetBody::from_json(&body)?;
+    drop(body);
+    let ttl_s = app.ttl(ttl).ok_or_else(problems::missing_ttl_member)?;
+    let entries: Vec<_> = entries
+        .into_iter()
+        .map(|(key, value)| (kv::entry_with_ttl(&key, ttl_s), Box::<str>::from(value).into_string().into_bytes()))
+        .collect();
+    app.cache.mset(&entries).await.map_err(problems::redis_change)?;
+    Ok(json(&json!({ "stored": entries.len() })))
+}
+
+fn check_entries(members: Members, errors: &mut Errors) -> Vec<(Key, Box<RawValue>)> {
+    let mut seen = HashSet::new();
+    let mut entries = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let Ok(key) = Key::new(name) else {
+            // A pointer to the member could be as long as the body.
+            errors.add("/entries", format!("must have keys of 1 to {KEY_MAX} bytes"));
+            continue;
+        };
+        let pointer = || ["/entries", &pointer_to(key.as_str())].concat();
+        if value.get().len() > VALUE_MAX {
+            errors.add(&pointer(), format!("must have at most {VALUE_MAX} bytes"));
+        } else if !seen.insert(key.clone()) {
+            errors.add(&pointer(), "is given more than once");
+        } else {
+            entries.push((key, value));
+        }
+    }
+    entries
+}
+
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Members>, D::Error> {
+    struct MembersVisitor;
+
+    impl<'de> Visitor<'de> for MembersVisitor {
+        type Value = Members;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            std::iter::from_fn(|| map.next_entry().transpose()).collect()
+        }
+    }
+
+    deserializer.deserialize_map(MembersVisitor).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_api::FieldError;
+
+    fn pointers(body: &str) -> (u16, Vec<String>) {
+        let problem = MsetBody::from_json(body.as_bytes()).expect_err(body);
+        let pointers = problem.errors().iter().filter_map(FieldError::pointer).map(str::to_owned).collect();
+        (problem.status().as_u16(), pointers)
+    }
+
+    fn wrong(pointer: &str) -> (u16, Vec<String>) {
+        (422, vec![pointer.to_owned()])
+    }
+
+    #[test]
+    fn members_keep_their_order_and_duplicates() {
+        let mut deserializer = serde_json::Deserializer::from_str(r#"{"b": 1.10, "a": [ ], "b": null}"#);
+        let members = members(&mut deserializer).unwrap().unwrap();
+        let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
+        assert_eq!(members, [("b", "1.10"), ("a", "[ ]"), ("b", "null")]);
+        assert!(super::members(&mut serde_json::Deserializer::from_str("[]")).is_err());
+    }
+
+    #[test]
+    fn values_keep_their_text() {
+        let body = r#" {"entries": {"a": 1.10 , "b": {"z":1e400, "z" : "\ud800"},"":null} , "ttl": 7}"#;
+        assert_eq!(pointers(body), wrong("/entries"));
+        let request = MsetBody::from_json(body.replace(r#","":null"#, "").as_bytes()).unwrap();
+        let texts: Vec<_> = request.entries.iter().map(|(key, value)| (key.as_str(), value.get())).collect();
+        assert_eq!(texts, [("a", "1.10"), ("b", r#"{"z":1e400, "z" : "\ud800"}"#)]);
+        assert_eq!(request.ttl, Some(7));
+    }
+
+    #[test]
+    fn entries_are_counted_measured_and_given_once() {
+        assert_eq!(pointers(r#"{"entries":{"a/~":1,"b":2,"a/~":3}}"#), wrong("/entries/a~1~0"));
+        let big = format!(r#"{{"entries":{{"a":"{}","b":"{}"}}}}"#, "x".repeat(VALUE_MAX - 2), "x".repeat(VALUE_MAX));
+        assert_eq!(pointers(&big), wrong("/entries/b"));
+        for bad in [r#"{"entries":{}}"#, "{}", r#"{"entries":[]}"#, r#"{"entries":null}"#] {
+            assert_eq!(pointers(bad), wrong("/entries"), "{bad}");
+        }
+        assert_eq!(pointers(r#"{"entries":{"a":nul}}"#).0, 400);
+    }
+
+    #[test]
+    fn deeply_nested_values_are_values() {
+        let depth = 100_000;
+        let body = format!(r#"{{"entries":{{"a":{}{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(MsetBody::from_json(body.as_bytes()).unwrap().entries.len(), 1);
+    }
+}
