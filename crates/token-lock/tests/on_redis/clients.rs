@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use dev_servers::RedisServer;
-pub use ports::native::Client;
+pub use ports::native::TestClient as Client;
 use ports::native::{NativeConnection, NativeRedis, NativeRuntime};
 use ports::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use token_lock::{Acquired, Grant, Locks, Resource, Settings};

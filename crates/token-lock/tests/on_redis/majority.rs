@@ -9,7 +9,7 @@ use crate::clients::{Client, Instance, on_three, resource};
 
 /// Far longer than a majority needs, and shorter than the deadline on one server.
 const AT_ONCE: Duration = Duration::from_millis(400);
-pub const SETTINGS: Settings = Settings { timeout_ms: 1_000, breaker_ms: 1_000 };
+pub const SETTINGS: Settings = Settings { timeout_ms: 1_000, circuit_open_ms: 1_000 };
 
 /// One client acquires, extends and releases, another is kept out meanwhile.
 pub async fn works(one: &Instance, other: &Instance, last: &mut u64) {
@@ -67,7 +67,7 @@ async fn one_slow_or_dead_server_changes_nothing() {
             }
             servers[at].restart().await.expect("restarted, empty");
             // Until both instances ask it again, as the next one may be gone too.
-            tokio::time::sleep(Duration::from_millis(SETTINGS.timeout_ms + SETTINGS.breaker_ms)).await;
+            tokio::time::sleep(Duration::from_millis(SETTINGS.timeout_ms + SETTINGS.circuit_open_ms)).await;
             for _ in 0..3 {
                 works(&one, &other, &mut last).await;
             }

@@ -11,7 +11,7 @@ use crate::until_gone;
 #[tokio::test]
 async fn without_redis_nothing_is_granted_and_it_is_found_again() {
     on_redis(async |mut server| {
-        let instance = Instance::with([&server], Settings { timeout_ms: 200, breaker_ms: 50 });
+        let instance = Instance::with([&server], Settings { timeout_ms: 200, circuit_open_ms: 50 });
         let orders = [resource("orders")];
         let grant = instance.grant(&orders[0], 60_000).await;
         server.pause();
@@ -49,7 +49,7 @@ async fn without_redis_nothing_is_granted_and_it_is_found_again() {
 #[tokio::test]
 async fn a_lock_that_nobody_was_told_of_is_given_back() {
     on_redis(async |server| {
-        let instance = Instance::with([&server], Settings { timeout_ms: 100, breaker_ms: 10 });
+        let instance = Instance::with([&server], Settings { timeout_ms: 100, circuit_open_ms: 10 });
         let orders = resource("orders");
         instance.grant(&resource("x"), 5_000).await;
         let mut monitor = Monitor::of(&server).await;
