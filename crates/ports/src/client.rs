@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use crate::circuit_breaker::CircuitBreaker;
 use crate::connection_pool::ConnectionPool;
-use crate::redis::{Arg, Connect, Redis, RedisError, Reply};
+use crate::redis::{Arg, Connect, RedisError, Reply};
 use crate::runtime::Runtime;
 use crate::watch_transaction::WatchTransaction;
 
@@ -42,7 +42,7 @@ pub struct Client<R: Connect, T> {
     circuit: CircuitBreaker,
 }
 
-impl<R: Redis + Connect, T: Runtime> Client<R, T> {
+impl<R: Connect, T: Runtime> Client<R, T> {
     /// A client of the server behind `redis`. It opens no connection yet.
     pub fn new(redis: R, runtime: Rc<T>, settings: ClientSettings) -> Self {
         Self { redis, runtime, settings, pool: ConnectionPool::default(), circuit: CircuitBreaker::default() }
@@ -100,7 +100,7 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
         self.within(self.settings.timeout_ms, operation).await
     }
 
-    /// Runs an operation with a deadline of its own. A failure opens the circuit; a reply, also a refusal, closes it.
+    /// Runs an operation with its own deadline. A failure opens the circuit; a reply, also a refusal, closes it.
     ///
     /// # Errors
     /// Those of the operation; [`RedisError::Unreachable`] after `timeout_ms`. Then the operation is dropped, idle

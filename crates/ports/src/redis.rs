@@ -86,7 +86,7 @@ pub trait Redis {
 }
 
 /// Opens dedicated connections, for WATCH and MULTI.
-pub trait Connect {
+pub trait Connect: Redis + 'static {
     /// An open connection. Dropping it closes it.
     type Connection: Connection + 'static;
 

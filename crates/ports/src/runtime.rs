@@ -1,7 +1,7 @@
 //! Clocks, timers, randomness and background work.
 
 /// What the protocols need besides Redis.
-pub trait Runtime {
+pub trait Runtime: 'static {
     /// Wall-clock time in milliseconds since the Unix epoch.
     fn unix_ms(&self) -> u64;
 

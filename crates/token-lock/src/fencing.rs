@@ -14,7 +14,7 @@
 //! A counter expires one day after it started, so unused resources leave nothing behind. To expire is one way to be lost.
 
 use futures_util::future::join;
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
 use crate::quorum::{Server, Value};
 use crate::resource::Resource;
@@ -27,11 +27,10 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The next number: greater than all that this server returned before. Only the holder of the lock may call this.
 /// Otherwise another client could be granted the lock later and have a smaller number.
-pub(crate) async fn next<R, T>(server: &Server<R, T>, resource: &Resource) -> Result<u64, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+pub(crate) async fn next<R: Connect, T: Runtime>(
+    server: &Server<R, T>,
+    resource: &Resource,
+) -> Result<u64, RedisError> {
     let key = resource.fencing_key();
     loop {
         if let Some(number) = add(server, &key, 1).await? {
@@ -45,7 +44,7 @@ where
 
 /// Raises the counter so that the next number is greater than `least`. `drawn` is what [`next`] returned on this server.
 /// Returns whether the counter has reached `least`.
-pub(crate) async fn raise<R: Redis + Connect, T: Runtime>(
+pub(crate) async fn raise<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     resource: &Resource,
     drawn: u64,
@@ -60,11 +59,7 @@ pub(crate) async fn raise<R: Redis + Connect, T: Runtime>(
 
 /// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client repeats
 /// INCRBY: that leaves a gap, which is harmless.
-async fn add<R, T>(server: &Server<R, T>, key: &str, by: i64) -> Result<Option<u64>, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn add<R: Connect, T: Runtime>(server: &Server<R, T>, key: &str, by: i64) -> Result<Option<u64>, RedisError> {
     match server.client.send_one("INCRBY", vec![key.into(), by.into()]).await {
         Ok(reply) => Ok(number(&reply)),
         // Another program wrote something that is not an integer.
@@ -75,11 +70,7 @@ where
 
 /// Starts the counter from the clock; `None` if another client has started it. Two clients that start it at the same time
 /// conflict at most once: none of them adds to it before one has started it.
-async fn start<R, T>(server: &Server<R, T>, key: &str) -> Result<Option<u64>, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn start<R: Connect, T: Runtime>(server: &Server<R, T>, key: &str) -> Result<Option<u64>, RedisError> {
     loop {
         let watched = server.client.watch(key).await?;
         let (value, clock_us) = join(server.value_of(key), clock_us(server)).await;
@@ -98,7 +89,7 @@ where
 }
 
 /// The server's clock in microseconds since the Unix epoch.
-async fn clock_us<R: Redis + Connect, T: Runtime>(server: &Server<R, T>) -> Result<u64, RedisError> {
+async fn clock_us<R: Connect, T: Runtime>(server: &Server<R, T>) -> Result<u64, RedisError> {
     let replies = server.client.send("TIME", vec![]).await?;
     let us = match replies.as_slice() {
         [seconds, us] => seconds.as_int().zip(us.as_int()).map(|(seconds, us)| seconds * 1_000_000 + us),

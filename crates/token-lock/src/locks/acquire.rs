@@ -1,7 +1,7 @@
 //! Acquires several resources, one after the other, once or repeatedly.
 
 use futures_util::future::join_all;
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use super::acquire_one::acquire_one;
 use super::inspect::inspect;
@@ -16,14 +16,14 @@ const PAUSE_MS: u64 = 8;
 const MAX_PAUSE_MS: u64 = 64;
 
 /// The result of an attempt.
-pub(super) enum Attempt<R: Redis + Connect + 'static, T: Runtime + 'static> {
+pub(super) enum Attempt<R: Connect, T: Runtime> {
     /// All locks are held.
     Granted(Vec<(Grant, ReleaseOnDrop<R, T>)>),
     /// Another client holds one of them. This attempt holds none.
     Taken,
 }
 
-pub(super) async fn acquire<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn acquire<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resources: &[Resource],
     ttl_ms: u64,
@@ -40,7 +40,7 @@ pub(super) async fn acquire<R: Redis + Connect + 'static, T: Runtime + 'static>(
 }
 
 /// Repeats the attempt until it succeeds or `wait_ms` are over.
-pub(super) async fn attempt_within<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn attempt_within<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resources: &[Resource],
     ttl_ms: u64,
@@ -64,7 +64,7 @@ pub(super) async fn attempt_within<R: Redis + Connect + 'static, T: Runtime + 's
 }
 
 /// There is no deadlock, because an attempt that finds a lock taken releases the others before it waits.
-async fn attempt<R: Redis + Connect + 'static, T: Runtime + 'static>(
+async fn attempt<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resources: &[Resource],
     ttl_ms: u64,
@@ -88,10 +88,7 @@ async fn attempt<R: Redis + Connect + 'static, T: Runtime + 'static>(
 }
 
 /// Releases the locks now, or in the background if that fails.
-async fn release_all<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    quorum: &Quorum<R, T>,
-    granted: Vec<(Grant, ReleaseOnDrop<R, T>)>,
-) {
+async fn release_all<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, granted: Vec<(Grant, ReleaseOnDrop<R, T>)>) {
     let releases = granted.into_iter().map(async |(grant, on_drop)| {
         if release(quorum, &grant.resource, &grant.token).await.is_ok() {
             on_drop.disarm();
@@ -102,10 +99,7 @@ async fn release_all<R: Redis + Connect + 'static, T: Runtime + 'static>(
 
 /// The longest remaining TTL of the locks that other clients hold. If it is unknown, or if they have just been released, a
 /// short random time.
-pub(super) async fn retry_after_ms<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    quorum: &Quorum<R, T>,
-    resources: &[Resource],
-) -> u64 {
+pub(super) async fn retry_after_ms<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, resources: &[Resource]) -> u64 {
     let inspected = join_all(resources.iter().map(|resource| inspect(quorum, resource))).await;
     let longest = inspected.into_iter().flatten().filter_map(|inspected| inspected.held?.ttl_ms).max();
     longest.unwrap_or_else(|| jittered(&*quorum.runtime, MAX_PAUSE_MS)).max(1)

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
 use super::compare::delete_if;
 use super::release_on_drop::ReleaseOnDrop;
@@ -17,7 +17,7 @@ use crate::token::Token;
 type Fencing = Option<u64>;
 
 /// `None`: another client holds the lock.
-pub(super) async fn acquire_one<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn acquire_one<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resource: &Resource,
     ttl_ms: u64,
@@ -60,27 +60,24 @@ pub(super) async fn acquire_one<R: Redis + Connect + 'static, T: Runtime + 'stat
 }
 
 /// Takes the lock on one server, then gets its fencing number.
-async fn grant<R, T>(
+async fn grant<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     resource: &Resource,
     token: &Token,
     ttl_ms: u64,
-) -> Result<Fencing, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+) -> Result<Fencing, RedisError> {
     if !take(server, &resource.key(), token, ttl_ms).await? {
         return Ok(None);
     }
     fencing::next(server, resource).await.map(Some)
 }
 
-async fn take<R, T>(server: &Server<R, T>, key: &str, token: &Token, ttl_ms: u64) -> Result<bool, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn take<R: Connect, T: Runtime>(
+    server: &Server<R, T>,
+    key: &str,
+    token: &Token,
+    ttl_ms: u64,
+) -> Result<bool, RedisError> {
     let set = || {
         let ttl = (ttl_ms as i64).into();
         server.client.send_one("SET", vec![key.into(), token.as_str().into(), "NX".into(), "PX".into(), ttl])
@@ -100,7 +97,7 @@ where
 
 /// The greatest number of the majority. First raises the counters of the majority to it. Every later majority shares a
 /// server with this one, so the next grant gets a greater number.
-async fn agree_on_fencing<R: Redis + Connect + 'static, T: Runtime + 'static>(
+async fn agree_on_fencing<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     replies: &Replies<Fencing>,
     resource: &Resource,
@@ -116,7 +113,7 @@ async fn agree_on_fencing<R: Redis + Connect + 'static, T: Runtime + 'static>(
 }
 
 /// Removes what a failed attempt has locked: now on the servers that replied, in the background on the others.
-async fn withdraw<R: Redis + Connect + 'static, T: Runtime + 'static>(
+async fn withdraw<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     replies: &Replies<Fencing>,
     mut on_drop: ReleaseOnDrop<R, T>,

@@ -4,9 +4,9 @@
 use std::rc::Rc;
 
 use futures_util::future::join;
-use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, RedisError, Reply, Runtime};
 
-use crate::capabilities::{Delete, Extend};
+use crate::capabilities::Delete;
 use crate::outcome::LockError;
 use crate::quorum::{Quorum, Replies, Server, Value};
 use crate::resource::Resource;
@@ -30,8 +30,8 @@ pub(super) async fn on_majority<R, T, F>(
     question: impl Fn(Rc<Server<R, T>>) -> F,
 ) -> Result<Compared, LockError>
 where
-    R: Redis + Connect + 'static,
-    T: Runtime + 'static,
+    R: Connect,
+    T: Runtime,
     F: Future<Output = Result<Compared, RedisError>> + 'static,
 {
     const ALL: [Compared; 3] = [Compared::Same, Compared::Absent, Compared::Different];
@@ -50,7 +50,7 @@ where
 }
 
 /// Deletes the lock on one server if it holds `token`.
-pub(super) async fn delete_if<R: Redis + Connect, T: Runtime>(
+pub(super) async fn delete_if<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     resource: &Resource,
     token: &Token,
@@ -66,7 +66,7 @@ pub(super) async fn delete_if<R: Redis + Connect, T: Runtime>(
 }
 
 /// Sets the TTL of the lock on one server if it holds `token`.
-pub(super) async fn expire_if<R: Redis + Connect, T: Runtime>(
+pub(super) async fn expire_if<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     resource: &Resource,
     token: &Token,
@@ -75,18 +75,14 @@ pub(super) async fn expire_if<R: Redis + Connect, T: Runtime>(
     let key = resource.key();
     let (key_arg, token_arg) = (|| Arg::from(key.as_str()), || Arg::from(token.as_str()));
     let ttl = Arg::Int(ttl_ms as i64);
-    let single = match server.capabilities().await?.extend {
-        Extend::SetIfEq => {
-            Some(("SET", vec![key_arg(), token_arg(), "IFEQ".into(), token_arg(), "PX".into(), ttl.clone()]))
-        }
-        Extend::Transaction => None,
-    };
+    let set_ifeq = || vec![key_arg(), token_arg(), "IFEQ".into(), token_arg(), "PX".into(), ttl.clone()];
+    let single = server.capabilities().await?.has_set_ifeq.then(|| ("SET", set_ifeq()));
     change_if(server, &key, token, single, ("PEXPIRE", vec![key_arg(), ttl])).await
 }
 
 /// Runs `single`, which compares by itself, or else `in_transaction` under WATCH. Uses the transaction also if the server
 /// refuses `single`: an older server may have replaced the one that had the command, or the value is not a string.
-async fn change_if<R: Redis + Connect, T: Runtime>(
+async fn change_if<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     key: &str,
     token: &Token,
@@ -108,7 +104,7 @@ async fn change_if<R: Redis + Connect, T: Runtime>(
 }
 
 /// Runs `command`, which replies 1 if it changed something, if the value of `key` is `token`.
-async fn transact_if<R: Redis + Connect, T: Runtime>(
+async fn transact_if<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     key: &str,
     token: &Token,

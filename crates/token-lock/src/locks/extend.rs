@@ -1,6 +1,6 @@
 //! Extends a lock.
 
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use super::compare::{Compared, expire_if, on_majority};
 use crate::outcome::{Extended, LockError};
@@ -8,7 +8,7 @@ use crate::quorum::Quorum;
 use crate::resource::Resource;
 use crate::token::Token;
 
-pub(super) async fn extend<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn extend<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resource: &Resource,
     token: &Token,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use futures_util::future::{Either, join_all, select};
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use super::acquire::{Attempt, attempt_within, retry_after_ms};
 use super::extend::extend;
@@ -88,7 +88,7 @@ impl<T: Runtime> Lease<T> {
     }
 }
 
-pub(super) async fn guard<R: Redis + Connect + 'static, T: Runtime + 'static, V>(
+pub(super) async fn guard<R: Connect, T: Runtime, V>(
     quorum: &Quorum<R, T>,
     resources: &[Resource],
     ttl_ms: u64,
@@ -122,11 +122,7 @@ pub(super) async fn guard<R: Redis + Connect + 'static, T: Runtime + 'static, V>
 }
 
 /// Extends the locks periodically. When one is lost, notifies the work and waits for ever.
-async fn extend_until_lost<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    quorum: &Quorum<R, T>,
-    lease: &Lease<T>,
-    ttl_ms: u64,
-) -> Infallible {
+async fn extend_until_lost<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, lease: &Lease<T>, ttl_ms: u64) -> Infallible {
     let (state, runtime) = (&lease.0, &quorum.runtime);
     let left_ms = || state.valid_until_ms.get().saturating_sub(runtime.monotonic_ms());
     let mut pause_ms = ttl_ms / EXTENSIONS_PER_TTL;

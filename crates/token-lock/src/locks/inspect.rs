@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join;
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
 use crate::fencing;
 use crate::outcome::{Held, Inspected, LockError};
@@ -26,7 +26,7 @@ impl Seen {
     }
 }
 
-pub(super) async fn inspect<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn inspect<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resource: &Resource,
 ) -> Result<Inspected, LockError> {
@@ -53,11 +53,7 @@ pub(super) async fn inspect<R: Redis + Connect + 'static, T: Runtime + 'static>(
     Ok(Inspected { held, fencing })
 }
 
-async fn look<R, T>(server: &Server<R, T>, resource: &Resource) -> Result<Seen, RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn look<R: Connect, T: Runtime>(server: &Server<R, T>, resource: &Resource) -> Result<Seen, RedisError> {
     let key = resource.key();
     let get = server.client.send("MGET", vec![key.as_str().into(), resource.fencing_key().into()]);
     let (values, ttl) = join(get, server.client.send_one("PTTL", vec![key.as_str().into()])).await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures_util::future::join_all;
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
 use super::inspect::inspect;
 use crate::outcome::{LockError, Page};
@@ -24,7 +24,7 @@ struct Cursor {
     skipped: usize,
 }
 
-pub(super) async fn list<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn list<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     cursor: Option<&str>,
 ) -> Result<Page, LockError> {
@@ -58,11 +58,7 @@ pub(super) async fn list<R: Redis + Connect + 'static, T: Runtime + 'static>(
 }
 
 /// Some keys of locks, and the position after them (0: there are no more).
-async fn scan<R, T>(server: &Server<R, T>, position: u64) -> Result<(u64, Vec<String>), RedisError>
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn scan<R: Connect, T: Runtime>(server: &Server<R, T>, position: u64) -> Result<(u64, Vec<String>), RedisError> {
     let args =
         vec![position.to_string().into(), "MATCH".into(), Resource::ALL_KEYS.into(), "COUNT".into(), SCAN_COUNT.into()];
     let mut texts = server.client.send("SCAN", args).await?.into_iter().filter_map(Reply::into_bytes);

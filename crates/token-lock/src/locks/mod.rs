@@ -13,7 +13,7 @@ mod release_on_drop;
 use std::rc::Rc;
 
 pub use guard::{Guarded, Lease};
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use crate::outcome::{Acquired, Extended, Inspected, LockError, Page, Released};
 use crate::quorum::Quorum;
@@ -27,7 +27,7 @@ pub struct Locks<R: Connect, T> {
     quorum: Quorum<R, T>,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
+impl<R: Connect, T: Runtime> Locks<R, T> {
     /// Locks on `servers`: one, or an odd number of independent ones that are not replicas of each other.
     pub fn new(servers: Vec<R>, runtime: T, settings: Settings) -> Rc<Self> {
         Rc::new(Self { quorum: Quorum::new(servers, runtime, settings) })

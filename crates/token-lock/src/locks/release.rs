@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ports::{Connect, Redis, Reply, Runtime};
+use ports::{Connect, Reply, Runtime};
 
 use super::compare::{Compared, delete_if, on_majority};
 use crate::outcome::{LockError, Released};
@@ -10,7 +10,7 @@ use crate::quorum::{Quorum, Replies, Server};
 use crate::resource::Resource;
 use crate::token::Token;
 
-pub(super) async fn release<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn release<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resource: &Resource,
     token: &Token,
@@ -26,7 +26,7 @@ pub(super) async fn release<R: Redis + Connect + 'static, T: Runtime + 'static>(
     })
 }
 
-pub(super) async fn break_lock<R: Redis + Connect + 'static, T: Runtime + 'static>(
+pub(super) async fn break_lock<R: Connect, T: Runtime>(
     quorum: &Quorum<R, T>,
     resource: &Resource,
 ) -> Result<bool, LockError> {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use super::compare::{Compared, delete_if};
 use crate::quorum::{Quorum, Server};
@@ -15,7 +15,7 @@ const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
 /// A lock that dropping this releases in the background, because the attempt to acquire it failed or was cancelled. This
 /// is best effort: if the instance dies too, the lock ends with its TTL.
-pub(super) struct ReleaseOnDrop<R: Redis + Connect + 'static, T: Runtime + 'static> {
+pub(super) struct ReleaseOnDrop<R: Connect, T: Runtime> {
     runtime: Rc<T>,
     /// The servers that may have the lock.
     servers: Vec<Rc<Server<R, T>>>,
@@ -23,7 +23,7 @@ pub(super) struct ReleaseOnDrop<R: Redis + Connect + 'static, T: Runtime + 'stat
     token: Token,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> ReleaseOnDrop<R, T> {
+impl<R: Connect, T: Runtime> ReleaseOnDrop<R, T> {
     /// Create it before the first server can set `token`.
     pub(super) fn new(quorum: &Quorum<R, T>, resource: &Resource, token: &Token) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> ReleaseOnDrop<R, T> {
     }
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Drop for ReleaseOnDrop<R, T> {
+impl<R: Connect, T: Runtime> Drop for ReleaseOnDrop<R, T> {
     fn drop(&mut self) {
         let servers = std::mem::take(&mut self.servers);
         if servers.is_empty() {
@@ -58,11 +58,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Drop for ReleaseOnDrop<
     }
 }
 
-async fn release<R, T>(server: &Server<R, T>, runtime: &T, resource: &Resource, token: &Token)
-where
-    R: Redis + Connect,
-    T: Runtime,
-{
+async fn release<R: Connect, T: Runtime>(server: &Server<R, T>, runtime: &T, resource: &Resource, token: &Token) {
     for pause_ms in PAUSES_MS {
         if server.client.within_timeout(delete_if(server, resource, token)).await == Ok(Compared::Same) {
             return;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::select;
-use ports::{Connect, Redis, RedisError, Runtime};
+use ports::{Connect, RedisError, Runtime};
 pub(crate) use replies::Replies;
 pub(crate) use server::{Server, Value};
 
@@ -32,7 +32,7 @@ pub(crate) struct Validity {
     pub(crate) expires_at_ms: u64,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Quorum<R, T> {
+impl<R: Connect, T: Runtime> Quorum<R, T> {
     pub(crate) fn new(servers: Vec<R>, runtime: T, settings: Settings) -> Self {
         let runtime = Rc::new(runtime);
         let is_single = servers.len() == 1;

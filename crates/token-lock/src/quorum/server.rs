@@ -1,15 +1,17 @@
 //! One Redis server: its client and its capabilities.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use ports::{Client, ClientSettings, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Client, ClientSettings, Connect, RedisError, Reply, Runtime};
 
-use crate::capabilities::{Capabilities, KnownCapabilities};
+use crate::capabilities::{self, Capabilities};
 use crate::settings::Settings;
 
 pub(crate) struct Server<R: Connect, T> {
     pub(crate) client: Client<R, T>,
-    known_capabilities: KnownCapabilities,
+    /// `None`: not probed yet, or not since a refusal.
+    capabilities: Cell<Option<Capabilities>>,
     /// There are no other servers.
     is_single: bool,
 }
@@ -28,11 +30,11 @@ impl Value {
     }
 }
 
-impl<R: Redis + Connect, T: Runtime> Server<R, T> {
+impl<R: Connect, T: Runtime> Server<R, T> {
     pub(crate) fn new(redis: R, runtime: Rc<T>, settings: Settings, is_single: bool) -> Self {
         let Settings { timeout_ms, circuit_open_ms } = settings;
         let client = Client::new(redis, runtime, ClientSettings { timeout_ms, circuit_open_ms });
-        Self { client, known_capabilities: KnownCapabilities::default(), is_single }
+        Self { client, capabilities: Cell::default(), is_single }
     }
 
     /// Runs an operation with the deadline, unless the circuit is open.
@@ -53,11 +55,19 @@ impl<R: Redis + Connect, T: Runtime> Server<R, T> {
     }
 
     pub(crate) async fn capabilities(&self) -> Result<Capabilities, RedisError> {
-        self.known_capabilities.get(&self.client).await
+        if let Some(known) = self.capabilities.get() {
+            return Ok(known);
+        }
+        let (capabilities, is_certain) = capabilities::probe(&self.client).await?;
+        if is_certain {
+            self.capabilities.set(Some(capabilities));
+        }
+        Ok(capabilities)
     }
 
+    /// Makes the next operation probe again: another server may have replaced this one.
     pub(crate) fn forget_capabilities(&self) {
-        self.known_capabilities.forget();
+        self.capabilities.set(None);
     }
 
     pub(crate) async fn value_of(&self, key: &str) -> Result<Value, RedisError> {
