@@ -1,9 +1,9 @@
-//! Stops asking a server for a while after a failure, so that an outage costs one deadline and not one per request
-//! (the circuit breaker of Nygard, *Release It!*).
+//! Stops calls to a server for some time after a failure, so that an outage costs one deadline and not one per request
+//! (the circuit breaker in Nygard, *Release It!*).
 
 use std::cell::Cell;
 
-/// Closed until a failure. Then open for a while. Then half-open: one caller at a time may try.
+/// Closed until a failure. Then open for some time. Then half-open: it allows one call at a time.
 #[derive(Debug, Default)]
 pub(crate) struct CircuitBreaker {
     /// Monotonic time in ms. `None`: closed.
@@ -11,7 +11,7 @@ pub(crate) struct CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// Whether a call may go out now. In the half-open state one caller per `probe_ms` may.
+    /// Whether a call may be sent now. In the half-open state, one call per `probe_ms` may.
     pub(crate) fn allows(&self, now_ms: u64, probe_ms: u64) -> bool {
         match self.open_until_ms.get() {
             None => true,
@@ -44,7 +44,7 @@ mod tests {
         assert!(!breaker.allows(1_499, 100));
         assert!(breaker.allows(1_500, 100), "the probe");
         assert!(!breaker.allows(1_501, 100), "only one probe at a time");
-        assert!(breaker.allows(1_600, 100), "a probe that never came back does not block for ever");
+        assert!(breaker.allows(1_600, 100), "a probe that never returned does not block for ever");
         breaker.close();
         assert!(breaker.allows(1_601, 100));
     }

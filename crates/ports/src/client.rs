@@ -6,17 +6,21 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 
 use crate::circuit_breaker::CircuitBreaker;
-use crate::{Arg, Connect, ConnectionPool, Redis, RedisError, Reply, Runtime, WatchTransaction};
+use crate::connection_pool::ConnectionPool;
+use crate::redis::{Arg, Connect, RedisError, Reply};
+use crate::runtime::Runtime;
+use crate::watch_transaction::WatchTransaction;
 
-/// The extra time in ms that a reply gets at the deadline: an instance that was short of CPU sees both together.
+/// How many ms after the deadline a reply is still accepted. An instance that had no CPU for some time sees the deadline
+/// and the reply together.
 const GRACE_MS: u64 = 1;
 
 /// How much a large command may move per millisecond on a busy machine.
 const ARGS_PER_MS: usize = 20;
 const BYTES_PER_MS: usize = 16 * 1024;
 
-/// Commands that are not sent twice, because the first may have taken effect: a repeated SET could overwrite a newer
-/// value, a lease would wait for itself, a counter would count twice, and what was removed would seem to be missing.
+/// Commands that are never sent twice, because the first may have taken effect. A second SET could overwrite a newer
+/// value, or a lease would wait for itself. A counter would count twice. A removed key would look like a missing one.
 const NOT_REPEATABLE: [&str; 6] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "ZPOPMIN"];
 
 /// The pause after the first attempt of [`Client::retry`]. Each later pause is this much longer, up to the maximum.
@@ -45,7 +49,7 @@ pub struct Client<R: Connect, T> {
     circuit: CircuitBreaker,
 }
 
-impl<R: Redis + Connect, T: Runtime> Client<R, T> {
+impl<R: Connect, T: Runtime> Client<R, T> {
     /// A client of the server behind `redis`. It opens no connection yet.
     pub fn new(redis: R, runtime: Rc<T>, settings: ClientSettings) -> Self {
         Self { redis, runtime, settings, pool: ConnectionPool::default(), circuit: CircuitBreaker::default() }
@@ -56,8 +60,8 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
         &self.runtime
     }
 
-    /// Whether the circuit is closed, or this caller may probe whether the server is back. Calls do not ask this
-    /// themselves: some callers must try in any case.
+    /// Whether the circuit is closed, or half-open and this caller may probe the server. [`Client::call`] does not check
+    /// this: some callers must try in any case.
     pub fn admits(&self) -> bool {
         self.circuit.allows(self.runtime.monotonic_ms(), self.settings.timeout_ms)
     }
@@ -65,7 +69,7 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
     /// Runs one command with the deadline. See [`Client::send`] for retries.
     ///
     /// # Errors
-    /// [`RedisError::Unreachable`] also when the deadline is over; the command may still take effect then.
+    /// [`RedisError::Unreachable`] also after the deadline; the command may still take effect then.
     pub async fn call(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         self.within(self.settings.timeout_ms, self.send(command, args)).await
     }
@@ -103,11 +107,11 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
         self.within(self.settings.timeout_ms, operation).await
     }
 
-    /// Runs an operation with a deadline of its own. A failure opens the circuit; a reply, also a refusal, closes it.
+    /// Runs an operation with its own deadline. A failure opens the circuit; a reply, also a refusal, closes it.
     ///
     /// # Errors
-    /// Those of the operation; [`RedisError::Unreachable`] after `timeout_ms`. The operation is dropped then, and what
-    /// it was doing may still take effect at any time.
+    /// Those of the operation; [`RedisError::Unreachable`] after `timeout_ms`. Then the operation is dropped, idle
+    /// connections are closed, and what was sent may still take effect at any time.
     pub async fn within<V>(
         &self,
         timeout_ms: u64,
@@ -133,8 +137,8 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
         outcome
     }
 
-    /// Runs one command without a deadline, for use inside [`Client::within`]. If the connection turns out to be broken,
-    /// a command that may be repeated is sent once more on a new one.
+    /// Runs one command without a deadline, for use inside [`Client::within`]. If the connection is broken and the
+    /// command may be repeated, sends it once more on a new connection.
     ///
     /// # Errors
     /// Those of the last attempt.
@@ -212,7 +216,7 @@ impl<R: Redis + Connect, T: Runtime> Client<R, T> {
     }
 }
 
-/// `SET key value IFEQ …` compares first, so a second one does no harm.
+/// `SET key value IFEQ …` compares first, so a second one is harmless.
 fn is_repeatable(command: &str, args: &[Arg]) -> bool {
     let compares = || args.get(2) == Some(&Arg::from("IFEQ"));
     !NOT_REPEATABLE.contains(&command) || (command == "SET" && compares())
@@ -220,21 +224,4 @@ fn is_repeatable(command: &str, args: &[Arg]) -> bool {
 
 fn first(replies: Vec<Reply>) -> Reply {
     replies.into_iter().next().unwrap_or(Reply::Nil)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_commands_that_bear_it_are_sent_twice() {
-        for (command, args, repeatable) in [
-            ("MGET", vec!["k".into()], true),
-            ("SET", vec!["k".into(), "v".into(), "NX".into()], false),
-            ("SET", vec!["k".into(), "v".into(), "IFEQ".into(), "v".into()], true),
-            ("HINCRBY", vec!["h".into(), "f".into(), 1_i64.into()], false),
-        ] {
-            assert_eq!(is_repeatable(command, &args), repeatable, "{command}");
-        }
-    }
 }

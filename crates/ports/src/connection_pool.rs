@@ -1,11 +1,11 @@
-//! Connections of one's own, kept for the next who needs one.
+//! Dedicated connections that are idle and in no transaction.
 
 use std::cell::RefCell;
 
-/// How many connections are kept.
+/// How many idle connections a pool keeps.
 const MAX: usize = 8;
 
-/// Connections that nobody uses now and that are in no transaction.
+/// Idle connections, for the next transaction.
 pub struct ConnectionPool<C>(RefCell<Vec<C>>);
 
 impl<C> Default for ConnectionPool<C> {
@@ -15,12 +15,12 @@ impl<C> Default for ConnectionPool<C> {
 }
 
 impl<C> ConnectionPool<C> {
-    /// The connection that was used last: it is the least likely to have been closed meanwhile.
+    /// The connection that was used last. The server is least likely to have closed that one.
     pub(crate) fn take(&self) -> Option<C> {
         self.0.borrow_mut().pop()
     }
 
-    /// Keeps a connection, or closes it if there are enough.
+    /// Keeps a connection, or closes it if the pool is full.
     pub(crate) fn keep(&self, connection: C) {
         let mut kept = self.0.borrow_mut();
         if kept.len() < MAX {
@@ -28,7 +28,7 @@ impl<C> ConnectionPool<C> {
         }
     }
 
-    /// Closes them all: for when the server seems to hang.
+    /// Closes all idle connections. Call it when the server seems to hang.
     pub fn close(&self) {
         self.0.borrow_mut().clear();
     }

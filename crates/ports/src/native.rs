@@ -1,17 +1,18 @@
-//! The ports over an ordinary Redis client and tokio, for tests that run natively against a real Redis.
+//! The ports over an ordinary Redis client and tokio, for tests and examples that run natively on a real Redis.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Value};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, RedisResult, Value};
 
-use crate::{Arg, Connect, Connection, Redis, RedisError, Reply, Runtime};
+use crate::redis::{Arg, Connect, Connection, Redis, RedisError, Reply};
+use crate::runtime::Runtime;
 
-/// A client of one Redis server, on one connection that is opened on first use and anew after a failure.
+/// A client of one Redis server. It opens its connection on first use, and a new one after a failure.
 pub struct NativeRedis {
-    client: redis::Client,
+    client: ::redis::Client,
     connection: RefCell<Option<MultiplexedConnection>>,
     /// Held while a connection is being opened, so that concurrent calls open only one.
     opening: tokio::sync::Mutex<()>,
@@ -22,15 +23,15 @@ impl NativeRedis {
     ///
     /// # Errors
     /// When `url` is not a Redis URL.
-    pub fn new(url: &str) -> Result<Self, redis::RedisError> {
+    pub fn new(url: &str) -> Result<Self, ::redis::RedisError> {
         Ok(Self {
-            client: redis::Client::open(url)?,
+            client: ::redis::Client::open(url)?,
             connection: RefCell::new(None),
             opening: tokio::sync::Mutex::new(()),
         })
     }
 
-    async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
+    async fn connection(&self) -> RedisResult<MultiplexedConnection> {
         let kept = || self.connection.borrow().clone();
         if let Some(connection) = kept() {
             return Ok(connection);
@@ -44,31 +45,37 @@ impl NativeRedis {
         Ok(opened)
     }
 
-    async fn open(&self) -> redis::RedisResult<MultiplexedConnection> {
-        // Deadlines are the caller's business.
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        // The caller has deadlines of its own.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 }
 
-/// A client beside those that are tested, which panics instead of failing.
-pub struct Client(NativeRedis);
+/// A client for the test itself, beside the clients under test. It panics instead of failing.
+pub struct TestClient(NativeRedis);
 
-impl Client {
-    /// A client of the server at `url`, which must be a Redis URL.
+impl TestClient {
+    /// A client of the server at `url`.
+    ///
+    /// # Panics
+    /// `url` is not a Redis URL.
     pub fn new(url: &str) -> Self {
         Self(NativeRedis::new(url).expect("a Redis URL"))
     }
 
-    /// Runs a command, whose words stand with one space between each two. Panics if Redis does not take it.
+    /// Runs a command, given as words with single spaces between them.
+    ///
+    /// # Panics
+    /// Redis does not reply, or replies with an error.
     pub async fn say(&self, command: &str) -> Vec<Reply> {
         let mut words = command.split(' ');
         let name = words.next().expect("a command");
-        self.0.execute(name, words.map(Arg::from).collect()).await.expect("Redis takes the command")
+        self.0.execute(name, words.map(Arg::from).collect()).await.expect("Redis accepts the command")
     }
 }
 
-/// A connection of one's own.
+/// A dedicated connection.
 pub struct NativeConnection(MultiplexedConnection);
 
 impl Connect for NativeRedis {
@@ -105,7 +112,7 @@ async fn query(
     command: &str,
     args: Vec<Arg>,
 ) -> Result<Vec<Reply>, RedisError> {
-    let mut sent = redis::cmd(command);
+    let mut sent = ::redis::cmd(command);
     for arg in args {
         match arg {
             Arg::Bytes(bytes) => sent.arg(bytes),
@@ -118,12 +125,14 @@ async fn query(
             flatten(value, &mut replies);
             Ok(replies)
         }
-        Err(error) if error.kind() == redis::ErrorKind::Io || error.is_connection_dropped() => Err(unreachable(error)),
+        Err(error) if error.kind() == ::redis::ErrorKind::Io || error.is_connection_dropped() => {
+            Err(unreachable(error))
+        }
         Err(error) => Err(RedisError::Refused(error.to_string())),
     }
 }
 
-fn unreachable(error: redis::RedisError) -> RedisError {
+fn unreachable(error: ::redis::RedisError) -> RedisError {
     RedisError::Unreachable(error.to_string())
 }
 
@@ -139,7 +148,7 @@ fn flatten(value: Value, replies: &mut Vec<Reply>) {
     }
 }
 
-/// The real clocks, and tokio's timers and local tasks: to be used inside a `LocalSet`.
+/// The real clocks, and tokio's timers and local tasks. Use it inside a `LocalSet`.
 pub struct NativeRuntime {
     started: Instant,
 }
@@ -166,7 +175,7 @@ impl Runtime for NativeRuntime {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Unguessable enough for tests: the standard library's random hash keys, drawn anew.
+    /// Good enough for tests: a hash with new random keys of the standard library.
     fn random_u64(&self) -> u64 {
         RandomState::new().hash_one(Instant::now())
     }

@@ -1,32 +1,32 @@
-//! One command that takes effect only if a key has not changed since it was looked at: WATCH, MULTI, the command, EXEC
-//! (<https://redis.io/docs/latest/develop/using-commands/transactions/>), on a connection that nobody else uses.
+//! A transaction that takes effect only if a key has not changed since it was read: WATCH, MULTI, the command, EXEC
+//! (<https://redis.io/docs/latest/develop/using-commands/transactions/>), on a dedicated connection.
 //!
-//! Nothing relies on the order in which commands that are sent together arrive. WATCH and MULTI travel together, for the
-//! server refuses a WATCH that comes second; what the caller wants to know of the key, it reads on another connection
-//! after WATCH has been answered; EXEC follows the answer that the command is queued.
+//! Safety does not depend on the order in which concurrent commands arrive:
+//! - WATCH and MULTI are sent together. If MULTI arrives first, the server refuses WATCH.
+//! - The caller reads the key after the reply to WATCH, on another connection.
+//! - EXEC is sent after the reply that the command is queued.
 //!
-//! That makes three round trips. Two would be enough (WATCH and GET; MULTI, the command, EXEC) if commands arrived in the
-//! order of the calls. They do on a quiet host. On a busy one, tokio's budget for a turn of the event loop runs out, what
-//! was called then waits for the next turn, and the last comes first: a hundred pairs of commands at once were seen to
-//! arrive in the wrong order in a third of the cases. A DEL before its MULTI would delete anybody's lock.
+//! That makes three round trips. Two would be enough (WATCH and GET; MULTI, the command, EXEC) if commands arrived in
+//! the order of the calls. On a busy host they do not: of a hundred pairs of commands that were sent at once, one third
+//! arrived in the wrong order (see [`Connection`]). A DEL that arrives before its MULTI would delete a lock of any holder.
 
 use futures_util::future::join;
 
 use crate::connection_pool::ConnectionPool;
-use crate::{Arg, Connect, Connection, RedisError, Reply};
+use crate::redis::{Arg, Connect, Connection, RedisError, Reply};
 
-/// A transaction that has been begun and watches a key. Dropped before its end, it closes its connection.
+/// An open transaction that watches a key. Dropping it before its end closes the connection.
 pub struct WatchTransaction<'a, C> {
     pool: &'a ConnectionPool<C>,
     connection: C,
 }
 
 impl<'a, C: Connection> WatchTransaction<'a, C> {
-    /// Begins a transaction on a connection from `pool`, or a new one. Its EXEC takes effect only if `key` is as it was
-    /// at some moment before this returned: so look at it now, on another connection.
+    /// Begins a transaction on a connection from `pool`, or on a new one. From now on, EXEC fails if `key` changes. So
+    /// read the key after this returned, on another connection.
     ///
     /// # Errors
-    /// The server does not answer, or refuses; nothing has happened then.
+    /// The server does not reply or refuses. Nothing was changed.
     pub async fn begin(
         redis: &impl Connect<Connection = C>,
         pool: &'a ConnectionPool<C>,
@@ -38,7 +38,7 @@ impl<'a, C: Connection> WatchTransaction<'a, C> {
             if let (Ok(_), Ok(_)) = begun {
                 return Ok(Self { pool, connection });
             }
-            // Broken meanwhile, or MULTI was first. Nothing has been asked of the server yet.
+            // The connection is broken, or MULTI arrived first. Nothing was changed, so try again on a new one.
         }
         let connection = redis.connect().await?;
         connection.execute("WATCH", vec![key.into()]).await?;
@@ -49,29 +49,29 @@ impl<'a, C: Connection> WatchTransaction<'a, C> {
     /// Adds a command.
     ///
     /// # Errors
-    /// It is not queued, and nothing must be executed.
+    /// The command is not queued. Drop the transaction.
     pub async fn queue(&self, command: &str, args: Vec<Arg>) -> Result<(), RedisError> {
         match self.connection.execute(command, args).await?.as_slice() {
             [Reply::Status(status)] if status == "QUEUED" => Ok(()),
-            other => Err(RedisError::Unreachable(format!("{command} was not queued but answered {other:?}"))),
+            other => Err(RedisError::Unreachable(format!("{command} was not queued: Redis replied {other:?}"))),
         }
     }
 
-    /// Lets what was queued take effect; the replies, or `None` if nothing took effect since the key has changed. Of a
-    /// single command whose own reply is nil, that could not be told.
+    /// Runs the queued commands. Returns their replies, or `None` if nothing took effect because the key has changed.
+    /// Do not use it for a single command that may reply nil: that looks like `None`.
     ///
     /// # Errors
-    /// [`RedisError::Unreachable`]: whether it took effect is unknown.
+    /// [`RedisError::Unreachable`]: the commands may have taken effect.
     pub async fn exec(self) -> Result<Option<Vec<Reply>>, RedisError> {
         let replies = self.connection.execute("EXEC", vec![]).await?;
         self.pool.keep(self.connection);
         Ok((replies != [Reply::Nil]).then_some(replies))
     }
 
-    /// Drops what was queued.
+    /// Drops the queued commands and keeps the connection for the next transaction.
     ///
     /// # Errors
-    /// The connection is broken; nothing takes effect all the same.
+    /// The connection is broken. The queued commands take no effect in this case either.
     pub async fn discard(self) -> Result<(), RedisError> {
         self.connection.execute("DISCARD", vec![]).await?;
         self.pool.keep(self.connection);

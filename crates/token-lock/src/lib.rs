@@ -1,103 +1,72 @@
-//! Locks in Redis with tokens and fencing numbers, without scripts (no `EVAL`, no `FUNCTION`).
+//! Locks in Redis with tokens and fencing numbers, without scripts (no `EVAL`, no `FUNCTION`). The terms are explained in
+//! [docs/glossary.md](../../../docs/glossary.md).
 //!
 //! - **acquire** ([`Locks::acquire`], [`Locks::acquire_within`]): `SET locks:{resource} {token} NX PX {ttl}`, then
 //!   `INCRBY fencing:{resource} 1` for the fencing number. The token is 128 random bits.
-//! - **release**, **extend** ([`Locks::release`], [`Locks::extend`]): DEL or PEXPIRE by WATCH and EXEC, if the lock holds
-//!   the token; in one command where the server has one (`DELIFEQ`, `DELEX … IFEQ`, `SET … IFEQ`), which it is asked once,
-//!   and again after it has refused one.
-//! - **guard** ([`Locks::guard`]): work under locks that renew themselves and that tells when they are lost.
-//! - Several resources are locked in the order of their names, all or none, without waiting for one while holding another.
-//! - Without an answer nothing is granted: [`LockError::Unavailable`]. What a command that got no answer may have taken is
-//!   given back in the background, as is what an attempt that was cancelled has taken.
+//! - **release**, **extend** ([`Locks::release`], [`Locks::extend`]): DEL or PEXPIRE in a WATCH transaction, if the lock
+//!   holds the token. Some servers have one command for this (`DELIFEQ`, `DELEX … IFEQ`, `SET … IFEQ`). The crate asks
+//!   each server once which of them it has, and again if the server refuses one.
+//! - **guard** ([`Locks::guard`]): runs work under locks, extends them, and tells the work when a lock is lost.
+//! - Several resources are locked in the order of their names, all or none. An attempt that must wait holds no lock.
+//! - Without a reply nothing is granted: [`LockError::Unavailable`]. A command without a reply may still have taken a
+//!   lock. The crate releases it in the background. The same happens after an attempt that was cancelled.
 //!
-//! # Why a lock is released and extended by its holder only
+//! Two examples run with plain cargo: `cargo run -p token-lock --example critical_section` and `--example fencing`.
 //!
-//! A token is given to one attempt and never again. The command that deletes or extends takes effect only if the key holds
-//! the token at that moment: a single command is atomic, and EXEC fails if the key was changed, deleted or has expired
-//! since WATCH, after which it was read. Nothing depends on the order of commands that are under way together, nor on when
-//! they arrive: the argument is in `ports/src/watched.rs`. So a release that was delayed for an hour still does no harm.
+//! # Why only the holder releases and extends a lock
+//!
+//! Each attempt to acquire has a new token. The command that deletes or extends takes effect only if the key holds this
+//! token at that moment. A single command compares and changes atomically. In a transaction, the key is read after WATCH,
+//! and EXEC fails if the key has changed or expired since WATCH. Nothing depends on the order in which concurrent commands
+//! arrive, nor on when they arrive (the argument is in `ports/src/watch_transaction.rs`). So even a release that arrives an
+//! hour late is harmless.
 //!
 //! # Why fencing numbers grow
 //!
-//! A number is drawn while the lock is held: after SET was answered, and the grant counts only if the number arrives before
-//! the TTL is over, counted from before SET was sent. So of two grants the later one draws later, and each draw on a server
-//! gives more than all before it, also when the counter was lost in between: then it starts from the server's clock, and
-//! why that is more than was ever drawn, is in `fencing.rs`. Numbers that are drawn and not granted are gaps.
+//! A client gets its number while it holds the lock: after the reply to SET. The grant counts only if the number arrives
+//! within the TTL, counted from before SET was sent. So of two grants, the later one gets its number later. On one server,
+//! each number is greater than all before it. This is true even if the counter was lost: it starts again from the server's
+//! clock, and `fencing.rs` explains why that is greater than all earlier numbers. If a number is drawn but not granted,
+//! there is a gap.
 //!
 //! # Several servers
 //!
-//! With three or five independent servers a lock is held while the majority of them holds it (Redlock). They are asked side
-//! by side, and an answer is given as soon as a majority has decided, and the others have had a moment; a server that
-//! fails is left alone for a while. A lock is trusted for 1 % and 2 ms less than its TTL, for clocks do not run equally
-//! fast. The fencing number is the greatest of the majority's, to which their counters are raised before it is granted: the
-//! next majority shares a server with this one.
+//! With three or five independent servers, a client holds a lock while the majority of the servers keeps it (Redlock). The
+//! crate asks all servers concurrently. It returns when a majority has decided and the others had a short time to reply. A
+//! server that fails is not asked for some time (circuit breaker). A client trusts a lock for 1 % and 2 ms less than its
+//! TTL, because clocks drift.
+//!
+//! The fencing number is the greatest one of the majority. Before the grant, the counters of that majority are raised to
+//! it. The next majority shares a server with this one, so its number is greater.
 //!
 //! # What is not guaranteed
 //!
-//! - **That only one is at work.** A holder that is paused (garbage collection, a host without CPU, a request under way for
-//!   long) may go on after its lock has ended, and not know it. Only the resource itself can refuse it: by remembering the
-//!   greatest [`Grant::fencing`] it has seen, and refusing less (Kleppmann, *How to do distributed locking*, 2016, which is
-//!   also the critique of Redlock: it assumes bounded delays and clocks that run at about the same rate). Without such a
-//!   check, a lock saves work; it does not protect data.
-//! - **That Redis keeps a lock.** A Redis that restarts empty, evicts (`allkeys-lru`), or fails over to a replica that
-//!   lagged has lost it, and grants it again while the first holder still trusts it. The second grant's number is greater.
-//!   With a majority of servers, one may come back empty: two holders are possible only if it does so while they hold a
-//!   lock without the third one. Let it stay away for as long as the longest TTL, or trust the numbers.
-//! - **Numbers, if clocks go back.** A counter that was lost starts from the server's clock. Should that clock show a time
-//!   before the last grant (set back, or another machine that is behind), numbers repeat. The same goes for servers of a
-//!   majority whose clocks differ by more than a lost server was away.
-//! - **Fairness.** Those who wait try again every few dozen milliseconds, and chance decides.
+//! - **That only one client works.** A holder may be paused (garbage collection, a host without CPU, a slow request). It
+//!   may continue after its lock has ended, without knowing. Only the resource itself can refuse it: it remembers the
+//!   greatest [`Grant::fencing`] that it has seen, and refuses smaller ones (Kleppmann, *How to do distributed locking*,
+//!   2016). The same article criticizes Redlock: it assumes bounded delays, and clocks that run at about the same rate.
+//!   Without such a check, a lock saves work but does not protect data.
+//! - **That Redis keeps a lock.** A Redis that restarts empty, evicts the key (`allkeys-lru`) or fails over to a replica
+//!   that lagged has lost the lock. It grants the lock again while the first holder still trusts it. The second grant has
+//!   a greater number. With several servers, one of them may come back empty. Then two holders are possible only if no more
+//!   than a majority had the lock, and this server was one of them (of three servers, two had the lock). Keep such a
+//!   server away for the longest TTL, or rely on the numbers.
+//! - **Growing numbers if clocks go back.** A lost counter starts from the server's clock. If this clock shows a time
+//!   before the last grant (it was set back, or another machine is behind), numbers repeat. With several servers, the same
+//!   happens if their clocks differ by more than the time that a lost server was away.
+//! - **Fairness.** Waiting clients retry every few dozen milliseconds. Any of them may win.
 
-mod acquire;
-mod compare;
-mod dialect;
+mod capabilities;
 mod fencing;
-mod grant;
-mod guard;
-mod inspect;
-mod majority;
+mod locks;
 mod outcome;
 mod quorum;
-mod release;
 mod resource;
-mod server;
 mod settings;
 mod token;
-mod unclaimed;
 
-use std::rc::Rc;
-
-pub use guard::{Guarded, Lease};
+pub use locks::{Guarded, Lease, Locks};
 pub use outcome::{Acquired, Extended, Grant, Held, Inspected, LockError, Page, Released};
-use ports::{Connect, Redis, Runtime};
 pub use resource::{InvalidResource, Resource};
-use server::Server;
 pub use settings::{MAX_RESOURCES, MAX_WAIT_MS, Settings, TTL_MS};
 pub use token::{InvalidToken, Token};
-
-/// The locks on one server, or on the majority of several independent ones. One per instance; its requests share it.
-pub struct Locks<R: Connect, T> {
-    servers: Vec<Rc<Server<R, T>>>,
-    runtime: Rc<T>,
-}
-
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Locks<R, T> {
-    /// Locks on `servers`: one, or an odd number of independent ones, which are no replicas of each other.
-    pub fn new(servers: Vec<R>, runtime: T, settings: Settings) -> Rc<Self> {
-        let runtime = Rc::new(runtime);
-        let alone = servers.len() == 1;
-        let server = |redis| Rc::new(Server::new(redis, Rc::clone(&runtime), settings, alone));
-        Rc::new(Self { servers: servers.into_iter().map(server).collect(), runtime })
-    }
-
-    /// By how much less than its TTL a lock is trusted when it is on several servers, whose clocks may run faster or
-    /// slower than ours: 1 % and 2 ms, as in Redlock.
-    fn drift_ms(&self, ttl_ms: u64) -> u64 {
-        if self.servers.len() > 1 { ttl_ms / 100 + 2 } else { 0 }
-    }
-
-    /// Whether a lock that is trusted until then is so now, although both times were rounded down.
-    fn is_valid(&self, until_ms: u64) -> bool {
-        self.runtime.monotonic_ms() < until_ms
-    }
-}

@@ -1,111 +1,101 @@
-//! What the operations come to.
-
-use std::fmt;
+//! What the operations return.
 
 use crate::resource::Resource;
 use crate::token::Token;
 
-/// A lock that is held.
+/// A lock that the caller holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// What is locked.
+    /// The locked resource.
     pub resource: Resource,
-    /// What releases and extends it.
+    /// Proves to release and extend who holds the lock.
     pub token: Token,
-    /// Greater than that of every earlier grant of this resource, and less than 2^53. To be sent along with every use
-    /// of the resource, which refuses numbers less than the greatest that it has seen.
+    /// The fencing number: greater than those of all earlier grants of this resource, and less than 2^53. Send it with
+    /// every use of the resource. The resource refuses a number that is less than the greatest it has seen.
     pub fencing: u64,
-    /// The time to live that was asked for, in milliseconds.
+    /// The requested TTL in milliseconds.
     pub ttl_ms: u64,
-    /// When it ends, in Unix milliseconds by this instance's clock: never later than it ends on the servers.
+    /// When the lock ends, in Unix milliseconds by this instance's clock. Conservative: counted from before the request
+    /// was sent, so the servers keep the lock at least that long.
     pub expires_at_ms: u64,
     /// The same by the monotonic clock.
     pub(crate) valid_until_ms: u64,
 }
 
-/// What became of an attempt to acquire.
+/// The result of an attempt to acquire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// All resources are locked, in the order of their names.
+    /// All resources are locked. The grants are in the order of the names.
     Granted(Vec<Grant>),
-    /// At least one is held by somebody else; none is locked.
+    /// Another client holds at least one resource. None is locked.
     Taken {
-        /// For how long the lock that is in the way is held yet, in milliseconds, if it is neither released nor
-        /// extended; a moment if that is not known.
+        /// How many milliseconds the other lock still lasts, unless it is released or extended. A short random time if
+        /// that is unknown.
         retry_after_ms: u64,
     },
 }
 
-/// What became of a release.
+/// The result of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
-    /// The lock was this token's and is free now.
+    /// The token held the lock, which is free now.
     Removed,
-    /// The lock is free, but it was not this token's any more: what it protected may have run unprotected.
+    /// The lock is free, but the token did not hold it any more: some of the work may have run without the lock.
     Expired,
-    /// Somebody else holds the lock, and still does.
+    /// Another token holds the lock. It was not touched.
     HeldByAnother,
 }
 
-/// What became of an extension.
+/// The result of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extended {
-    /// The lock is still this token's.
+    /// The token still holds the lock.
     Until {
-        /// When it ends, in Unix milliseconds: never later than it ends on the servers.
+        /// When the lock ends: see [`Grant::expires_at_ms`].
         expires_at_ms: u64,
     },
     /// The lock had expired and is free.
     Expired,
-    /// Somebody else holds the lock.
+    /// Another token holds the lock.
     HeldByAnother,
 }
 
-/// What is known of a resource, without the token.
+/// What anyone may know about a resource, without its token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
     /// `None`: free.
     pub held: Option<Held>,
-    /// The number that was drawn last, as far as the servers that answer know: that of the last grant, as a rule. For
-    /// people to look at; what a resource compares is what its users send. `None` if it is not known (any more).
+    /// The last fencing number that the servers know, usually that of the last grant. `None`: unknown, for example
+    /// because the counter was evicted. For people only: a resource must compare the numbers that its users send.
     pub fencing: Option<u64>,
 }
 
-/// That a lock is held.
+/// A lock, seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// For how long yet, in milliseconds, unless it is released or extended; `None`: its key never expires, so somebody
-    /// else wrote it.
+    /// How many milliseconds it still lasts, unless it is released or extended. `None`: the key has no TTL, so it was
+    /// not written by this crate.
     pub ttl_ms: Option<u64>,
 }
 
-/// One page of the locks that are held.
+/// One page of the list of locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// In no particular order. A lock may be on two pages; one that is held from the first page to the last is on one
-    /// at least.
+    /// The locks, in no order. A lock may be on two pages. A lock that is held during the whole listing is on at least
+    /// one.
     pub locks: Vec<(Resource, Inspected)>,
-    /// What to ask for the next page with; `None`: this is the last one.
+    /// The cursor of the next page. `None`: this is the last one.
     pub next: Option<String>,
 }
 
-/// Why an operation came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why an operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
-    /// The server (the majority of the servers) did not answer in time, or refused. What was asked for may still have
-    /// happened, but nothing is granted. The text is for the log.
+    /// The server, or the majority of the servers, did not reply in time or refused. Nothing is granted, but a release,
+    /// an extension or a break may have taken effect. The text is for the log.
+    #[error("locks are unavailable: {0}")]
     Unavailable(String),
-    /// A cursor that no page has given out.
+    /// The cursor is not one that a page returned.
+    #[error("the cursor is not one that a page returned")]
     InvalidCursor,
 }
-
-impl fmt::Display for LockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(why) => write!(f, "locks are unavailable: {why}"),
-            Self::InvalidCursor => f.write_str("the cursor is not one that a page has given out"),
-        }
-    }
-}
-
-impl std::error::Error for LockError {}

@@ -1,27 +1,28 @@
-//! What can be locked, and the names of its keys in Redis: the only place where they are made.
+//! What can be locked, and its keys in Redis. No other module builds these keys.
 //!
-//! | key | type | what |
+//! | key | type | value |
 //! |---|---|---|
 //! | `locks:{resource}` | string, TTL | the token of the holder |
-//! | `fencing:{resource}` | integer, TTL | the fencing number drawn last |
-
-use std::fmt;
+//! | `fencing:{resource}` | integer, TTL | the last fencing number |
 
 const LOCK_PREFIX: &str = "locks:";
 const FENCING_PREFIX: &str = "fencing:";
 
-/// The name of something that only one may use at a time: 1 to [`Resource::MAX_BYTES`] bytes of UTF-8.
+/// The name of something that only one client may use at a time: 1 to [`Resource::MAX_BYTES`] bytes of UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource(String);
 
-/// Why a text names no resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a text is not the name of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidResource {
     /// It is empty.
+    #[error("must not be empty")]
     Empty,
     /// It is longer than [`Resource::MAX_BYTES`].
+    #[error("must have at most {} bytes", Resource::MAX_BYTES)]
     TooLong,
-    /// A key that is not under `locks:`.
+    /// A key that does not begin with `locks:`.
+    #[error("must begin with {LOCK_PREFIX}")]
     NotALock,
 }
 
@@ -29,7 +30,7 @@ impl Resource {
     /// The longest name, in bytes.
     pub const MAX_BYTES: usize = 512;
 
-    /// The resource called `name`.
+    /// The resource with this name.
     ///
     /// # Errors
     /// [`InvalidResource::Empty`], [`InvalidResource::TooLong`].
@@ -42,10 +43,10 @@ impl Resource {
         }
     }
 
-    /// The resource whose lock is kept under `key`, which is [`Resource::key`]'s inverse.
+    /// The resource whose lock has this key: the inverse of [`Resource::key`].
     ///
     /// # Errors
-    /// [`InvalidResource::NotALock`] when the key is not under `locks:`, else as [`Resource::new`].
+    /// [`InvalidResource::NotALock`] if the key does not begin with `locks:`, else as [`Resource::new`].
     pub fn from_key(key: &str) -> Result<Self, InvalidResource> {
         Self::new(key.strip_prefix(LOCK_PREFIX).ok_or(InvalidResource::NotALock)?)
     }
@@ -60,7 +61,7 @@ impl Resource {
         [LOCK_PREFIX, &self.0].concat()
     }
 
-    /// The key of its fencing counter. No lock's key begins like this, so no lock can be a counter.
+    /// The key of its fencing counter. It never equals the key of a lock, because the prefixes differ.
     pub(crate) fn fencing_key(&self) -> String {
         [FENCING_PREFIX, &self.0].concat()
     }
@@ -68,18 +69,6 @@ impl Resource {
     /// The pattern that matches the keys of all locks.
     pub(crate) const ALL_KEYS: &str = "locks:*";
 }
-
-impl fmt::Display for InvalidResource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("must not be empty"),
-            Self::TooLong => write!(f, "must have at most {} bytes", Resource::MAX_BYTES),
-            Self::NotALock => write!(f, "must begin with {LOCK_PREFIX}"),
-        }
-    }
-}
-
-impl std::error::Error for InvalidResource {}
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_of_locks_are_taken_for_such() {
+    fn only_keys_of_locks_name_resources() {
         let resource = Resource::new("orders:7").expect("valid");
         assert_eq!(resource.key(), "locks:orders:7");
         assert_eq!(Resource::from_key("locks:orders:7"), Ok(resource));
@@ -105,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_is_no_lock() {
+    fn the_key_of_a_counter_is_not_the_key_of_a_lock() {
         let odd = Resource::new("fencing:locks:x").expect("valid");
         assert_eq!(odd.key(), "locks:fencing:locks:x");
         assert_eq!(Resource::from_key(&odd.fencing_key()), Err(InvalidResource::NotALock));

@@ -1,28 +1,28 @@
-//! What can be set, and the bounds of what can be asked for.
+//! Settings, and the limits of what callers may ask for.
 
 use std::ops::RangeInclusive;
 
-/// How long a lock may be asked for, in milliseconds.
+/// The TTL of a lock, in milliseconds.
 pub const TTL_MS: RangeInclusive<u64> = 10..=3_600_000;
 
-/// How long [`acquire_within`](crate::Locks::acquire_within) should be asked to wait at most, in milliseconds.
+/// How long [`acquire_within`](crate::Locks::acquire_within) should wait at most, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 30_000;
 
-/// How many resources can be acquired at once.
+/// How many resources one call may lock.
 pub const MAX_RESOURCES: usize = 16;
 
-/// The settings of [`Locks`](crate::Locks). Times are in milliseconds.
+/// The settings of [`Locks`](crate::Locks), in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How long one operation (acquiring, releasing, …) may take on one server. With several servers, one that is slow
-    /// makes nobody wait, for the majority's answers are enough.
+    /// How long one operation (acquire, release, …) may take on one server. With several servers, a slow one delays
+    /// nobody: the replies of the majority are enough.
     pub timeout_ms: u64,
-    /// How long a server that failed is left alone; if it is the only one, it is so for new locks only.
-    pub breaker_ms: u64,
+    /// How long a server that failed is not asked. A single server is still asked to release, extend, break and inspect.
+    pub circuit_open_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout_ms: 500, breaker_ms: 500 }
+        Self { timeout_ms: 500, circuit_open_ms: 500 }
     }
 }

@@ -1,24 +1,32 @@
-//! What proves that a lock is one's own.
+//! The token that proves who holds a lock.
 
 use std::fmt;
 
-/// 128 unguessable bits in base64url without padding (RFC 4648, section 5): 22 characters. Whoever has it can release
-/// the lock, so its `Debug` form does not show it.
+use ports::Runtime;
+
+/// 128 random bits in base64url without padding (RFC 4648, section 5): 22 characters. Anyone who knows a token can
+/// release the lock, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// A text that no token can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A text that cannot be a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a token that acquire returned: {LENGTH} characters of base64url")]
 pub struct InvalidToken;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const LENGTH: usize = 22;
 
 impl Token {
-    /// A token made of 128 random bits.
-    pub(crate) fn from_random(high: u64, low: u64) -> Self {
+    /// A new token.
+    pub(crate) fn random(runtime: &impl Runtime) -> Self {
+        Self::from_random(runtime.random_u64(), runtime.random_u64())
+    }
+
+    /// The token for 128 random bits.
+    fn from_random(high: u64, low: u64) -> Self {
         let bits = (u128::from(high) << 64) | u128::from(low);
-        // 22 digits hold 132 bits: the last digit ends with four zero bits.
+        // 22 digits hold 132 bits, so the last digit ends with four zero bits.
         let digit = |at: usize| match 122_usize.checked_sub(6 * at) {
             Some(shift) => (bits >> shift) as usize & 63,
             None => ((bits as usize) << 4) & 63,
@@ -26,10 +34,10 @@ impl Token {
         Self((0..LENGTH).map(|at| char::from(ALPHABET[digit(at)])).collect())
     }
 
-    /// The token that a client sends back.
+    /// Reads a token that a client sent back.
     ///
     /// # Errors
-    /// [`InvalidToken`] for a text that was never given out as a token.
+    /// [`InvalidToken`] if the text does not have the form of a token.
     pub fn parse(text: &str) -> Result<Self, InvalidToken> {
         if text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte)) {
             Ok(Self(text.to_owned()))
@@ -38,7 +46,7 @@ impl Token {
         }
     }
 
-    /// Its text, for the holder only.
+    /// The text of the token. Send it to the holder only.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,14 +57,6 @@ impl fmt::Debug for Token {
         f.write_str("Token(…)")
     }
 }
-
-impl fmt::Display for InvalidToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "must be a token as acquire gave it out: {LENGTH} characters of base64url")
-    }
-}
-
-impl std::error::Error for InvalidToken {}
 
 #[cfg(test)]
 mod tests {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_does_not_show_in_logs() {
+    fn debug_output_does_not_contain_the_token() {
         assert!(!format!("{:?}", Token::from_random(1, 2)).contains("AAA"));
     }
 }

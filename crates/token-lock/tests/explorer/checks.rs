@@ -1,4 +1,4 @@
-//! What must hold in the simulated world.
+//! The invariants, checked in the simulated world.
 
 use token_lock::Grant;
 
@@ -11,14 +11,14 @@ impl World {
         self.violation.get_or_insert(what);
     }
 
-    /// Invariant 5, and that numbers only grow: what a command may change.
+    /// Checks a command's effect: it changes no other holder's lock (invariant 5), and counters only grow.
     pub fn check_effect(&mut self, task: usize, step: &Step, before: &Redis) {
         let after = &mut self.servers[step.server];
         let mut wrong = None;
         for (key, entry) in &before.keys {
             if key.starts_with("locks:") && after.keys.get(key) != Some(entry) {
                 if self.owners.get(&entry.0) != Some(&task) {
-                    wrong = Some(format!("task {task} touched the lock of another with {}", step.command));
+                    wrong = Some(format!("task {task} changed the lock of another holder with {}", step.command));
                 }
                 if !after.keys.contains_key(key) {
                     self.live.remove(&entry.0);
@@ -32,7 +32,7 @@ impl World {
                 && before.number(key) != Some(number)
             {
                 if number <= after.greatest {
-                    wrong = Some(format!("{number} is drawn after {}", after.greatest));
+                    wrong = Some(format!("{number} was drawn after {}", after.greatest));
                 }
                 after.greatest = after.greatest.max(number);
                 break;
@@ -43,31 +43,31 @@ impl World {
         }
     }
 
-    /// Invariant 6 and mutual exclusion: a client has learnt that it holds the lock.
+    /// A client received a grant: checks its fencing number (invariant 6) and mutual exclusion.
     pub fn check_grant(&mut self, task: usize, grant: &Grant) {
         let (fencing, floor) = (grant.fencing, self.floor[task]);
         if fencing <= floor {
             self.violated(format!("task {task} was granted {fencing}, but {floor} was granted before it began"));
         }
-        if !self.rules.locks_may_vanish && fencing <= self.granted {
+        if !self.rules.locks_may_be_lost && fencing <= self.granted {
             self.violated(format!("task {task} was granted {fencing} after {}", self.granted));
         }
         self.granted = self.granted.max(fencing);
         self.check_holder(task, grant.token.as_str(), grant.expires_at_ms);
     }
 
-    /// A client has learnt that it holds the lock until `expires_at_ms`.
+    /// A client received a reply that says that it holds the lock until `expires_at_ms`.
     pub fn check_holder(&mut self, task: usize, token: &str, expires_at_ms: u64) {
-        self.tell(&format!("task {task} holds it until {}", expires_at_ms - START_MS));
+        self.log(&format!("task {task} holds it until {}", expires_at_ms - START_MS));
         if expires_at_ms <= self.now_ms {
-            self.violated(format!("task {task} was told that it holds a lock that is over"));
+            self.violated(format!("task {task} was granted a lock that has ended"));
         }
-        if self.rules.locks_may_vanish {
+        if self.rules.locks_may_be_lost {
             return;
         }
         let now_ms = self.now_ms;
         if self.live.iter().any(|(other, until)| other != token && *until > now_ms) {
-            self.violated(format!("task {task} was told that it holds the lock, and so was another"));
+            self.violated(format!("task {task} was granted the lock while another holder trusts it"));
         }
         self.live.insert(token.to_owned(), expires_at_ms);
         let ends = |redis: &Redis| {
@@ -75,17 +75,17 @@ impl World {
         };
         let held = self.servers.iter().filter(|redis| ends(redis).is_some_and(|end| end >= expires_at_ms)).count();
         if held <= self.servers.len() / 2 {
-            self.violated(format!("task {task} trusts its lock for longer than the servers keep it"));
+            self.violated(format!("task {task} trusts its lock longer than the servers keep it"));
         }
     }
 
-    /// A client was told whether it has removed its lock.
+    /// A client received the result of its release.
     pub fn check_release(&mut self, task: usize, token: &str, removed: bool) {
-        self.tell(&format!("task {task} has released: {removed}"));
+        self.log(&format!("task {task} released: {removed}"));
         let deleted = self.deleted.remove(token).unwrap_or(0);
         self.live.remove(token);
         if removed != (deleted > self.servers.len() / 2) {
-            self.violated(format!("task {task} was told {removed}, and its lock was deleted {deleted} times"));
+            self.violated(format!("task {task} received removed = {removed}, but {deleted} servers deleted its lock"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Clients under way in the simulated world, and what may happen to them.
+//! The state of one exploration: clients in the simulated world, and what may happen next.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,37 +7,36 @@ use std::task::{Context, Waker};
 
 use interleavings::{Execution as _, StepId};
 
-use crate::redis::Flavour;
+use crate::redis::ServerKind;
 use crate::tasks::{Role, TTL_MS, Task, task};
 use crate::world::{Rules, Shared, World};
 
-/// What may happen besides the clients' steps, and how often.
+/// The faults that may happen between the clients' steps, and how often.
 ///
-/// A client that is killed takes no further step. Everything is checked as soon as it happens, so the interleavings in
-/// which a client rests from some step on for ever are those in which it is killed there, whether what it has sent last
-/// takes effect or not; and those in which it rests for long are those of a client that was paused, or whose commands
-/// were delayed on their way.
+/// There is no fault that kills a client. A killed client takes no further step, and every invariant is checked at once
+/// after each step. So the search covers it with the interleavings in which a client's next step comes last. In the same
+/// way it covers clients that are paused and commands that are delayed on the network.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Faults {
-    /// Half a TTL passes at once.
+    /// The clock advances by half a TTL.
     pub half_ttls: u32,
-    /// A TTL passes at once.
+    /// The clock advances by one TTL.
     pub ttls: u32,
-    /// A command takes effect, but its answer is delayed.
+    /// A command takes effect, but its reply is delayed.
     pub delays: u32,
-    /// A counter is evicted (or any key, where locks may vanish).
+    /// A counter is evicted (or any key, if the rules allow that locks are lost).
     pub evictions: u32,
     /// A server loses everything.
     pub flushes: u32,
-    /// A server is replaced by one that does not know the single commands.
+    /// A server without the single commands replaces one that has them.
     pub downgrades: u32,
 }
 
-/// What is explored.
+/// What to explore.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub roles: Vec<Role>,
-    /// The counter exists when it begins.
+    /// The counters exist at the start.
     pub warm: bool,
     pub faults: Faults,
     pub rules: Rules,
@@ -45,13 +44,13 @@ pub struct Scenario {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A command takes effect and is answered.
-    Grant(StepId),
+    /// A command takes effect, and its reply arrives.
+    Run(StepId),
     /// A command takes effect.
     TakeEffect(StepId),
-    /// It is answered.
-    Deliver(StepId),
-    Pass(u64),
+    /// Its reply arrives.
+    DeliverReply(StepId),
+    AdvanceClock(u64),
     Evict(usize, String),
     Flush(usize),
     Downgrade(usize),
@@ -66,24 +65,24 @@ pub struct Execution {
 }
 
 impl Drop for Execution {
-    /// What runs in the background holds on to itself.
+    /// Breaks the reference cycles of background tasks.
     fn drop(&mut self) {
         self.tasks.clear();
         self.background.iter().for_each(|work| drop(work.take()));
     }
 }
 
-/// What happened on the way to a violation, a line each.
-pub fn story(scenario: &Scenario, path: &[Action]) -> String {
+/// Repeats the path to a violation, and returns one line per event.
+pub fn log_of(scenario: &Scenario, path: &[Action]) -> String {
     let mut execution = Execution::new(scenario);
-    execution.world.borrow_mut().story = Some(String::new());
+    execution.world.borrow_mut().log = Some(String::new());
     for action in path {
-        if !matches!(action, Action::Grant(_)) {
-            execution.world.borrow_mut().tell(&format!("{action:?}"));
+        if !matches!(action, Action::Run(_)) {
+            execution.world.borrow_mut().log(&format!("{action:?}"));
         }
         execution.apply(action);
     }
-    execution.world.borrow_mut().story.take().expect("told above")
+    execution.world.borrow_mut().log.take().expect("set above")
 }
 
 impl Execution {
@@ -92,8 +91,8 @@ impl Execution {
         if scenario.warm {
             world.borrow_mut().start_counters();
         }
-        let begun = scenario.roles.iter().enumerate().map(|(at, role)| task(*role, at, &world));
-        let (tasks, background) = begun.map(|(task, background)| (Some(task), background)).unzip();
+        let started = scenario.roles.iter().enumerate().map(|(at, role)| task(*role, at, &world));
+        let (tasks, background) = started.map(|(task, background)| (Some(task), background)).unzip();
         let mut execution = Self { world, tasks, background, faults: scenario.faults, roles: scenario.roles.clone() };
         (0..scenario.roles.len()).for_each(|at| execution.poll(at));
         execution
@@ -113,48 +112,47 @@ impl Execution {
         self.background[at].borrow_mut().append(&mut background);
     }
 
-    /// Of clients that do the same, it does not matter which is first.
-    fn may_begin(&self, at: usize) -> bool {
+    /// Clients with the same role are interchangeable, so only one order of their first steps is explored.
+    fn may_start(&self, at: usize) -> bool {
         let world = self.world.borrow();
-        at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
+        at == 0 || self.roles[at - 1] != self.roles[at] || world.has_started(at) || world.has_started(at - 1)
     }
 }
 
 impl interleavings::Execution for Execution {
     type Action = Action;
 
-    /// The steps that may be taken, then what else may happen.
+    /// The steps that are possible now, then the faults.
     fn enabled(&self) -> Vec<Action> {
         let world = self.world.borrow();
-        let on_its_way =
-            world.steps.waiting.keys().filter(|id| !world.held_up.contains_key(id) && self.may_begin(id.0));
-        let mut actions: Vec<Action> = on_its_way.copied().map(Action::Grant).collect();
-        actions.extend(world.held_up.keys().copied().map(Action::Deliver));
+        let sent = world.steps.waiting.keys().filter(|id| !world.delayed.contains_key(id) && self.may_start(id.0));
+        let mut actions: Vec<Action> = sent.copied().map(Action::Run).collect();
+        actions.extend(world.delayed.keys().copied().map(Action::DeliverReply));
         if actions.is_empty() {
             return actions;
         }
         if self.faults.delays > 0 {
             let delayed = actions.iter().filter_map(|action| match action {
-                Action::Grant(id) => Some(Action::TakeEffect(*id)),
+                Action::Run(id) => Some(Action::TakeEffect(*id)),
                 _ => None,
             });
             actions.extend(delayed.collect::<Vec<_>>());
         }
         if self.faults.half_ttls > 0 {
-            actions.push(Action::Pass(TTL_MS / 2));
+            actions.push(Action::AdvanceClock(TTL_MS / 2));
         }
         if self.faults.ttls > 0 {
-            actions.push(Action::Pass(TTL_MS));
+            actions.push(Action::AdvanceClock(TTL_MS));
         }
         for (at, redis) in world.servers.iter().enumerate() {
             if self.faults.evictions > 0 {
-                let evictable = |key: &&String| world.rules.locks_may_vanish || key.starts_with("fencing:");
+                let evictable = |key: &&String| world.rules.locks_may_be_lost || key.starts_with("fencing:");
                 actions.extend(redis.keys.keys().filter(evictable).map(|key| Action::Evict(at, key.clone())));
             }
             if self.faults.flushes > 0 {
                 actions.push(Action::Flush(at));
             }
-            if self.faults.downgrades > 0 && redis.flavour != Flavour::Plain {
+            if self.faults.downgrades > 0 && redis.kind != ServerKind::Plain {
                 actions.push(Action::Downgrade(at));
             }
         }
@@ -162,12 +160,12 @@ impl interleavings::Execution for Execution {
     }
 
     fn is_step(action: &Action) -> bool {
-        matches!(action, Action::Grant(_) | Action::Deliver(_))
+        matches!(action, Action::Run(_) | Action::DeliverReply(_))
     }
 
     fn apply(&mut self, action: &Action) {
         match action {
-            Action::Grant(id) => {
+            Action::Run(id) => {
                 self.world.borrow_mut().take_effect(*id);
                 self.world.borrow_mut().deliver(*id);
                 self.poll(id.0);
@@ -176,14 +174,14 @@ impl interleavings::Execution for Execution {
                 self.faults.delays -= 1;
                 self.world.borrow_mut().take_effect(*id);
             }
-            Action::Deliver(id) => {
+            Action::DeliverReply(id) => {
                 self.world.borrow_mut().deliver(*id);
                 self.poll(id.0);
             }
-            Action::Pass(ms) => {
+            Action::AdvanceClock(ms) => {
                 let left = if *ms == TTL_MS { &mut self.faults.ttls } else { &mut self.faults.half_ttls };
                 *left -= 1;
-                self.world.borrow_mut().pass(*ms);
+                self.world.borrow_mut().advance_clock(*ms);
             }
             Action::Evict(server, key) => {
                 self.faults.evictions -= 1;
@@ -195,7 +193,7 @@ impl interleavings::Execution for Execution {
             }
             Action::Downgrade(server) => {
                 self.faults.downgrades -= 1;
-                self.world.borrow_mut().servers[*server].flavour = Flavour::Plain;
+                self.world.borrow_mut().servers[*server].kind = ServerKind::Plain;
             }
         }
     }

@@ -1,15 +1,14 @@
-//! A Redis that lives in memory: the commands that the protocol sends, each atomic, with expiry, WATCH and MULTI as in
-//! the real one.
+//! A simulated Redis: the commands that the protocol sends, each atomic, with expiry, WATCH and MULTI as in the real one.
 
 use std::collections::BTreeMap;
 
 use interleavings::{ConnectionId, Defects, Handled, Transactions};
 
-use crate::step::Answer;
+use crate::step::ServerReply;
 
-/// What the server has in the way of compare-and-delete in one command.
+/// Which commands a server has that compare by themselves.
 #[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq)]
-pub enum Flavour {
+pub enum ServerKind {
     /// Redis before 8.4.
     #[default]
     Plain,
@@ -27,14 +26,14 @@ type Command = (String, Vec<String>);
 
 #[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
 pub struct Redis {
-    pub flavour: Flavour,
+    pub kind: ServerKind,
     pub keys: BTreeMap<String, Entry>,
     pub transactions: Transactions<Command>,
-    /// The greatest number that a counter has ever held: the clock is past it.
+    /// The greatest number that a counter has ever held. The clock is always ahead of it.
     pub greatest: u64,
 }
 
-/// What a counter holds that was lost, or almost: more than a test ever draws.
+/// A counter below this was lost and then incremented. No test increments one so often.
 const SMALL: i64 = 1_000_000;
 
 impl Redis {
@@ -49,11 +48,11 @@ impl Redis {
 
     /// Removes a key: deleted, evicted or expired.
     pub fn remove(&mut self, key: &str) -> bool {
-        let there = self.keys.remove(key).is_some();
-        if there {
+        let existed = self.keys.remove(key).is_some();
+        if existed {
             self.transactions.touch(key);
         }
-        there
+        existed
     }
 
     pub fn expire(&mut self, now_ms: u64) {
@@ -64,7 +63,7 @@ impl Redis {
         }
     }
 
-    /// Everything is gone, as after a restart, except that connections live on: harder to survive.
+    /// Deletes everything, as a restart does. But connections stay open, which is harder for the protocol.
     pub fn flush(&mut self) {
         let keys: Vec<_> = self.keys.keys().cloned().collect();
         for key in &keys {
@@ -72,7 +71,7 @@ impl Redis {
         }
     }
 
-    /// A command on a connection of one's own.
+    /// Runs a command on a dedicated connection.
     pub fn run_on(
         &mut self,
         connection: ConnectionId,
@@ -80,82 +79,84 @@ impl Redis {
         args: &[String],
         now_ms: u64,
         defects: Defects,
-    ) -> Answer {
+    ) -> ServerReply {
         let key = args.first().map_or("", String::as_str);
         match self.transactions.handle(connection, command, key, (command.to_owned(), args.to_vec()), defects) {
-            Handled::Status(status) => Answer::Status(status),
-            Handled::Refused(why) => Answer::Refused(why),
-            Handled::Nil => Answer::Nil,
+            Handled::Status(status) => ServerReply::Status(status),
+            Handled::Refused(why) => ServerReply::Refused(why),
+            Handled::Nil => ServerReply::Nil,
             Handled::Exec(queued) => {
-                Answer::Several(queued.iter().map(|(command, args)| self.run(command, args, now_ms)).collect())
+                ServerReply::Several(queued.iter().map(|(command, args)| self.run(command, args, now_ms)).collect())
             }
             Handled::Run((command, args)) => self.run(&command, &args, now_ms),
         }
     }
 
-    pub fn run(&mut self, command: &str, args: &[String], now_ms: u64) -> Answer {
+    pub fn run(&mut self, command: &str, args: &[String], now_ms: u64) -> ServerReply {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let integer = |text: &str| text.parse::<i64>().expect("an integer");
-        let new_server = self.flavour != Flavour::Plain;
+        let new_server = self.kind != ServerKind::Plain;
         match (command, args.as_slice()) {
-            ("GET", [key]) => self.value(key).map_or(Answer::Nil, |value| Answer::Bytes(value.to_owned())),
-            ("(a moment)", []) => Answer::Nil,
+            ("GET", [key]) => self.value(key).map_or(ServerReply::Nil, |value| ServerReply::Bytes(value.to_owned())),
+            ("(stragglers)", []) => ServerReply::Nil,
             ("MGET", keys) => {
-                let texts = keys.iter().map(|key| self.value(key).map_or(Answer::Nil, |v| Answer::Bytes(v.to_owned())));
-                Answer::Several(texts.collect())
+                let texts = keys
+                    .iter()
+                    .map(|key| self.value(key).map_or(ServerReply::Nil, |v| ServerReply::Bytes(v.to_owned())));
+                ServerReply::Several(texts.collect())
             }
-            ("PTTL", [key]) => Answer::Int(match self.keys.get(*key) {
+            ("PTTL", [key]) => ServerReply::Int(match self.keys.get(*key) {
                 None => -2,
                 Some((_, None)) => -1,
                 Some((_, Some(expires))) => (expires - now_ms) as i64,
             }),
-            ("EXISTS", [key]) => Answer::Int(self.keys.contains_key(*key).into()),
-            ("SET", [key, _, "NX", "PX", _]) if self.keys.contains_key(*key) => Answer::Nil,
+            ("EXISTS", [key]) => ServerReply::Int(self.keys.contains_key(*key).into()),
+            ("SET", [key, _, "NX", "PX", _]) if self.keys.contains_key(*key) => ServerReply::Nil,
             ("SET", [key, value, "NX", "PX", ttl] | [key, value, "PX", ttl]) => {
                 self.write(key, (*value).to_owned(), Some(now_ms + integer(ttl) as u64));
-                Answer::Status("OK")
+                ServerReply::Status("OK")
             }
             ("SET", [key, value, "IFEQ", expected, "PX", ttl]) if new_server => {
                 if self.value(key) != Some(expected) {
-                    return Answer::Nil;
+                    return ServerReply::Nil;
                 }
                 self.write(key, (*value).to_owned(), Some(now_ms + integer(ttl) as u64));
-                Answer::Status("OK")
+                ServerReply::Status("OK")
             }
-            ("SET", [_, _, "IFEQ", _, "PX", _]) => Answer::Refused("ERR syntax error"),
-            ("DEL", [key]) => Answer::Int(self.remove(key).into()),
-            ("DELIFEQ", [key, expected]) if self.flavour == Flavour::Valkey9 => {
-                Answer::Int((self.value(key) == Some(expected) && self.remove(key)).into())
+            ("SET", [_, _, "IFEQ", _, "PX", _]) => ServerReply::Refused("ERR syntax error"),
+            ("DEL", [key]) => ServerReply::Int(self.remove(key).into()),
+            ("DELIFEQ", [key, expected]) if self.kind == ServerKind::Valkey9 => {
+                ServerReply::Int((self.value(key) == Some(expected) && self.remove(key)).into())
             }
-            ("DELEX", [key, "IFEQ", expected]) if self.flavour == Flavour::Redis84 => {
-                Answer::Int((self.value(key) == Some(expected) && self.remove(key)).into())
+            ("DELEX", [key, "IFEQ", expected]) if self.kind == ServerKind::Redis84 => {
+                ServerReply::Int((self.value(key) == Some(expected) && self.remove(key)).into())
             }
-            ("DELIFEQ" | "DELEX", _) => Answer::Refused("ERR unknown command"),
+            ("DELIFEQ" | "DELEX", _) => ServerReply::Refused("ERR unknown command"),
             ("PEXPIRE", [key, ttl]) => {
                 let expires = now_ms + integer(ttl) as u64;
-                let Some(value) = self.value(key).map(str::to_owned) else { return Answer::Int(0) };
+                let Some(value) = self.value(key).map(str::to_owned) else { return ServerReply::Int(0) };
                 self.write(key, value, Some(expires));
-                Answer::Int(1)
+                ServerReply::Int(1)
             }
             ("INCRBY", [key, by]) => {
                 let (value, expires) = self.keys.get(*key).cloned().unwrap_or(("0".to_owned(), None));
                 let next = integer(&value) + integer(by);
                 self.write(key, next.to_string(), expires);
-                Answer::Int(next)
+                ServerReply::Int(next)
             }
-            // The least that a clock can show which moves on between any two numbers.
+            // The least that a clock can show if it advances between any two numbers.
             ("TIME", []) => {
                 let us = (now_ms * 1000).max(self.greatest + 1);
-                Answer::Several(vec![
-                    Answer::Bytes((us / 1_000_000).to_string()),
-                    Answer::Bytes((us % 1_000_000).to_string()),
+                ServerReply::Several(vec![
+                    ServerReply::Bytes((us / 1_000_000).to_string()),
+                    ServerReply::Bytes((us % 1_000_000).to_string()),
                 ])
             }
-            other => panic!("the simulated Redis does not know {other:?}"),
+            other => panic!("the simulated Redis does not support {other:?}"),
         }
     }
 
-    /// The number that the counter under `key` holds, unless it is the remains of a lost one.
+    /// The number in the counter `key`, unless the counter was lost.
     pub fn number(&self, key: &str) -> Option<u64> {
         let number: i64 = self.value(key)?.parse().ok()?;
         (number > SMALL).then_some(number as u64)

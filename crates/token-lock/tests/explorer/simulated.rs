@@ -7,19 +7,19 @@ use std::rc::Rc;
 use interleavings::{ConnectionId, wait};
 use ports::{Arg, RedisError, Reply};
 
-use crate::step::{Answer, Step, text};
+use crate::step::{ServerReply, Step, text};
 use crate::tasks::Task;
 use crate::weakness::Weakness;
 use crate::world::{START_MS, Shared};
 
-/// Sleeps that are longer are deadlines.
-const MOMENT_MS: u64 = 10;
+/// How long the crate waits for stragglers. Longer sleeps are deadlines.
+const STRAGGLERS_MS: u64 = 10;
 
 /// The port to one of the simulated servers.
 pub struct SimRedis {
     world: Shared,
     server: usize,
-    /// For [`Weakness::NumberBeforeLock`]: the number that was drawn too early.
+    /// For [`Weakness::NumberBeforeLock`]: the number drawn too early.
     early: Cell<Option<Reply>>,
 }
 
@@ -29,7 +29,7 @@ impl SimRedis {
     }
 }
 
-/// A connection of one's own; its transaction ends with it.
+/// A dedicated connection. Dropping it ends its transaction.
 pub struct SimConnection {
     world: Shared,
     server: usize,
@@ -45,8 +45,8 @@ async fn run(
 ) -> Result<Vec<Reply>, RedisError> {
     let args = args.into_iter().map(text).collect();
     match wait(world, Step { server, connection, command: command.to_owned(), args }).await {
-        Answer::Refused(why) => Err(RedisError::Refused(why.to_owned())),
-        answer => Ok(answer.flat()),
+        ServerReply::Refused(why) => Err(RedisError::Refused(why.to_owned())),
+        reply => Ok(reply.flat()),
     }
 }
 
@@ -57,7 +57,7 @@ impl ports::Redis for SimRedis {
             return run(&self.world, self.server, None, command, args).await;
         }
         if command == "INCRBY" {
-            return Ok(vec![self.early.take().expect("a lock was taken")]);
+            return Ok(vec![self.early.take().expect("SET came first")]);
         }
         if command == "SET" && args.contains(&Arg::from("NX")) {
             let drawn = run(&self.world, self.server, None, "INCRBY", vec!["fencing:r".into(), 1_i64.into()]).await?;
@@ -96,7 +96,7 @@ impl Drop for SimConnection {
     }
 }
 
-/// The port to the simulated clock, and what a task does beside its main work.
+/// The simulated clock, and the background work of a task.
 pub struct SimRuntime(pub Shared, pub Rc<RefCell<Vec<Task>>>);
 
 impl ports::Runtime for SimRuntime {
@@ -109,7 +109,7 @@ impl ports::Runtime for SimRuntime {
         if world.rules.weakness == Some(Weakness::TtlIgnored) { 0 } else { world.read_clock() - START_MS }
     }
 
-    /// Different for each task and draw.
+    /// Different for each task and call.
     fn random_u64(&self) -> u64 {
         let mut world = self.0.borrow_mut();
         let task = world.steps.current;
@@ -117,13 +117,13 @@ impl ports::Runtime for SimRuntime {
         task as u64 * 64 + world.drawn[task]
     }
 
-    /// A deadline is never over, for Redis always answers before; a moment is over whenever the search says so, before
-    /// any answer or after. Neither moves the clock.
+    /// A deadline never ends, because Redis always replies before. The wait for stragglers ends at any time that the
+    /// search chooses, before or after any reply. Neither advances the clock.
     async fn sleep(&self, ms: u64) {
-        if ms > MOMENT_MS {
+        if ms > STRAGGLERS_MS {
             std::future::pending::<()>().await;
         }
-        wait(&self.0, Step { server: 0, connection: None, command: "(a moment)".to_owned(), args: vec![] }).await;
+        wait(&self.0, Step { server: 0, connection: None, command: "(stragglers)".to_owned(), args: vec![] }).await;
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {

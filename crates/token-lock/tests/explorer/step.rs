@@ -1,9 +1,9 @@
-//! The steps of a task, and what they bring: values that can be hashed, for digests of states.
+//! The steps of a task and the replies to them, as values that can be hashed for the digests of states.
 
 use interleavings::ConnectionId;
 use ports::{Arg, Reply};
 
-/// One command on its way to a server.
+/// One command that a task sends to a server.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct Step {
     pub server: usize,
@@ -23,18 +23,18 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// What a server answers.
+/// The reply of a server.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum Answer {
+pub enum ServerReply {
     Nil,
     Status(&'static str),
     Int(i64),
     Bytes(String),
-    Several(Vec<Answer>),
+    Several(Vec<ServerReply>),
     Refused(&'static str),
 }
 
-/// An argument as text: what the protocol sends is UTF-8.
+/// An argument as text. The protocol sends UTF-8 only.
 pub fn text(arg: Arg) -> String {
     match arg {
         Arg::Bytes(bytes) => String::from_utf8(bytes).expect("the protocol's arguments are UTF-8"),
@@ -42,15 +42,15 @@ pub fn text(arg: Arg) -> String {
     }
 }
 
-impl Answer {
-    /// The leaves, as a port gives them.
+impl ServerReply {
+    /// The leaves, as a port returns them.
     pub fn flat(self) -> Vec<Reply> {
         match self {
             Self::Nil => vec![Reply::Nil],
             Self::Status(status) => vec![Reply::Status(status.to_owned())],
             Self::Int(number) => vec![Reply::Int(number)],
             Self::Bytes(text) => vec![Reply::Bytes(text.into_bytes())],
-            Self::Several(answers) => answers.into_iter().flat_map(Self::flat).collect(),
+            Self::Several(replies) => replies.into_iter().flat_map(Self::flat).collect(),
             Self::Refused(why) => panic!("{why} is an error"),
         }
     }

@@ -1,4 +1,4 @@
-//! The clients that are explored: the crate's real operations, on an instance each.
+//! The clients under test: each runs the crate's real operations on an instance of its own.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -12,19 +12,19 @@ use crate::world::Shared;
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Of every lock; time passes by halves of it.
+/// The TTL of every lock. The clock advances by halves of it.
 pub const TTL_MS: u64 = 1_000;
 
-/// What a client does.
+/// What a client does, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Acquires, extends, releases: this many times.
+    /// Acquires, extends, releases.
     Holder(u32),
-    /// Acquires and releases: this many times.
+    /// Acquires and releases.
     Brief(u32),
 }
 
-/// A client's work, and what it leaves to the background.
+/// A client's work, and its background work.
 pub fn task(role: Role, number: usize, world: &Shared) -> (Task, Rc<RefCell<Vec<Task>>>) {
     let world = Rc::clone(world);
     let background = Rc::default();
@@ -42,18 +42,18 @@ pub fn task(role: Role, number: usize, world: &Shared) -> (Task, Rc<RefCell<Vec<
 
 async fn hold(number: usize, world: &Shared, locks: &Locks<SimRedis, SimRuntime>, role: Role) {
     let resource = Resource::new("r").expect("a name");
-    // An answer that came too late is no grant: then there is nothing to do.
+    // A reply that came too late is no grant.
     let Ok(Acquired::Granted(grants)) = locks.acquire(std::slice::from_ref(&resource), TTL_MS).await else { return };
-    let [grant] = grants.as_slice() else { panic!("one was asked for") };
+    let [grant] = grants.as_slice() else { panic!("one resource was requested") };
     world.borrow_mut().check_grant(number, grant);
     world.borrow_mut().conclude(number, ("granted", grant.token.as_str()));
     if matches!(role, Role::Holder(_)) {
-        let extended = locks.extend(&resource, &grant.token, TTL_MS).await.expect("Redis answers");
+        let extended = locks.extend(&resource, &grant.token, TTL_MS).await.expect("Redis replies");
         if let Extended::Until { expires_at_ms } = extended {
             world.borrow_mut().check_holder(number, grant.token.as_str(), expires_at_ms);
         }
         world.borrow_mut().conclude(number, ("extended", grant.token.as_str()));
     }
-    let released = locks.release(&resource, &grant.token).await.expect("Redis answers");
+    let released = locks.release(&resource, &grant.token).await.expect("Redis replies");
     world.borrow_mut().check_release(number, grant.token.as_str(), released == Released::Removed);
 }

@@ -1,26 +1,26 @@
-//! Deliberate weaknesses: each takes one defence away, at the port or in the simulated server, from the crate's real
-//! code. The search must catch every one of them; otherwise it could not fail.
+//! Deliberate weaknesses. Each removes one defence of the crate's real code, in the port or in the simulated server. The
+//! search must catch each of them. Otherwise a passing search would prove nothing.
 
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Weakness {
-    /// GET, then DEL: the lock is not watched in between.
+    /// GET, then DEL, without WATCH.
     ReleasedWithoutWatch,
-    /// WATCH and MULTI travel together, and it is not noticed when MULTI comes first.
-    WatchedTooLate,
+    /// WATCH and MULTI are sent together, and the server accepts WATCH after MULTI.
+    WatchAfterMulti,
     /// DELEX without IFEQ.
     BareDelex,
-    /// Deleted without looking whose it is.
-    ReleasedByKey,
-    /// The fencing number is drawn before the lock is taken.
+    /// A release deletes the lock of any token.
+    ReleasedWithoutComparing,
+    /// The fencing number is drawn before the lock is acquired.
     NumberBeforeLock,
-    /// A counter that was lost starts again from the same number.
-    CounterStartsAgain,
-    /// A counter that was lost is set without WATCH.
+    /// A lost counter starts again from the same number.
+    CounterStartsFromSameNumber,
+    /// A lost counter starts without WATCH.
     CounterWithoutWatch,
     /// The clock is read before the counter is watched.
     ClockBeforeWatch,
-    /// With several servers, the number that is granted is the greatest that was drawn, and nobody is told.
-    NumbersDiffer,
-    /// An instance does not notice how long an answer took.
+    /// With several servers, the grant has the greatest number, but the other counters are not raised to it.
+    CountersNotRaised,
+    /// A client ignores how long a reply took.
     TtlIgnored,
 }

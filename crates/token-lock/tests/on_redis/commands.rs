@@ -1,58 +1,58 @@
-//! What Redis is asked, and what it shows of the locks.
+//! Which commands reach Redis, and what operators see.
+
+use std::collections::BTreeSet;
 
 use token_lock::{Acquired, Extended, LockError, Released, Resource};
 
-use crate::clients::{Client, Instance, Monitor, on_redis, resource};
-use crate::dialects::Known;
+use crate::capabilities::Known;
+use crate::world::{PATIENT, on_redis, resource};
 
 #[tokio::test]
-async fn what_it_costs() {
-    on_redis(async |server| {
-        let known = Known::by(&server).await;
+async fn round_trips_of_each_operation() {
+    on_redis(async |world| {
+        let known = Known::by(&world.redis()).await;
         println!("{known:?}");
-        let instance = Instance::new([&server]);
+        let (one, other) = (&world.one, &world.other);
         let orders = resource("orders");
         for warm in [false, true] {
-            let grant = instance.grant(&orders, 5_000).await;
-            let acquiring = instance.take_commands();
-            assert!(matches!(instance.locks.extend(&orders, &grant.token, 5_000).await, Ok(Extended::Until { .. })));
-            let extending = instance.take_commands();
-            assert_eq!(instance.locks.release(&orders, &grant.token).await, Ok(Released::Removed));
-            let releasing = instance.take_commands();
+            let grant = one.grant(&orders, 60_000).await;
+            let acquiring = one.take_commands();
+            assert!(matches!(one.locks.extend(&orders, &grant.token, 60_000).await, Ok(Extended::Until { .. })));
+            let extending = one.take_commands();
+            assert_eq!(one.locks.release(&orders, &grant.token).await, Ok(Released::Removed));
+            let releasing = one.take_commands();
             if warm {
                 assert_eq!(acquiring, ["SET", "INCRBY"]);
-                assert_eq!(extending, known.extension(), "in one round trip or three");
+                assert_eq!(extending, known.extension(), "one round trip or three");
                 assert_eq!(releasing, known.deletion());
             } else {
-                // It is asked for its commands, once, and not for its name or version.
-                let asked: Vec<_> = extending.iter().filter(|command| *command != "connect").collect();
-                assert_eq!(asked, [vec!["DELIFEQ", "DELEX", "SET"], known.extension()].concat());
+                // The capabilities are probed once, by sending the commands, not by asking for the server's version.
+                let sent: Vec<_> = extending.iter().filter(|command| *command != "connect").collect();
+                assert_eq!(sent, [vec!["DELIFEQ", "DELEX", "SET"], known.extension()].concat());
                 assert!(releasing.iter().filter(|command| *command != "connect").eq(known.deletion()), "{releasing:?}");
             }
         }
-        let grant = instance.grant(&orders, 5_000).await;
-        let other = Instance::new([&server]);
-        other.take_commands();
-        assert_eq!(other.try_grant(&orders, 5_000).await, None);
-        assert_eq!(other.take_commands(), ["SET", "MGET", "PTTL"], "that it is taken, and for how long yet");
+        let grant = one.grant(&orders, 60_000).await;
+        assert_eq!(other.try_grant(&orders, 60_000).await, None);
+        assert_eq!(other.take_commands(), ["SET", "MGET", "PTTL"], "one to try, two for the remaining TTL");
         drop(grant);
     })
     .await;
 }
 
 #[tokio::test]
-async fn keys_that_somebody_else_wrote_are_held_by_another() {
-    on_redis(async |server| {
-        let (instance, client) = (Instance::new([&server]), Client::new(&server.url()));
-        let token = instance.grant(&resource("x"), 5_000).await.token;
-        for odd in ["SET locks:odd something", "RPUSH locks:odd something"] {
-            client.say("DEL locks:odd").await;
-            client.say(odd).await;
+async fn keys_of_other_programs_count_as_held_by_another() {
+    on_redis(async |world| {
+        let (one, redis) = (&world.one, world.redis());
+        let token = one.grant(&resource("x"), 60_000).await.token;
+        for write in ["SET locks:odd something", "RPUSH locks:odd something"] {
+            redis.say("DEL locks:odd").await;
+            redis.say(write).await;
             let odd = resource("odd");
-            assert_eq!(instance.try_grant(&odd, 5_000).await, None);
-            assert_eq!(instance.locks.extend(&odd, &token, 5_000).await, Ok(Extended::HeldByAnother));
-            assert_eq!(instance.locks.release(&odd, &token).await, Ok(Released::HeldByAnother));
-            let inspected = instance.locks.inspect(&odd).await.expect("Redis answers");
+            assert_eq!(one.try_grant(&odd, 5_000).await, None);
+            assert_eq!(one.locks.extend(&odd, &token, 5_000).await, Ok(Extended::HeldByAnother));
+            assert_eq!(one.locks.release(&odd, &token).await, Ok(Released::HeldByAnother));
+            let inspected = one.locks.inspect(&odd).await.expect("Redis replies");
             assert_eq!(inspected.held.map(|held| held.ttl_ms), Some(None));
         }
     })
@@ -60,57 +60,56 @@ async fn keys_that_somebody_else_wrote_are_held_by_another() {
 }
 
 #[tokio::test]
-async fn what_is_held_can_be_looked_at_listed_and_broken() {
-    on_redis(async |server| {
-        let instance = Instance::new([&server]);
-        let locks = &instance.locks;
-        let free = locks.inspect(&resource("7")).await.expect("Redis answers");
+async fn locks_can_be_inspected_listed_and_broken() {
+    on_redis(async |world| {
+        let locks = &world.one.locks;
+        let free = locks.inspect(&resource("7")).await.expect("Redis replies");
         assert_eq!((free.held, free.fencing), (None, None));
-        let mut all = std::collections::BTreeSet::new();
+        let mut all = BTreeSet::new();
         for at in 0..250 {
-            all.insert(instance.grant(&resource(&at.to_string()), 60_000).await.resource);
+            all.insert(world.one.grant(&resource(&at.to_string()), 600_000).await.resource);
         }
         let (mut listed, mut cursor) = (Vec::new(), None);
         loop {
-            let page = locks.list(cursor.as_deref()).await.expect("Redis answers");
+            let page = locks.list(cursor.as_deref()).await.expect("Redis replies");
             listed.extend(page.locks);
             cursor = page.next;
             if cursor.is_none() {
                 break;
             }
         }
-        let names: std::collections::BTreeSet<Resource> = listed.iter().map(|(resource, _)| resource.clone()).collect();
+        let names: BTreeSet<Resource> = listed.iter().map(|(resource, _)| resource.clone()).collect();
         assert_eq!(names, all);
-        assert!(listed.iter().all(|(_, found)| found.held.is_some_and(|held| held.ttl_ms > Some(50_000))));
+        assert!(listed.iter().all(|(_, inspected)| inspected.held.is_some_and(|held| held.ttl_ms > Some(500_000))));
         assert_eq!(locks.list(Some("1.0.0")).await, Err(LockError::InvalidCursor));
         assert_eq!(locks.list(Some("x")).await, Err(LockError::InvalidCursor));
 
         let broken = resource("7");
         assert_eq!(locks.break_lock(&broken).await, Ok(true));
         assert_eq!(locks.break_lock(&broken).await, Ok(false));
-        assert_eq!(locks.inspect(&broken).await.map(|found| found.held), Ok(None));
+        assert_eq!(locks.inspect(&broken).await.map(|inspected| inspected.held), Ok(None));
     })
     .await;
 }
 
-/// Everything that the crate does, watched with MONITOR.
+/// Runs every operation and watches it with MONITOR.
 #[tokio::test]
-async fn redis_sees_no_scripts() {
-    on_redis(async |server| {
-        let mut monitor = Monitor::of(&server).await;
-        let (instance, other) = (Instance::new([&server]), Instance::new([&server]));
-        let all = ["a", "b"].map(resource);
-        let Ok(Acquired::Granted(grants)) = instance.locks.acquire(&all, 5_000).await else { panic!("free") };
-        assert!(matches!(other.locks.acquire(&all, 5_000).await, Ok(Acquired::Taken { .. })));
+async fn no_scripts_are_used() {
+    on_redis(async |world| {
+        let mut monitor = world.monitor().await;
+        let (one, other) = (world.instance(PATIENT), world.instance(PATIENT));
+        let both = ["a", "b"].map(resource);
+        let Ok(Acquired::Granted(grants)) = one.locks.acquire(&both, 60_000).await else { panic!("they are free") };
+        assert!(matches!(other.locks.acquire(&both, 60_000).await, Ok(Acquired::Taken { .. })));
         for grant in &grants {
-            instance.locks.extend(&grant.resource, &grant.token, 5_000).await.expect("extended");
-            instance.locks.inspect(&grant.resource).await.expect("inspected");
-            instance.locks.release(&grant.resource, &grant.token).await.expect("released");
-            instance.locks.break_lock(&grant.resource).await.expect("broken");
+            one.locks.extend(&grant.resource, &grant.token, 60_000).await.expect("extended");
+            one.locks.inspect(&grant.resource).await.expect("inspected");
+            one.locks.release(&grant.resource, &grant.token).await.expect("released");
+            one.locks.break_lock(&grant.resource).await.expect("broken");
         }
-        instance.locks.list(None).await.expect("listed");
-        Client::new(&server.url()).say("ECHO the-end").await;
-        let seen = monitor.line("the-end").await;
+        one.locks.list(None).await.expect("listed");
+        world.redis().say("ECHO the-end").await;
+        let seen = monitor.until("the-end").await;
         for needed in ["\"SET\"", "\"WATCH\"", "\"EXEC\"", "\"IFEQ\"", "\"SCAN\""] {
             assert!(seen.iter().any(|line| line.contains(needed)), "{needed} in {seen:#?}");
         }

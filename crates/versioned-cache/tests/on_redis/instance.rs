@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dev_servers::RedisServer;
-pub use ports::native::Client;
+pub use ports::native::TestClient as Client;
 use ports::native::{NativeConnection, NativeRedis, NativeRuntime};
 use ports::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use versioned_cache::{Cache, Entry, ReadResult, Scope, Settings, StatementError, Ttl, Write, WriteError};

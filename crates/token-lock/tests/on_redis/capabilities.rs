@@ -1,14 +1,15 @@
-//! Servers that know other commands: each is asked what it knows, whatever it calls itself. The environment variable
-//! `REDIS_SERVER` names another server than the one in PATH.
+//! Servers with and without commands that compare by themselves. The crate probes each server, whatever name or version
+//! it reports.
 
-use dev_servers::{RedisServer, programs};
+use dev_servers::programs;
 use ports::Reply;
+use ports::native::TestClient;
 use token_lock::{Extended, LockError, Released};
 
-use crate::clients::{Client, Instance, Monitor, on_redis, on_three, resource};
-use crate::majority::{SETTINGS, works};
+use crate::quorum::Clients;
+use crate::world::{on_redis, on_three, resource};
 
-/// What a server says of its own commands.
+/// Which commands a server says that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     delifeq: bool,
@@ -17,10 +18,9 @@ pub struct Known {
 }
 
 impl Known {
-    pub async fn by(server: &RedisServer) -> Self {
-        let client = Client::new(&server.url());
-        let info = async |command| client.say(&format!("COMMAND INFO {command}")).await != [Reply::Nil];
-        let set = client.say("COMMAND DOCS SET").await;
+    pub async fn by(redis: &TestClient) -> Self {
+        let info = async |command| redis.say(&format!("COMMAND INFO {command}")).await != [Reply::Nil];
+        let set = redis.say("COMMAND DOCS SET").await;
         Self {
             delifeq: info("DELIFEQ").await,
             delex: info("DELEX").await,
@@ -28,7 +28,7 @@ impl Known {
         }
     }
 
-    /// Whether it has all that is used of a server like `other`.
+    /// Whether it has the commands that the crate would use on a server like `other`.
     fn includes(self, other: Self) -> bool {
         let can_delete = match other {
             Self { delifeq: true, .. } => self.delifeq,
@@ -38,7 +38,7 @@ impl Known {
         can_delete && (self.set_ifeq || !other.set_ifeq)
     }
 
-    /// What deletes a lock if it holds the token. With a `*`: on a connection of its own.
+    /// The commands that delete a lock if it holds the token. Those on a dedicated connection begin with `*`.
     pub fn deletion(self) -> Vec<&'static str> {
         match self {
             Self { delifeq: true, .. } => vec!["DELIFEQ"],
@@ -47,32 +47,32 @@ impl Known {
         }
     }
 
-    /// What lets a lock end later if it holds the token.
+    /// The commands that set the TTL of a lock if it holds the token.
     pub fn extension(self) -> Vec<&'static str> {
         if self.set_ifeq { vec!["SET"] } else { vec!["*WATCH", "*MULTI", "GET", "*PEXPIRE", "*EXEC"] }
     }
 }
 
-/// The commands as the server sees them, word for word.
+/// Checks the commands word for word, as the server receives them.
 #[tokio::test]
-async fn a_lock_is_touched_only_with_its_token() {
-    on_redis(async |server| {
-        let known = Known::by(&server).await;
-        let (instance, orders) = (Instance::new([&server]), resource("orders"));
-        let token = instance.grant(&orders, 60_000).await.token;
-        let mut monitor = Monitor::of(&server).await;
-        assert!(matches!(instance.locks.extend(&orders, &token, 5_000).await, Ok(Extended::Until { .. })));
-        assert_eq!(instance.locks.release(&orders, &token).await, Ok(Released::Removed));
-        Client::new(&server.url()).say("ECHO the-end").await;
-        let seen = monitor.line("the-end").await;
+async fn every_change_of_a_lock_contains_its_token() {
+    on_redis(async |world| {
+        let known = Known::by(&world.redis()).await;
+        let (locks, orders) = (&world.one.locks, resource("orders"));
+        let token = world.one.grant(&orders, 600_000).await.token;
+        let mut monitor = world.monitor().await;
+        assert!(matches!(locks.extend(&orders, &token, 60_000).await, Ok(Extended::Until { .. })));
+        assert_eq!(locks.release(&orders, &token).await, Ok(Released::Removed));
+        world.redis().say("ECHO the-end").await;
+        let seen = monitor.until("the-end").await;
         let on_lock = seen.iter().filter_map(|line| line.split_once("] ")).map(|(_, command)| command);
         let on_lock: Vec<_> = on_lock.filter(|command| command.contains("\"locks:orders\"")).collect();
         let (key, token) = ("\"locks:orders\"", format!("\"{}\"", token.as_str()));
         let watched = |change: &str| vec![format!("\"WATCH\" {key}"), format!("\"GET\" {key}"), change.to_owned()];
         let mut expected = if known.set_ifeq {
-            vec![format!("\"SET\" {key} {token} \"IFEQ\" {token} \"PX\" \"5000\"")]
+            vec![format!("\"SET\" {key} {token} \"IFEQ\" {token} \"PX\" \"60000\"")]
         } else {
-            watched(&format!("\"PEXPIRE\" {key} \"5000\""))
+            watched(&format!("\"PEXPIRE\" {key} \"60000\""))
         };
         expected.extend(match known {
             Known { delifeq: true, .. } => vec![format!("\"DELIFEQ\" {key} {token}")],
@@ -84,17 +84,17 @@ async fn a_lock_is_touched_only_with_its_token() {
     .await;
 }
 
-/// An instance outlives its server: the next one under the same address may know other commands.
+/// An instance may live longer than its server. The next server at the same address may have other commands.
 #[tokio::test]
-async fn a_server_that_is_replaced_by_another_kind_is_asked_anew() {
-    on_redis(async |mut server| {
+async fn capabilities_are_probed_again_after_a_refusal() {
+    on_redis(async |mut world| {
         let programs = programs::redis_servers().expect("there is one");
-        let (instance, orders, thiefs) = (Instance::new([&server]), resource("orders"), resource("thief's"));
-        // What the instance takes the server for.
-        let mut taken_for = Known::by(&server).await;
+        let (orders, thiefs) = (resource("orders"), resource("thief's"));
+        // What the instance believes.
+        let mut believed = Known::by(&world.redis()).await;
         for program in programs.iter().chain(programs.iter().rev()) {
-            server.replace(program).await.expect("it starts");
-            let known = Known::by(&server).await;
+            world.servers[0].replace(program).await.expect("it starts");
+            let (instance, known) = (&world.one, Known::by(&world.redis()).await);
             println!("{}: {known:?}", program.display());
             for turn in 0..3 {
                 let token = instance.grant(&orders, 60_000).await.token;
@@ -108,13 +108,13 @@ async fn a_server_that_is_replaced_by_another_kind_is_asked_anew() {
                 assert_eq!(instance.locks.release(&orders, &token).await, Ok(Released::Expired));
                 assert_eq!(instance.locks.release(&thiefs, &thief).await, Ok(Released::Removed));
                 let commands = instance.take_commands();
-                if turn == 0 && !known.includes(taken_for) {
-                    taken_for = known;
-                    assert!(commands.windows(3).any(|asked| *asked == ["DELIFEQ", "DELEX", "SET"]), "{commands:?}");
+                if turn == 0 && !known.includes(believed) {
+                    believed = known;
+                    assert!(commands.windows(3).any(|probed| *probed == ["DELIFEQ", "DELEX", "SET"]), "{commands:?}");
                 }
                 if turn > 0 {
-                    assert!(commands.starts_with(&owned(taken_for.extension())), "{commands:?}");
-                    assert!(commands.ends_with(&owned(taken_for.deletion())), "{commands:?}");
+                    assert!(commands.starts_with(&owned(believed.extension())), "{commands:?}");
+                    assert!(commands.ends_with(&owned(believed.deletion())), "{commands:?}");
                 }
             }
         }
@@ -122,16 +122,17 @@ async fn a_server_that_is_replaced_by_another_kind_is_asked_anew() {
     .await;
 }
 
-/// A full server refuses SET, and in a transaction everything.
+/// A server without free memory refuses SET, and every command of a transaction.
 #[tokio::test]
-async fn what_a_full_server_refuses_is_not_taken_for_what_it_does_not_know() {
-    on_redis(async |server| {
-        let (known, client) = (Known::by(&server).await, Client::new(&server.url()));
-        let (instance, orders) = (Instance::new([&server]), resource("orders"));
-        client.say("CONFIG SET maxmemory-policy noeviction").await;
+async fn a_full_server_does_not_look_like_one_without_the_commands() {
+    on_redis(async |world| {
+        let redis = world.redis();
+        let known = Known::by(&redis).await;
+        let (instance, orders) = (&world.one, resource("orders"));
+        redis.say("CONFIG SET maxmemory-policy noeviction").await;
         for _ in 0..2 {
             let token = instance.grant(&orders, 60_000).await.token;
-            client.say("CONFIG SET maxmemory 1").await;
+            redis.say("CONFIG SET maxmemory 1").await;
             for _ in 0..2 {
                 let extended = instance.locks.extend(&orders, &token, 60_000).await;
                 assert!(
@@ -139,7 +140,7 @@ async fn what_a_full_server_refuses_is_not_taken_for_what_it_does_not_know() {
                     "{extended:?}"
                 );
             }
-            client.say("CONFIG SET maxmemory 0").await;
+            redis.say("CONFIG SET maxmemory 0").await;
             for turn in 0..2 {
                 instance.take_commands();
                 let extended = instance.locks.extend(&orders, &token, 60_000).await;
@@ -154,24 +155,24 @@ async fn what_a_full_server_refuses_is_not_taken_for_what_it_does_not_know() {
     .await;
 }
 
-/// Three servers of as many kinds as there are.
+/// Three servers of as many kinds as are installed.
 #[tokio::test]
-async fn a_quorum_may_be_of_different_servers() {
-    on_three(async |mut servers| {
+async fn a_quorum_may_have_different_servers() {
+    on_three(async |mut world| {
         let programs = programs::redis_servers().expect("there is one");
-        for (server, program) in servers.iter_mut().zip(programs.iter().cycle()) {
-            server.replace(program).await.expect("it starts");
-            println!("{}: {:?}", program.display(), Known::by(server).await);
+        for (at, program) in (0..3).zip(programs.iter().cycle()) {
+            world.servers[at].replace(program).await.expect("it starts");
+            println!("{}: {:?}", program.display(), Known::by(&world.redis_at(at)).await);
         }
-        let mut last = 0;
+        let mut clients = Clients::of(&world);
         for at in 0..3 {
-            let (one, other) = (Instance::with(&servers, SETTINGS), Instance::with(&servers, SETTINGS));
-            works(&one, &other, &mut last).await;
-            servers[at].kill().await.expect("killed");
+            clients.renew(&world);
+            clients.work().await;
+            world.servers[at].kill().await.expect("killed");
             for _ in 0..2 {
-                works(&one, &other, &mut last).await;
+                clients.work().await;
             }
-            servers[at].replace(&programs[at % programs.len()]).await.expect("it starts");
+            world.servers[at].replace(&programs[at % programs.len()]).await.expect("it starts");
         }
     })
     .await;
