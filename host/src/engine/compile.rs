@@ -1,0 +1,112 @@
+//! The wasmtime engine, and the application's components compiled for it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use wasmtime::component::{Component as WasmComponent, Linker};
+use wasmtime::{Cache, Config, Engine};
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use super::state::InstanceState;
+use crate::interfaces;
+use crate::manifest::{App, Component};
+
+/// How often a component that computes without waiting is interrupted, so that others on its thread can run.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// A component, compiled and checked, ready to be instantiated.
+pub type Compiled = ServicePre<InstanceState>;
+
+/// Makes the engine and starts the thread that counts its ticks.
+pub fn engine() -> Result<Engine> {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
+    match Cache::from_file(None) {
+        Ok(cache) => drop(config.cache(Some(cache))),
+        Err(error) => eprintln!("warning: no compilation cache, so each start compiles all components: {error:#}"),
+    }
+    let engine = Engine::new(&config).map_err(anyhow::Error::from).context("cannot configure wasmtime")?;
+    let ticking = engine.weak();
+    std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
+        loop {
+            std::thread::sleep(TICK);
+            let Some(engine) = ticking.upgrade() else { break };
+            engine.increment_epoch();
+        }
+    })?;
+    Ok(engine)
+}
+
+/// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file that
+/// is no component, an import that this host does not offer, no export `wasi:http/handler`.
+pub fn compile(engine: &Engine, app: &App) -> Result<Vec<Compiled>> {
+    let linker = linker(engine).context("cannot link the host's interfaces")?;
+    let compile = |component| {
+        compile_one(engine, &linker, component)
+            .with_context(|| format!("{}: component {:?}", component.place, component.id))
+    };
+    app.components.iter().map(compile).collect()
+}
+
+fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    interfaces::add_to_linker(&mut linker, |state: &mut InstanceState| &mut state.spin)?;
+    Ok(linker)
+}
+
+fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Component) -> Result<Compiled> {
+    let file = component.source.display();
+    if !component.source.is_file() {
+        bail!("there is no file {file}: build the component first");
+    }
+    let compiled = WasmComponent::from_file(engine, &component.source).map_err(anyhow::Error::from);
+    let compiled = compiled.with_context(|| format!("cannot compile {file}"))?;
+    let linked = linker.instantiate_pre(&compiled).map_err(anyhow::Error::from);
+    let linked = linked.with_context(|| format!("{file} imports something that this host does not offer"))?;
+    let service = ServicePre::new(linked).map_err(anyhow::Error::from);
+    service.with_context(|| format!("{file} does not export wasi:http/handler@0.3"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::AllowedHosts;
+
+    /// The error from compiling a component, given as text.
+    fn error_of(text: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("some.wasm");
+        std::fs::write(&source, wat::parse_str(text).expect("well-formed")).expect("written");
+        let component = Component {
+            id: "some".into(),
+            place: "spin.toml:7:1".into(),
+            description: String::new(),
+            source,
+            environment: Vec::new(),
+            variables: Default::default(),
+            allowed_hosts: AllowedHosts::default(),
+        };
+        let app =
+            App { name: String::new(), version: String::new(), components: vec![component], triggers: Vec::new() };
+        let error = compile(&engine().expect("an engine"), &app).map(drop).expect_err("refused");
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn an_unknown_import_is_named() {
+        let error = error_of(r#"(component (import "some:thing/api@1.0.0" (instance (export "f" (func)))))"#);
+        assert!(error.starts_with("spin.toml:7:1: component \"some\": "), "{error}");
+        assert!(error.contains("some:thing/api@1.0.0"), "{error}");
+    }
+
+    #[test]
+    fn files_that_are_no_http_components_are_refused() {
+        assert!(error_of("(component)").contains("wasi:http/handler"));
+        assert!(error_of("(module)").contains("cannot compile"));
+    }
+}

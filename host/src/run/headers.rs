@@ -1,0 +1,160 @@
+//! The header fields that components see: Spin's `spin-*` fields are added, fields of the connection removed.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
+use http::{Request, Uri};
+
+use super::routes::Matched;
+use crate::manifest::chaining_target;
+
+const PATH_INFO: HeaderName = HeaderName::from_static("spin-path-info");
+const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
+const MATCHED_ROUTE: HeaderName = HeaderName::from_static("spin-matched-route");
+const BASE_PATH: HeaderName = HeaderName::from_static("spin-base-path");
+const RAW_COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-raw-component-route");
+const COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-component-route");
+const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
+const PATH_MATCH_PREFIX: &str = "spin-path-match-";
+
+/// The value of `spin-client-addr`.
+pub fn client(address: SocketAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).expect("addresses are printable")
+}
+
+/// The value of `spin-client-addr` if the client is another component.
+pub fn chained_client() -> HeaderValue {
+    client(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
+}
+
+/// Removes the fields of the connection, and a `Host` that means another component.
+pub fn strip(headers: &mut HeaderMap) {
+    let chained = headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(|h| chaining_target(h).is_some());
+    if chained {
+        headers.remove(HOST);
+    }
+    headers.remove(CONNECTION);
+}
+
+/// Makes the URI absolute, with the authority of the request line or the `Host` field.
+/// Errors, as texts for the client: no authority, or two different ones.
+pub fn set_authority<B>(request: &mut Request<B>) -> Result<(), &'static str> {
+    let host = match request.headers().get(HOST) {
+        None => None,
+        Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "The Host field is not an authority.")?),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    let authority = match (host, parts.authority) {
+        (None, None) => return Err("The request has no Host field."),
+        (Some(host), Some(line)) if host != line => return Err("The Host field contradicts the request line."),
+        (Some(authority), _) | (None, Some(authority)) => authority,
+    };
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| "The request's target is not a path.")?;
+    Ok(())
+}
+
+/// Adds the `spin-*` fields, replacing those that the client sent.
+pub fn add<B>(request: &mut Request<B>, matched: &Matched<'_>, client: &HeaderValue) {
+    let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let scheme = request.uri().scheme_str().unwrap_or("http");
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let full_url = value(format!("{scheme}://{host}{path}"));
+    let path_info = value(matched.path_info.clone());
+    let headers = request.headers_mut();
+    if headers.keys().any(|name| name.as_str().starts_with(PATH_MATCH_PREFIX)) {
+        let forged: Vec<_> = headers.keys().filter(|n| n.as_str().starts_with(PATH_MATCH_PREFIX)).cloned().collect();
+        forged.into_iter().for_each(|name| drop(headers.remove(name)));
+    }
+    headers.reserve(7 + matched.captures.len());
+    headers.insert(PATH_INFO, path_info);
+    headers.insert(FULL_URL, full_url);
+    headers.insert(MATCHED_ROUTE, matched.route.absolute.clone());
+    headers.insert(BASE_PATH, HeaderValue::from_static("/"));
+    headers.insert(RAW_COMPONENT_ROUTE, matched.route.pattern.clone());
+    headers.insert(COMPONENT_ROUTE, matched.route.prefix.clone());
+    headers.insert(CLIENT_ADDR, client.clone());
+    for (name, captured) in &matched.captures {
+        let name = format!("{PATH_MATCH_PREFIX}{}", name.replace('_', "-").to_ascii_lowercase());
+        if let Ok(name) = HeaderName::try_from(name) {
+            headers.insert(name, value(captured.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{App, HttpTrigger, Target};
+    use crate::run::routes::Router;
+
+    fn router(route: &str) -> Router {
+        let trigger = HttpTrigger { place: String::new(), route: Some(route.into()), target: Target::Component(0) };
+        let app = App { name: String::new(), version: String::new(), components: vec![], triggers: vec![trigger] };
+        Router::new(&app).expect("valid")
+    }
+
+    fn get(uri: &str, fields: &[(&str, &str)]) -> Request<()> {
+        let request = fields.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+        request.body(()).expect("valid")
+    }
+
+    #[test]
+    fn all_fields_are_set_and_forged_ones_replaced() {
+        let router = router("/foo/:user_id/...");
+        let mut request = get(
+            "/foo/42/bar?a=1",
+            &[("host", "x.example"), ("spin-full-url", "forged"), ("spin-path-match-other", "forged")],
+        );
+        set_authority(&mut request).expect("has a host");
+        let matched = router.find("/foo/42/bar").expect("matches");
+        add(&mut request, &matched, &client("127.0.0.1:8777".parse().expect("valid")));
+        let all: Vec<String> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+            .collect();
+        let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
+        all.sort_unstable();
+        assert_eq!(
+            all,
+            [
+                "host: x.example",
+                "spin-base-path: /",
+                "spin-client-addr: 127.0.0.1:8777",
+                "spin-component-route: /foo/:user_id",
+                "spin-full-url: http://x.example/foo/42/bar?a=1",
+                "spin-matched-route: /foo/:user_id/...",
+                "spin-path-info: /bar",
+                "spin-path-match-user-id: 42",
+                "spin-raw-component-route: /foo/:user_id/...",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_authority_must_be_unambiguous() {
+        assert!(set_authority(&mut get("/", &[])).is_err());
+        assert!(set_authority(&mut get("http://a.example/", &[("host", "b.example")])).is_err());
+        assert!(set_authority(&mut get("/", &[("host", "a b")])).is_err());
+        let mut request = get("/x", &[("host", "a.example:81")]);
+        assert_eq!(set_authority(&mut request), Ok(()));
+        assert_eq!(request.uri(), "http://a.example:81/x");
+        let mut request = get("http://a.example/x", &[]);
+        assert_eq!(set_authority(&mut request), Ok(()));
+        assert_eq!(request.uri(), "http://a.example/x");
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_removed() {
+        let mut request = get("/", &[("host", "users.spin.internal:80"), ("connection", "close"), ("accept", "*/*")]);
+        strip(request.headers_mut());
+        assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["accept"]);
+        let mut request = get("/", &[("host", "users.example")]);
+        strip(request.headers_mut());
+        assert_eq!(request.headers().len(), 1);
+    }
+}
