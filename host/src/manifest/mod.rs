@@ -17,9 +17,8 @@ mod schema;
 mod template;
 mod variables;
 
-pub use allowed_hosts::{AllowedHost, AllowedHosts, chaining_target};
-pub use app::{App, Component, HttpTrigger, StaticResponse, Target};
-pub use place::{ManifestError, Source};
+pub use allowed_hosts::{AllowedHosts, chaining_target};
+pub use app::{App, Component, HttpTrigger, Target};
+pub use place::Source;
 pub use resolve::resolve;
-pub use template::{Template, UnmatchedBraces};
-pub use variables::{VariableSource, check_name, environment_name};
+pub use variables::{VariableSource, check_name};

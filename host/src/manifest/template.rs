@@ -34,19 +34,6 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Whether it has no variable in it.
-    pub fn is_literal(&self) -> bool {
-        self.0.iter().all(|part| matches!(part, Part::Text(_)))
-    }
-
-    /// The names of the variables in it, in order.
-    pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Variable(name) => Some(name.as_str()),
-            Part::Text(_) => None,
-        })
-    }
-
     /// The text with each variable replaced by its value from `lookup`. Errors: the first of `lookup`.
     pub fn render<'a, E>(&self, mut lookup: impl FnMut(&str) -> Result<&'a str, E>) -> Result<String, E> {
         let mut text = String::new();
@@ -85,13 +72,5 @@ mod tests {
     fn unknown_variables_and_unmatched_braces_are_errors() {
         assert_eq!(render("{{ nobody }}"), Err("no nobody".to_owned()));
         assert_eq!(render("{{ host }} {{ host"), Err(UnmatchedBraces.to_string()));
-    }
-
-    #[test]
-    fn it_knows_its_variables() {
-        let template = Template::parse("a{{ x }}b{{ y }}").expect("well-formed");
-        assert_eq!(template.variables().collect::<Vec<_>>(), ["x", "y"]);
-        assert!(!template.is_literal());
-        assert!(Template::parse("a }} b").expect("well-formed").is_literal());
     }
 }

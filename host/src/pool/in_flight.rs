@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::call_error::CallError;
-use super::job::Reply;
+use super::job::{CallError, Reply};
 use super::response_body::OpenBodies;
 
 struct Request {

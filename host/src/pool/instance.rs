@@ -18,8 +18,7 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::Service;
 
-use super::call_error::CallError;
-use super::job::Job;
+use super::job::{CallError, Job};
 use super::limits::Limits;
 use super::pool::Pool;
 use super::slot::Slot;

@@ -21,21 +21,6 @@ pub struct Limits {
     pub queue: usize,
 }
 
-impl Default for Limits {
-    /// Spin's defaults, where Spin has the setting.
-    fn default() -> Self {
-        Self {
-            reuse: 128,
-            concurrent: 16,
-            idle: Duration::from_secs(1),
-            request_timeout: None,
-            memory: 1 << 30,
-            instances: 64,
-            queue: 1024,
-        }
-    }
-}
-
 /// Small limits for tests.
 #[cfg(test)]
 pub const SMALL: Limits = Limits {

@@ -6,7 +6,6 @@
 //! [`Job`]: job::Job
 //! [`Slot`]: slot::Slot
 
-mod call_error;
 mod in_flight;
 pub mod instance;
 mod job;
@@ -17,8 +16,7 @@ mod response_body;
 mod slot;
 mod timer;
 
-pub use call_error::CallError;
-pub use job::{PendingResponse, Reply};
+pub use job::{CallError, PendingResponse, Reply};
 pub use limits::Limits;
 pub use pool::Pool;
 pub use response_body::ResponseBody;

@@ -14,8 +14,7 @@ use slab::Slab;
 use tokio::sync::{Notify, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
-use super::call_error::CallError;
-use super::job::{Job, PendingResponse, Reply};
+use super::job::{CallError, Job, PendingResponse, Reply};
 use super::limits::Limits;
 use super::slot::Slot;
 

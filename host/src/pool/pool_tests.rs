@@ -71,6 +71,8 @@ fn at_the_instance_limit_an_instance_kept_alive_by_a_request_serves_more_than_it
 fn after_a_failure_to_start_requests_are_refused_until_the_pause_is_over() {
     let (pool, started) = pool(Limits { queue: 100, ..SMALL });
     let mut waiting = pool.submit(request());
+    // The longest pause: the test must not take longer.
+    pool.failures.set(10);
     pool.not_started();
     let mut later = pool.submit(request());
     for response in [&mut waiting, &mut later] {

@@ -115,7 +115,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::call_error::CallError;
+    use crate::pool::job::CallError;
     use crate::pool::limits::SMALL as LIMITS;
     use std::time::Duration;
     use tokio::sync::oneshot;
