@@ -1,11 +1,11 @@
-//! spin.toml, manifest version 2, as it is written. What Spin accepts and this host does not support is parsed too
-//! (as [`Unsupported`]), so that it can be refused by name and line rather than be called a typing error.
+//! The tables and fields of spin.toml, manifest version 2. Fields that Spin accepts and this host does not support are
+//! [`Unsupported`]: they are parsed, so that the error can name them instead of calling them unknown.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
-/// A value that is known to Spin and not supported here.
+/// A field of Spin's that this host does not support.
 pub type Unsupported = Option<Spanned<Value>>;
 
 /// The whole file.
@@ -40,7 +40,7 @@ pub struct Application {
     _description: String,
     #[serde(default, rename = "authors")]
     _authors: Vec<String>,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(default, rename = "targets")]
     _targets: Vec<Value>,
     /// Settings of all triggers of a kind.
@@ -58,9 +58,9 @@ pub struct Variable {
     _description: Option<String>,
     /// Whether it must be given.
     pub required: Option<Spanned<bool>>,
-    /// Its value unless one is given.
+    /// Its value if none is set.
     pub default: Option<String>,
-    /// Whether its value must not be shown: this host never shows any.
+    /// Whether its value must not be shown: this host shows none.
     #[serde(default, rename = "secret")]
     _secret: bool,
 }
@@ -84,9 +84,9 @@ pub struct HttpTrigger {
     _id: String,
     /// Which requests.
     pub route: Spanned<HttpRoute>,
-    /// Which component answers them …
+    /// Which component responds …
     pub component: Option<Spanned<Value>>,
-    /// … or the answer itself.
+    /// … or the response itself.
     pub static_response: Option<Spanned<StaticResponse>>,
     /// How the component is called.
     pub executor: Option<Spanned<Table>>,
@@ -114,7 +114,7 @@ pub struct PrivateRoute {
     pub private: bool,
 }
 
-/// An answer that needs no component.
+/// A response that needs no component.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticResponse {
@@ -136,20 +136,20 @@ pub struct Component {
     /// One line, shown beside its routes.
     #[serde(default)]
     pub description: String,
-    /// `[component.<id>.variables]`: what it may ask for, as templates.
+    /// `[component.<id>.variables]`: names and templates.
     #[serde(default)]
     pub variables: IndexMap<Spanned<String>, Spanned<String>>,
     /// Environment variables.
     #[serde(default)]
     pub environment: IndexMap<String, String>,
-    /// Whom it may reach.
+    /// The hosts that it may connect to.
     #[serde(default)]
     pub allowed_outbound_hosts: Vec<Spanned<String>>,
     /// Files that it sees.
     pub files: Unsupported,
-    /// Files that it doesn't see.
+    /// Files that it does not see.
     pub exclude_files: Unsupported,
-    /// Spin's older way of saying `allowed_outbound_hosts`.
+    /// The older form of `allowed_outbound_hosts`.
     pub allowed_http_hosts: Unsupported,
     /// Key-value stores.
     pub key_value_stores: Unsupported,
@@ -159,15 +159,15 @@ pub struct Component {
     pub ai_models: Unsupported,
     /// Components that it is composed with.
     pub dependencies: Unsupported,
-    /// What those inherit.
+    /// Settings that those inherit.
     pub dependencies_inherit_configuration: Unsupported,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(rename = "targets")]
     _targets: Option<Value>,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(rename = "build")]
     _build: Option<Value>,
-    /// Only `--profile`, which this host does not have, looks at it.
+    /// Only `--profile` of `spin` reads it; this host has no such option.
     #[serde(rename = "profile")]
     _profile: Option<Value>,
     /// For tools: no host reads it.
