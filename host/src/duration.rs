@@ -1,9 +1,9 @@
-//! Durations on the command line, written as Spin writes them.
+//! Durations on the command line, in Spin's format.
 
 use std::time::Duration;
 
-/// Parses `text`: a whole number of seconds (no suffix, or `s`), or with `ms`, `us`, `μs` or `ns`.
-/// The error is a message for the user.
+/// Parses a whole number of seconds (no suffix, or `s`), or with the suffix `ms`, `us`, `μs` or `ns`. The error is a text
+/// for the user.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let from: fn(u64) -> Duration = match unit {
@@ -14,7 +14,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         _ => return Err(format!("unknown unit {unit:?}: expected s, ms, us, μs or ns")),
     };
     text[..text.len() - unit.len()].parse().map(from).map_err(|error| {
-        format!("expected a whole number with `s`, `ms`, `us`, `μs` or `ns` behind it, or without for seconds: {error}")
+        format!("expected a whole number, followed by `s` (the default), `ms`, `us`, `μs` or `ns`: {error}")
     })
 }
 

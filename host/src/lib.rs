@@ -1,31 +1,27 @@
-//! A lean host for Spin applications: it reads spin.toml and runs its components on wasmtime.
+//! A lean host for Spin applications: it reads spin.toml and runs the components on wasmtime.
 //!
-//! One thread per core, each with its own listener (`SO_REUSEPORT`), its own single-threaded runtime and its own
-//! instances, which never leave their thread. A request takes this way:
-//! [`server`] (HTTP/1.1) → [`routes`] → [`pool`] (queue of the component on this thread) → [`instance`] (one wasmtime
-//! store, up to 16 requests at a time) → [`response`] (one write).
-//! What a component may import is in [`interfaces`]; what it may reach in [`egress`].
+//! There is one thread per core. Each has a listener of its own (`SO_REUSEPORT`), a single-threaded runtime, and its own
+//! instances and connections. A request never changes threads. How it travels:
+//!
+//! 1. `run::server` accepts the connection and reads HTTP/1.1.
+//! 2. `run::handler` finds the route (`run::routes`) and adds Spin's header fields (`run::headers`).
+//! 3. [`pool::Pool`] queues the request and wakes an instance of its component, or starts one.
+//! 4. [`pool::instance`] takes the request and calls the component: one wasmtime store, 16 requests at a time.
+//! 5. The component calls the host: [`interfaces`]; `allowed_outbound_hosts` is checked there ([`manifest`]).
+//! 6. `run::response` sends the response, in one write if possible.
+//!
+//! Modules import only from rows below their own:
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`run`] | start and stop, connections, routes, responses; calls between components |
+//! | [`pool`] | which instance serves which request; limits and timeouts |
+//! | [`engine`] | wasmtime: compiling components, the data and memory of an instance |
+//! | [`interfaces`] | what components import: Redis, PostgreSQL, variables, outgoing HTTP |
+//! | [`manifest`] | spin.toml |
 
-pub mod answer;
-pub mod connect;
-pub mod duration;
-pub mod egress;
 pub mod engine;
-pub mod failure;
-pub mod headers;
-pub mod instance;
 pub mod interfaces;
-pub mod limits;
-pub mod listen;
 pub mod manifest;
 pub mod pool;
-pub mod problem;
-pub mod response;
-pub mod routes;
-pub mod serve;
-pub mod server;
-pub mod slot;
-pub mod state;
-pub mod stdio;
-pub mod trust;
-pub mod worker;
+pub mod run;

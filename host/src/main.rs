@@ -1,5 +1,7 @@
 //! `tumbler-host up`: runs a Spin application, with the arguments of `spin up`.
 
+mod duration;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,10 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tumbler_host::limits::Limits;
 use tumbler_host::manifest::{self, Source, VariableSource};
-use tumbler_host::serve::{self, Options};
-use tumbler_host::{duration, listen};
+use tumbler_host::pool::Limits;
+use tumbler_host::run::{self, Options, listen};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,7 +36,7 @@ struct Up {
     #[arg(short, long, value_name = "MANIFEST", default_value = "spin.toml")]
     from: PathBuf,
 
-    /// Address and port to listen on; with port 0 the system chooses one.
+    /// Address and port to listen on. With port 0 the system chooses one.
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000", value_parser = listen::parse)]
     listen: SocketAddr,
 
@@ -47,11 +48,11 @@ struct Up {
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_env)]
     env: Vec<(String, String)>,
 
-    /// Throw away what components print.
+    /// Discard the output of components.
     #[arg(short, long)]
     quiet: bool,
 
-    /// Threads; by default as many as there are cores.
+    /// Number of threads. Default: the number of cores.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
 
@@ -59,23 +60,23 @@ struct Up {
     limits: LimitArgs,
 }
 
-/// What instances of components may take.
+/// Limits of instances.
 #[derive(Args)]
 struct LimitArgs {
-    /// Requests that an instance answers before it is replaced (more, while requests or bodies that take long keep
-    /// it and no other can be made); 1 for a fresh one each time.
+    /// Requests that an instance serves before it is replaced; 1 for a new instance for each request. It serves more while
+    /// long requests or responses keep it alive and --max-instances does not allow another.
     #[arg(long, value_name = "COUNT", default_value_t = 128, value_parser = parse_positive)]
     max_instance_reuse_count: usize,
 
-    /// Requests that an instance answers at a time.
+    /// Requests that an instance serves concurrently.
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = parse_positive)]
     max_instance_concurrent_reuse_count: usize,
 
-    /// How long an instance without work is kept: seconds, or with a suffix (s, ms, us, ns).
+    /// How long an instance without requests is kept: seconds, or with a suffix (s, ms, us, ns).
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     idle_instance_timeout: Duration,
 
-    /// How long a request may take, in the same form; without it, as long as it likes.
+    /// How long a request may take, in the same form. Default: no limit.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     request_timeout: Option<Duration>,
 
@@ -87,7 +88,7 @@ struct LimitArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = parse_positive)]
     max_instances: usize,
 
-    /// Requests that wait for an instance of a component, per thread; the next are answered 503.
+    /// Requests that wait for an instance of a component, per thread. Further requests are answered 503.
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = parse_positive)]
     max_queue: usize,
 }
@@ -135,7 +136,7 @@ fn up(up: &Up) -> anyhow::Result<()> {
         limits: up.limits.limits(),
         quiet: up.quiet,
     };
-    serve::serve(app, &options)
+    run::serve(app, &options)
 }
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
-//! Outgoing HTTP requests of components: who may be reached, other components of the application without a socket,
-//! the rest through the worker's client.
+//! Outgoing HTTP requests of components: checks `allowed_outbound_hosts`, calls other components of the application
+//! directly, and sends all other requests with the worker's client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,43 +7,55 @@ use std::time::Duration;
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, Request, Response, Uri};
-use http_body_util::BodyExt;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::connect::HttpClient;
-use crate::egress::chaining_target;
-use crate::failure::Failure;
-use crate::manifest::Component;
-use crate::worker;
+use super::clients::http::HttpClient;
+use crate::manifest::{Component, chaining_target};
 
-/// How long to wait for a connection, the answer's first and each next byte, unless the component says otherwise.
+/// How long to wait for a connection, for the first byte and for each next byte, unless the component sets it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The host that means the application itself.
 const SELF_HOST: &str = "self.alt";
 
+/// A response, and a future that ends when the request's body has been sent.
+pub type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+/// A request that has been started.
+pub type Sending = Box<dyn Future<Output = Result<Sent, Error>> + Send>;
+
+/// Calls components of the application without a socket: service chaining, `http://<component>.spin.internal`.
+pub trait CallComponent: Send + Sync {
+    /// Calls the component with the id `component`.
+    fn call_component(&self, component: &str, request: Request<WasiBody>) -> Sending;
+}
+
 /// Sends the requests of one component.
 pub struct Outbound {
-    /// Whose requests.
+    /// The component.
     pub component: Arc<Component>,
     /// The worker's client.
     pub client: HttpClient,
-    /// Where this application listens.
+    /// Address and port of this application.
     pub origin: Authority,
+    /// For requests to other components.
+    pub components: Arc<dyn CallComponent>,
 }
 
-/// A request that is being answered, and the rest of its own transmission.
-type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
-type Sending = Box<dyn Future<Output = Result<Sent, Error>> + Send>;
+/// A response to a request whose body needs no further attention.
+pub fn sent(response: Response<WasiBody>) -> Sent {
+    (response, Box::new(async { Ok(()) }))
+}
 
 impl Outbound {
-    /// Says where the request may and will go: the component that is meant, or none for the network.
-    fn direct(&self, request: &mut Request<WasiBody>) -> Result<Option<String>, Error> {
+    /// Checks that the request is allowed, and makes a relative URL absolute. Returns the component that it calls; none
+    /// for a request to the network.
+    fn route(&self, request: &mut Request<WasiBody>) -> Result<Option<String>, Error> {
         let allowed = &self.component.allowed_hosts;
         let host = request.uri().host().unwrap_or_default();
         if host.is_empty() || host == SELF_HOST {
             if !allowed.allows_self() {
-                return Err(self.denied("self"));
+                return Err(self.denied("http://self"));
             }
             let mut parts = request.uri().clone().into_parts();
             parts.scheme = Some(Scheme::HTTP);
@@ -59,29 +71,17 @@ impl Outbound {
     }
 
     fn denied(&self, to: &str) -> Error {
-        eprintln!(
-            "[{}] a request to {to} is not allowed: add it to allowed_outbound_hosts of the component",
-            self.component.id
-        );
+        let id = &self.component.id;
+        eprintln!("[{id}] a request to {to} is not allowed: add it to allowed_outbound_hosts of [component.{id}]");
         Error::HttpRequestDenied
     }
 
     fn start(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Sending {
-        // The client writes the authority into it; other components don't see one, as on Spin.
+        // The client sets it from the URL. Other components see none, as on Spin.
         request.headers_mut().remove(HOST);
-        let sent = |response| -> Sent { (response, Box::new(async { Ok(()) })) };
-        match self.direct(&mut request) {
+        match self.route(&mut request) {
             Err(error) => Box::new(async { Err(error) }),
-            Ok(Some(component)) => {
-                let answer = worker::chain(&component, request);
-                Box::new(async move {
-                    match answer.ok_or(Error::DestinationNotFound)?.await {
-                        Ok(Ok(response)) => Ok(sent(response.map(BodyExt::boxed_unsync))),
-                        Ok(Err(failure)) => Ok(sent(failure_response(&failure))),
-                        Err(_) => Ok(sent(failure_response(&Failure::Trapped))),
-                    }
-                })
-            }
+            Ok(Some(component)) => self.components.call_component(&component, request),
             Ok(None) => {
                 let client = self.client.clone();
                 let timeout = |chosen: Option<Duration>| chosen.unwrap_or(DEFAULT_TIMEOUT);
@@ -97,14 +97,9 @@ impl Outbound {
     }
 }
 
-fn failure_response(failure: &Failure) -> Response<WasiBody> {
-    crate::problem::of_failure(failure)
-        .map(|body| http_body_util::Full::new(body).map_err(|never| match never {}).boxed_unsync())
-}
-
 impl WasiHttpHooks for Outbound {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        // The default asks a closure that it allocates each time.
+        // The default implementation allocates a closure for each call.
         DEFAULT_FORBIDDEN_HEADERS.contains(name)
     }
 
@@ -122,11 +117,11 @@ impl WasiHttpHooks for Outbound {
     }
 }
 
-/// For requests that come in: components see the header as it came.
+/// The hooks of requests that come in: components see all header fields.
 pub struct Incoming;
 
 impl Incoming {
-    /// The hooks, for as long as anybody likes: there is nothing in them that would take memory.
+    /// Hooks for the rest of the program. A type without fields takes no memory, so nothing is leaked.
     pub fn hooks() -> &'static mut Self {
         Box::leak(Box::new(Self))
     }

@@ -1,23 +1,21 @@
-//! `spin:redis@3.0.0`: each connection that a component opens is a TCP connection of its own. Commands of concurrent
-//! requests on one connection are sent without waiting for each other's answers: in the order of the calls, but for what
-//! tokio puts off when its budget for a turn has run out (as on Spin).
+//! `spin:redis@3.0.0`: each connection that a component opens is a TCP connection of its own. Concurrent requests can
+//! use one connection: their commands are pipelined, in the order of the calls. (As on Spin, tokio may delay one of two
+//! concurrent commands when the task has used up its budget.)
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Value, cmd};
 use wasmtime::component::{Accessor, Resource};
 
-use super::spin::redis::redis::{
+use super::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use super::{MAX_BUFFERED_BYTES, Platform};
-use crate::state::InstanceState;
+use super::state::{MAX_BUFFERED_BYTES, Spin, SpinState};
 
-/// An open connection.
-pub struct Connection(MultiplexedConnection);
+type Connection = MultiplexedConnection;
 
-impl Host for InstanceState {}
+impl Host for SpinState {}
 
-impl HostConnection for InstanceState {
+impl HostConnection for SpinState {
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
         Ok(())
@@ -28,14 +26,14 @@ fn other(message: impl Into<String>) -> Error {
     Error::Other(message.into())
 }
 
-/// Sends `command` on `connection` and waits for the answer.
+/// Sends `command` on `connection` and waits for the reply.
 async fn query<T: Send, R: FromRedisValue>(
-    accessor: &Accessor<T, Platform>,
+    accessor: &Accessor<T, Spin>,
     connection: Resource<Connection>,
     command: &Cmd,
 ) -> Result<R, Error> {
-    // The store must not be held while waiting: the handle is a cheap copy.
-    let open = accessor.with(|mut access| access.get().table.get(&connection).map(|open| open.0.clone()));
+    // The store cannot be held while waiting. Cloning the handle is cheap.
+    let open = accessor.with(|mut access| access.get().table.get(&connection).cloned());
     let mut open = open.map_err(|_| other("could not find connection for resource"))?;
     command.query_async(&mut open).await.map_err(|error| other(message_of(&error)))
 }
@@ -44,17 +42,17 @@ fn too_large() -> Error {
     other(format!("query result exceeds limit of {MAX_BUFFERED_BYTES} bytes"))
 }
 
-impl<T: Send> HostConnectionWithStore<T> for Platform {
+impl<T: Send> HostConnectionWithStore<T> for Spin {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, Error> {
         let component = accessor.with(|mut access| access.get().component.clone());
         if !component.allowed_hosts.allows(&address, "redis") {
             return Err(Error::InvalidAddress);
         }
         let client = Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
-        // No timeouts of its own: as in Spin, how long to wait is the component's affair.
+        // No timeouts, as in Spin: the component decides how long it waits.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let connection = client.get_multiplexed_async_connection_with_config(&config).await;
-        let connection = Connection(connection.map_err(|error| other(message_of(&error)))?);
+        let connection = connection.map_err(|error| other(message_of(&error)))?;
         accessor.with(|mut access| access.get().table.push(connection)).map_err(|_| Error::TooManyConnections)
     }
 
@@ -146,7 +144,7 @@ impl<T: Send> HostConnectionWithStore<T> for Platform {
     }
 }
 
-/// Appends the answer to any command: nested arrays and sets are unrolled, maps are refused.
+/// Appends a reply to `results`: nested arrays and sets are flattened, maps are refused.
 fn flatten(value: Value, results: &mut Vec<RedisResult>) -> Result<(), Error> {
     let unsupported = |what: &str| Err(other(format!("Could not convert Redis response - TypeError: {what}")));
     results.push(match value {
@@ -170,7 +168,7 @@ fn flatten(value: Value, results: &mut Vec<RedisResult>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error's text as components see it on Spin 4, whose client library (redis 0.32) words some errors differently.
+/// The error's text as on Spin 4, whose client library (redis 0.32) has other texts for some errors.
 fn message_of(error: &RedisError) -> String {
     use ::redis::ServerErrorKind as Kind;
     let detail = error.detail().unwrap_or_default();
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_flattened() {
+    fn replies_are_flattened() {
         let nested = Value::Array(vec![
             Value::Int(1),
             Value::Array(vec![Value::Nil, Value::BulkString(b"x".to_vec())]),
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_are_refused_in_spins_words() {
+    fn maps_are_refused_with_spins_text() {
         let error = flat(Value::Array(vec![Value::Map(Vec::new())])).expect_err("refused");
         assert_eq!(error, "Could not convert Redis response - TypeError: Redis Map type is not supported");
     }

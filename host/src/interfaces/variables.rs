@@ -2,14 +2,13 @@
 
 use wasmtime::component::Accessor;
 
-use super::Platform;
-use super::spin::variables::variables::{Error, Host, HostWithStore};
+use super::bindings::spin::variables::variables::{Error, Host, HostWithStore};
+use super::state::{Spin, SpinState};
 use crate::manifest::check_name;
-use crate::state::InstanceState;
 
-impl Host for InstanceState {}
+impl Host for SpinState {}
 
-impl<T: Send> HostWithStore<T> for Platform {
+impl<T: Send> HostWithStore<T> for Spin {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Error> {
         check_name(&name).map_err(Error::InvalidName)?;
         accessor.with(|mut access| {

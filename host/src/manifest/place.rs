@@ -1,6 +1,5 @@
-//! Errors of a manifest with their place: `spin.toml:12:3: …`.
+//! The manifest's text, and errors that name file, line and column: `spin.toml:12:3: …`.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,23 +10,16 @@ pub struct Source {
     text: String,
 }
 
-/// Something that is wrong with a manifest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An error in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
 pub struct ManifestError {
     place: String,
     message: String,
 }
 
-impl fmt::Display for ManifestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
-    }
-}
-
-impl std::error::Error for ManifestError {}
-
 impl Source {
-    /// Reads the manifest at `path`, which may also be its folder.
+    /// Reads the manifest at `path`: a file, or a folder with a spin.toml.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let path = if path.is_dir() { path.join("spin.toml") } else { path.to_owned() };
         match std::fs::read_to_string(&path) {
@@ -37,6 +29,7 @@ impl Source {
     }
 
     /// A manifest that is not in a file.
+    #[cfg(test)]
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
@@ -46,7 +39,7 @@ impl Source {
         &self.text
     }
 
-    /// The folder that relative paths in the manifest start from.
+    /// The folder that paths in the manifest are relative to.
     pub fn folder(&self) -> &Path {
         match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -54,7 +47,7 @@ impl Source {
         }
     }
 
-    /// `file:line:column` of the byte offset where `span` starts.
+    /// `file:line:column` of the start of `span` (byte offsets).
     pub fn place(&self, span: &Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
@@ -62,12 +55,12 @@ impl Source {
         format!("{}:{line}:{column}", self.path.display())
     }
 
-    /// An error about what is at `span`.
+    /// An error at `span`.
     pub fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ManifestError {
         ManifestError { place: self.place(span), message: message.into() }
     }
 
-    /// What the parser says, with its place.
+    /// The parser's error, with its place.
     pub fn parse_error(&self, error: &toml::de::Error) -> ManifestError {
         let place = match error.span() {
             Some(span) => self.place(&span),
@@ -82,7 +75,7 @@ mod tests {
     use super::Source;
 
     #[test]
-    fn places_are_counted_from_one() {
+    fn lines_and_columns_count_from_one() {
         let source = Source::new("a/spin.toml", "first\nsecänd\nthird");
         assert_eq!(source.place(&(0..1)), "a/spin.toml:1:1");
         assert_eq!(source.place(&(5..6)), "a/spin.toml:1:6");
@@ -93,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn relative_paths_start_from_its_folder() {
+    fn paths_are_relative_to_the_manifests_folder() {
         assert_eq!(Source::new("a/spin.toml", "").folder().to_str(), Some("a"));
         assert_eq!(Source::new("spin.toml", "").folder().to_str(), Some("."));
     }

@@ -1,20 +1,22 @@
-//! From what is written to what can be run: checks everything and fills the variables in.
+//! Makes an [`App`] of a manifest: checks everything and fills in the variables.
 
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail};
 use toml::Spanned;
 
+use super::allowed_hosts::{AllowedHost, AllowedHosts};
+use super::app::{App, Component, HttpTrigger, StaticResponse, Target};
+use super::place::{ManifestError, Source};
 use super::schema::{self, HttpRoute, Unsupported};
-use super::{
-    App, Component, HttpTrigger, ManifestError, Source, StaticResponse, Target, Template, check_name, environment_name,
-};
-use crate::egress::{AllowedHost, AllowedHosts};
+use super::template::Template;
+use super::variables::{check_name, environment_name};
 
 /// Makes an application of a manifest.
 ///
-/// `given` are the variables from the command line, `environment` looks up environment variables, `env` goes to every
-/// component. Errors name file and line: what is not valid, what this host does not support, variables without value.
+/// A variable's value comes from `given` (the command line), else from `environment` (looks up an environment variable),
+/// else it is the default. `env` are environment variables for every component. Errors name file and line: what is not
+/// valid, what this host does not support, variables without a value.
 pub fn resolve(
     source: &Source,
     given: &HashMap<String, String>,
@@ -43,7 +45,7 @@ pub fn resolve(
         .map(|trigger| resolve_trigger(source, trigger, &ids))
         .collect::<Result<Vec<_>, _>>()?;
     if triggers.is_empty() {
-        bail!("{}: the application has no [[trigger.http]]", source.place(&(0..0)));
+        bail!("{}: the application has no [[trigger.http]]: add one for each route", source.place(&(0..0)));
     }
     Ok(App { name: manifest.application.name, version: manifest.application.version, components, triggers })
 }
@@ -62,7 +64,7 @@ fn variable_values(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<HashMap<String, String>> {
     for name in given.keys().filter(|name| !variables.contains_key(name.as_str())) {
-        eprintln!("warning: --variable {name}: the application has no such variable");
+        eprintln!("warning: --variable {name}: there is no such variable in [variables] of the manifest");
     }
     let mut values = HashMap::new();
     let mut missing = Vec::new();
@@ -83,7 +85,7 @@ fn variable_values(
     if let Some(first) = missing.first() {
         let names: Vec<&str> = missing.iter().map(|name| name.get_ref().as_str()).collect();
         let message = format!(
-            "no value for the required variable(s) {}: give --variable {}=… or set {}",
+            "no value for the required variable(s) {}: use --variable {}=… or set the environment variable {}",
             names.join(", "),
             first.get_ref(),
             environment_name(first.get_ref()),
@@ -98,7 +100,7 @@ fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, Stri
     let template = Template::parse(text.get_ref()).map_err(|e| error(e.to_string()))?;
     template.render(|name| match values.get(name) {
         Some(value) => Ok(value.as_str()),
-        None => Err(error(format!("unknown variable {name:?}"))),
+        None => Err(error(format!("unknown variable {name:?}: add it to [variables]"))),
     })
 }
 
@@ -134,7 +136,7 @@ fn resolve_component(
     let mut hosts = Vec::new();
     for host in &component.allowed_outbound_hosts {
         let text = render(source, host, values)?;
-        // As in Spin, a template may render to nothing: an optional server that isn't there.
+        // As in Spin, a template may be empty after the variables are filled in: an optional server that is not set.
         let is_template = text != *host.get_ref();
         if is_template && matches!(text.as_str(), "" | "http://" | "https://") {
             continue;
@@ -155,7 +157,7 @@ fn resolve_component(
     })
 }
 
-/// Component model words, separated by hyphens (`my-component`).
+/// Checks for words of the component model, separated by hyphens (`my-component`).
 fn check_component_id(id: &str) -> Result<(), String> {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -194,7 +196,10 @@ fn resolve_trigger(
         (Some(component), None) => {
             let error = |message: String| source.error(&component.span(), message);
             let Some(id) = component.get_ref().as_str() else {
-                return Err(error("a component defined within its trigger is not supported by this host".to_owned()));
+                return Err(error(
+                    "a component defined within its trigger is not supported by this host: use [component.<id>]"
+                        .to_owned(),
+                ));
             };
             let index = ids.iter().position(|known| *known == id);
             Target::Component(index.ok_or_else(|| error(format!("there is no [component.{id}]")))?)

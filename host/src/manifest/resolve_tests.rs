@@ -1,8 +1,8 @@
-//! Manifests that are wrong, each with the place that the message must name; and what right ones become.
+//! Wrong manifests, each with the place that the error must name; and what correct ones become.
 
 use std::collections::HashMap;
 
-use super::super::{App, Source, Target};
+use super::{App, Source, Target};
 
 const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"a\"\n";
 const TRIGGER: &str = "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"one\"\n";
@@ -14,7 +14,7 @@ fn resolve(text: &str, given: &[(&str, &str)], environment: &[(&str, &str)]) -> 
     super::resolve(&Source::new("app/spin.toml", text), &given, lookup, &[]).map_err(|error| format!("{error:#}"))
 }
 
-/// The manifest of the parts, with `part` at its end; the error must name the line `line` of `part`.
+/// A correct manifest with `part` at its end: the error must name the line `line` of `part`, and contain `message`.
 #[track_caller]
 fn assert_refused(part: &str, line: usize, message: &str) {
     let before = format!("{HEAD}{TRIGGER}{COMPONENT}");
@@ -70,7 +70,7 @@ fn every_missing_required_variable_is_named() {
 }
 
 #[test]
-fn typing_errors_are_refused_where_they_stand() {
+fn mistakes_are_refused_with_their_line() {
     assert_refused("sauce = 1\n", 1, "unknown field `sauce`");
     assert_refused("source = 1\n", 1, "duplicate key");
     assert_refused("[component.two]\n", 1, "missing field `source`");
@@ -87,7 +87,7 @@ fn typing_errors_are_refused_where_they_stand() {
 }
 
 #[test]
-fn what_this_host_does_not_have_is_refused_by_name() {
+fn unsupported_settings_are_refused_by_name() {
     for field in ["files", "exclude_files", "key_value_stores", "sqlite_databases", "ai_models"] {
         assert_refused(&format!("{field} = [\"x\"]\n"), 1, &format!("`{field}` is not supported"));
     }

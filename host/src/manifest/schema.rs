@@ -1,11 +1,11 @@
-//! spin.toml, manifest version 2, as it is written. What Spin accepts and this host does not support is parsed too
-//! (as [`Unsupported`]), so that it can be refused by name and line rather than be called a typing error.
+//! The tables and fields of spin.toml, manifest version 2. Fields that Spin accepts and this host does not support are
+//! [`Unsupported`]: they are parsed, so that the error can name them instead of calling them unknown.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
-/// A value that is known to Spin and not supported here.
+/// A field of Spin's that this host does not support.
 pub type Unsupported = Option<Spanned<Value>>;
 
 /// The whole file.
@@ -14,15 +14,11 @@ pub type Unsupported = Option<Spanned<Value>>;
 pub struct Manifest {
     /// Must be 2.
     pub spin_manifest_version: Spanned<u64>,
-    /// `[application]`
     pub application: Application,
-    /// `[variables]`
     #[serde(default)]
     pub variables: IndexMap<Spanned<String>, Variable>,
-    /// `[[trigger.http]]`
     #[serde(default)]
     pub trigger: Triggers,
-    /// `[component.<id>]`
     #[serde(default)]
     pub component: IndexMap<Spanned<String>, Component>,
 }
@@ -31,7 +27,6 @@ pub struct Manifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
-    /// Its name.
     pub name: String,
     /// Its version, shown by `/.well-known/spin/info`.
     #[serde(default)]
@@ -40,7 +35,7 @@ pub struct Application {
     _description: String,
     #[serde(default, rename = "authors")]
     _authors: Vec<String>,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(default, rename = "targets")]
     _targets: Vec<Value>,
     /// Settings of all triggers of a kind.
@@ -58,9 +53,9 @@ pub struct Variable {
     _description: Option<String>,
     /// Whether it must be given.
     pub required: Option<Spanned<bool>>,
-    /// Its value unless one is given.
+    /// Its value if none is set.
     pub default: Option<String>,
-    /// Whether its value must not be shown: this host never shows any.
+    /// Whether its value must not be shown: this host shows none.
     #[serde(default, rename = "secret")]
     _secret: bool,
 }
@@ -69,10 +64,8 @@ pub struct Variable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Triggers {
-    /// `[[trigger.http]]`
     #[serde(default)]
     pub http: Vec<Spanned<HttpTrigger>>,
-    /// `[[trigger.redis]]`
     pub redis: Unsupported,
 }
 
@@ -82,11 +75,10 @@ pub struct Triggers {
 pub struct HttpTrigger {
     #[serde(default, rename = "id")]
     _id: String,
-    /// Which requests.
     pub route: Spanned<HttpRoute>,
-    /// Which component answers them …
+    /// Which component responds …
     pub component: Option<Spanned<Value>>,
-    /// … or the answer itself.
+    /// … or the response itself.
     pub static_response: Option<Spanned<StaticResponse>>,
     /// How the component is called.
     pub executor: Option<Spanned<Table>>,
@@ -100,7 +92,6 @@ pub struct HttpTrigger {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum HttpRoute {
-    /// A pattern.
     Pattern(String),
     /// Reachable by other components only.
     Private(PrivateRoute),
@@ -110,17 +101,15 @@ pub enum HttpRoute {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivateRoute {
-    /// Must be true.
     pub private: bool,
 }
 
-/// An answer that needs no component.
+/// A response that needs no component.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticResponse {
     /// 200 unless given.
     pub status_code: Option<u16>,
-    /// Header fields.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
     /// Empty unless given.
@@ -131,43 +120,36 @@ pub struct StaticResponse {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
-    /// The file of the component.
     pub source: Spanned<Value>,
     /// One line, shown beside its routes.
     #[serde(default)]
     pub description: String,
-    /// `[component.<id>.variables]`: what it may ask for, as templates.
+    /// `[component.<id>.variables]`: names and templates.
     #[serde(default)]
     pub variables: IndexMap<Spanned<String>, Spanned<String>>,
-    /// Environment variables.
     #[serde(default)]
     pub environment: IndexMap<String, String>,
-    /// Whom it may reach.
+    /// The hosts that it may connect to.
     #[serde(default)]
     pub allowed_outbound_hosts: Vec<Spanned<String>>,
-    /// Files that it sees.
     pub files: Unsupported,
-    /// Files that it doesn't see.
     pub exclude_files: Unsupported,
-    /// Spin's older way of saying `allowed_outbound_hosts`.
+    /// The older form of `allowed_outbound_hosts`.
     pub allowed_http_hosts: Unsupported,
-    /// Key-value stores.
     pub key_value_stores: Unsupported,
-    /// SQLite databases.
     pub sqlite_databases: Unsupported,
-    /// Language models.
     pub ai_models: Unsupported,
     /// Components that it is composed with.
     pub dependencies: Unsupported,
-    /// What those inherit.
+    /// Settings that those inherit.
     pub dependencies_inherit_configuration: Unsupported,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(rename = "targets")]
     _targets: Option<Value>,
-    /// Only `spin build` looks at it.
+    /// Only `spin build` reads it.
     #[serde(rename = "build")]
     _build: Option<Value>,
-    /// Only `--profile`, which this host does not have, looks at it.
+    /// Only `--profile` of `spin` reads it; this host has no such option.
     #[serde(rename = "profile")]
     _profile: Option<Value>,
     /// For tools: no host reads it.

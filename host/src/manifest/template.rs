@@ -1,6 +1,4 @@
-//! Templates: text with `{{ variable }}` in it, as Spin writes them in spin.toml.
-
-use std::fmt;
+//! Templates in spin.toml: text with `{{ variable }}` in it.
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,20 +10,13 @@ enum Part {
     Variable(String),
 }
 
-/// Braces that open and never close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A `{{` without `}}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid variable template: unmatched '{{{{' in template")]
 pub struct UnmatchedBraces;
 
-impl fmt::Display for UnmatchedBraces {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("invalid variable template: unmatched '{{' in template")
-    }
-}
-
-impl std::error::Error for UnmatchedBraces {}
-
 impl Template {
-    /// Parses `text`; blanks around a variable's name don't count.
+    /// Parses `text`. Blanks around a variable's name are ignored.
     pub fn parse(text: &str) -> Result<Self, UnmatchedBraces> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -43,20 +34,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Whether it has no variable in it.
-    pub fn is_literal(&self) -> bool {
-        self.0.iter().all(|part| matches!(part, Part::Text(_)))
-    }
-
-    /// The names of the variables in it, in order.
-    pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Variable(name) => Some(name.as_str()),
-            Part::Text(_) => None,
-        })
-    }
-
-    /// The text with each variable replaced by what `lookup` answers; its first error ends it.
+    /// The text with each variable replaced by its value from `lookup`. Errors: the first of `lookup`.
     pub fn render<'a, E>(&self, mut lookup: impl FnMut(&str) -> Result<&'a str, E>) -> Result<String, E> {
         let mut text = String::new();
         for part in &self.0 {
@@ -83,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_replaced_wherever_they_stand() {
+    fn variables_are_replaced() {
         assert_eq!(render("http://{{ host }}:80").as_deref(), Ok("http://example.com:80"));
         assert_eq!(render("{{host}}{{ empty }}{{host }}").as_deref(), Ok("example.comexample.com"));
         assert_eq!(render("plain }} text").as_deref(), Ok("plain }} text"));
@@ -91,16 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_rendered_is_an_error() {
+    fn unknown_variables_and_unmatched_braces_are_errors() {
         assert_eq!(render("{{ nobody }}"), Err("no nobody".to_owned()));
         assert_eq!(render("{{ host }} {{ host"), Err(UnmatchedBraces.to_string()));
-    }
-
-    #[test]
-    fn it_knows_its_variables() {
-        let template = Template::parse("a{{ x }}b{{ y }}").expect("well-formed");
-        assert_eq!(template.variables().collect::<Vec<_>>(), ["x", "y"]);
-        assert!(!template.is_literal());
-        assert!(Template::parse("a }} b").expect("well-formed").is_literal());
     }
 }

@@ -1,4 +1,4 @@
-//! Values of the application's variables: command line, then environment, then default.
+//! The application's variables: names, and values from `--variable`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
-/// What one `--variable` says.
+/// One `--variable`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VariableSource {
     /// `name=value`
     Literal(String, String),
-    /// `name=@file`: the value is the file's content, as it is.
+    /// `name=@file`: the value is the file's content, unchanged.
     FileContent(String, PathBuf),
     /// `@file.json`: an object of names and strings.
     JsonFile(PathBuf),
@@ -28,11 +28,11 @@ impl FromStr for VariableSource {
             return match path.extension().and_then(|extension| extension.to_str()) {
                 Some("json") => Ok(Self::JsonFile(path)),
                 Some("toml") => Ok(Self::TomlFile(path)),
-                _ => bail!("a file of variables must be called .json or .toml"),
+                _ => bail!("the name of a file of variables must end with .json or .toml"),
             };
         }
         let Some((name, value)) = text.split_once('=') else {
-            bail!("expected `name=value`, `name=@file` or `@file`");
+            bail!("expected `name=value`, `name=@file`, `@file.json` or `@file.toml`");
         };
         Ok(match value.strip_prefix('@') {
             Some(path) => Self::FileContent(name.to_owned(), PathBuf::from(path)),
@@ -42,7 +42,7 @@ impl FromStr for VariableSource {
 }
 
 impl VariableSource {
-    /// Adds its variables to `values`, in place of what they were. Errors: a file that cannot be read or parsed.
+    /// Adds its variables to `values`, replacing earlier ones. Errors: a file that cannot be read or parsed.
     pub fn read_into(&self, values: &mut HashMap<String, String>) -> Result<()> {
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).with_context(|| format!("cannot read variables from {}", path.display()))
@@ -70,8 +70,8 @@ pub fn environment_name(name: &str) -> String {
     format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())
 }
 
-/// Whether `name` can be a variable's name: lower-case letters, digits and single underscores, beginning with a letter
-/// and ending with a letter or digit. The error is the reason, worded as Spin words it to components.
+/// Checks a variable's name: lower-case letters, digits and single underscores; the first a letter, the last a letter
+/// or digit. The error is the reason, with Spin's text, because components see it.
 pub fn check_name(name: &str) -> Result<(), String> {
     let reason = if name.is_empty() {
         "must not be empty".to_owned()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_told_apart() {
+    fn each_form_is_parsed() {
         let parse = |text: &str| text.parse::<VariableSource>().expect("well-formed");
         assert_eq!(parse("k=v=w"), VariableSource::Literal("k".into(), "v=w".into()));
         assert_eq!(parse("k=@v.txt"), VariableSource::FileContent("k".into(), "v.txt".into()));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_spin() {
+    fn names_follow_spins_rules() {
         for good in ["a", "abc", "a1b2c3", "a_1", "a_1_b_3"] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }

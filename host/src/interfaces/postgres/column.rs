@@ -1,13 +1,13 @@
-//! Columns and values of query results.
+//! Columns and values of query results: from the driver's types to the interface's.
 
 use anyhow::{Context, Result};
 use postgres_range::Range;
-use postgres_types::{FromSql, Type};
 use rust_decimal::Decimal;
+use tokio_postgres::types::{FromSql, Type};
 
-use super::super::spin::postgres::postgres::{Column, DbDataType, DbValue};
 use super::convert;
 use super::value_types::{RangeDecimal, Raw, SqlInterval};
+use crate::interfaces::bindings::spin::postgres::postgres::{Column, DbDataType, DbValue};
 
 /// Names and types of a row's columns.
 pub fn columns(row: &tokio_postgres::Row) -> Vec<Column> {
@@ -18,7 +18,7 @@ pub fn columns(row: &tokio_postgres::Row) -> Vec<Column> {
     row.columns().iter().map(column).collect()
 }
 
-/// The values of a row. Errors: what the interface cannot hold, such as decimals of more than 28 digits.
+/// The values of a row. Errors: values that do not fit, such as decimals of more than 28 digits.
 pub fn values(row: &tokio_postgres::Row) -> Result<Vec<DbValue>> {
     (0..row.len()).map(|index| value(row, index)).collect()
 }
@@ -52,7 +52,7 @@ fn data_type(ty: &Type) -> DbDataType {
 }
 
 fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue> {
-    /// NULL, or the value of the column's type in the interface's.
+    /// NULL, or the value as the interface has it.
     fn get<'a, T: FromSql<'a>>(
         row: &'a tokio_postgres::Row,
         index: usize,
@@ -69,7 +69,7 @@ fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue> {
         Type::INT4 => get(row, index, DbValue::Int32),
         Type::INT8 => get(row, index, DbValue::Int64),
         Type::TEXT | Type::VARCHAR | Type::BPCHAR => get(row, index, DbValue::Str),
-        // As on Spin 4, a TIMESTAMPTZ is an error: the driver does not read it as a time without zone.
+        // A TIMESTAMPTZ is an error, as on Spin 4: the driver does not convert it to a time without zone.
         Type::TIMESTAMP | Type::TIMESTAMPTZ => get(row, index, |v| DbValue::Datetime(convert::datetime_from_sql(v))),
         Type::DATE => get(row, index, |v| DbValue::Date(convert::date_from_sql(v))),
         Type::TIME => get(row, index, |v| DbValue::Time(convert::time_from_sql(v))),
@@ -100,7 +100,7 @@ fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue> {
     }
 }
 
-/// What a value takes in memory, in bytes.
+/// The memory that a value takes, in bytes.
 pub fn memory_size(value: &DbValue) -> usize {
     let payload = match value {
         DbValue::Str(text) | DbValue::Uuid(text) | DbValue::Decimal(text) => text.len(),

@@ -1,23 +1,22 @@
-//! Dates, times, decimals and ranges between PostgreSQL's driver and the interface's tuples.
+//! Converts dates, times, decimals and ranges between the driver's types and the interface's tuples.
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 use postgres_range::{BoundSided, BoundType, Normalizable, Range, RangeBound};
 use rust_decimal::Decimal;
 
-use super::super::spin::postgres::postgres::RangeBoundKind;
 use super::value_types::RangeDecimal;
+use crate::interfaces::bindings::spin::postgres::postgres::RangeBoundKind;
 
 /// Year, month, day.
 pub type DateTuple = (i32, u8, u8);
 /// Hour, minute, second, nanosecond.
 pub type TimeTuple = (u8, u8, u8, u32);
-/// Both.
+/// Year, month, day, hour, minute, second, nanosecond.
 pub type DateTimeTuple = (i32, u8, u8, u8, u8, u8, u32);
-/// Lower and upper bound, none where there is no bound.
+/// Lower and upper bound; none if the range has no such bound.
 pub type RangeTuple<T> = (Option<(T, RangeBoundKind)>, Option<(T, RangeBoundKind)>);
 
-/// The calendar's fields are small by nature.
 fn small(field: u32) -> u8 {
     u8::try_from(field).expect("months, days, hours, minutes and seconds are below 100")
 }
@@ -98,9 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_times_survive_the_round_trip() {
-        let moment = (-44, 3, 15, 23, 59, 58, 123_456_789);
-        assert_eq!(datetime_from_sql(datetime_to_sql(moment).expect("valid")), moment);
+    fn dates_and_times_are_the_same_after_a_round_trip() {
+        let datetime = (-44, 3, 15, 23, 59, 58, 123_456_789);
+        assert_eq!(datetime_from_sql(datetime_to_sql(datetime).expect("valid")), datetime);
         for bad in [(2024, 2, 30, 0, 0, 0, 0), (2024, 1, 1, 24, 0, 0, 0), (2024, 0, 1, 0, 0, 0, 0)] {
             assert!(datetime_to_sql(bad).is_err(), "{bad:?}");
         }

@@ -1,10 +1,12 @@
-//! Errors of the database, with the fields that PostgreSQL sent.
+//! Errors as components see them, with the fields that PostgreSQL sent.
 
+use anyhow::anyhow;
 use tokio_postgres::error::DbError as Report;
 
-use super::super::spin::postgres::postgres::{DbError, Error, QueryError};
+use crate::interfaces::bindings::spin::postgres::postgres::{DbError, Error, QueryError};
+use crate::interfaces::state::MAX_BUFFERED_BYTES;
 
-/// What a component is told about a failed statement.
+/// A failed statement.
 pub fn query_failed(error: tokio_postgres::Error) -> Error {
     let as_text = format!("{error:?}");
     Error::QueryFailed(match error.as_db_error() {
@@ -20,12 +22,12 @@ pub fn query_failed(error: tokio_postgres::Error) -> Error {
     })
 }
 
-/// A failed statement about which there is only text.
+/// A failed statement of which only a text is known.
 pub fn text(error: &anyhow::Error) -> Error {
     Error::QueryFailed(QueryError::Text(with_causes(error)))
 }
 
-/// An error and its causes, as components see them on Spin: a paragraph each.
+/// The text of an error and its causes, in Spin's format.
 pub fn with_causes(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     match causes.as_slice() {
@@ -36,6 +38,11 @@ pub fn with_causes(error: &anyhow::Error) -> String {
             format!("{error}\n\nCaused by:{}", numbered.collect::<String>())
         }
     }
+}
+
+/// A result that is larger than [`MAX_BUFFERED_BYTES`].
+pub fn too_large() -> Error {
+    text(&anyhow!("query result exceeds limit of {MAX_BUFFERED_BYTES} bytes"))
 }
 
 fn extras(report: &Report) -> Vec<(String, String)> {
@@ -63,7 +70,7 @@ mod tests {
     use anyhow::anyhow;
 
     #[test]
-    fn causes_are_told_and_nothing_else() {
+    fn causes_are_listed_if_there_are_any() {
         assert_eq!(with_causes(&anyhow!("top")), "top");
         assert_eq!(with_causes(&anyhow!("deep").context("top")), "top\n\nCaused by:\n    deep");
         let three = anyhow!("deepest").context("deep").context("top");

@@ -1,16 +1,16 @@
-//! Parameters of statements.
+//! Parameters of statements: from the interface's types to the driver's.
 
 use anyhow::{Context, Result};
-use postgres_types::ToSql;
+use tokio_postgres::types::ToSql;
 
-use super::super::spin::postgres::postgres::ParameterValue;
 use super::convert;
 use super::value_types::{Null, SqlInterval};
+use crate::interfaces::bindings::spin::postgres::postgres::ParameterValue;
 
-/// A parameter as the driver takes it.
+/// A parameter of the driver.
 pub type Parameter = Box<dyn ToSql + Send + Sync>;
 
-/// Converts all of them. Errors: texts that are no UUID, JSON or decimal; dates that are not in the calendar.
+/// Converts parameters. Errors: texts that are no UUID, JSON or decimal; dates and times that do not exist.
 pub fn to_sql(values: &[ParameterValue]) -> Result<Vec<Parameter>> {
     values.iter().map(one).collect()
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_value_is_refused() {
+    fn invalid_values_are_refused() {
         for bad in [
             ParameterValue::Uuid("not-a-uuid".into()),
             ParameterValue::Jsonb(b"{".to_vec()),

@@ -1,4 +1,4 @@
-//! Query results: whole, or row by row as the component reads them.
+//! Query results: collected, or streamed row by row as the component reads them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,9 +10,10 @@ use tokio_postgres::RowStream;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 
-use super::super::spin::postgres::postgres::{Column, Error, ParameterValue, Row, RowSet};
-use super::pool::Client;
-use super::{MAX_BUFFERED_BYTES, column, error, parameter, too_large};
+use super::{column, error, parameter};
+use crate::interfaces::bindings::spin::postgres::postgres::{Column, Error, ParameterValue, Row, RowSet};
+use crate::interfaces::clients::postgres::Client;
+use crate::interfaces::state::MAX_BUFFERED_BYTES;
 
 /// Rows handed to the component at a time.
 const BATCH: usize = 64;
@@ -23,7 +24,7 @@ async fn run(client: &Client, statement: &str, params: Vec<ParameterValue>) -> R
 }
 
 /// Runs `statement` and collects the result, of at most [`MAX_BUFFERED_BYTES`]. As in Spin, a result without rows has
-/// no columns either.
+/// no columns.
 pub async fn all(client: &Client, statement: &str, params: Vec<ParameterValue>) -> Result<RowSet, Error> {
     let mut stream = std::pin::pin!(run(client, statement, params).await?);
     let mut result = RowSet { columns: Vec::new(), rows: Vec::new() };
@@ -35,17 +36,17 @@ pub async fn all(client: &Client, statement: &str, params: Vec<ParameterValue>) 
         let values = column::values(&row).map_err(|e| error::text(&e))?;
         bytes += values.iter().map(column::memory_size).sum::<usize>();
         if bytes > MAX_BUFFERED_BYTES {
-            return Err(error::text(&too_large()));
+            return Err(error::too_large());
         }
         result.rows.push(values);
     }
     Ok(result)
 }
 
-/// How a query ended; resolves when all rows were read, or the component stopped reading.
+/// How a query ended: ready when all rows were read, or when the component stopped reading.
 pub type Outcome = Pin<Box<dyn Future<Output = wasmtime::Result<Result<(), Error>>> + Send>>;
 
-/// Runs `statement` and answers once the first row is there: its columns, the rows, how it ended.
+/// Runs `statement` and returns when its first row has arrived: the columns, the rows, and how the query ends.
 pub async fn stream(
     client: &Client,
     statement: &str,
@@ -60,7 +61,7 @@ pub async fn stream(
     let (outcome, outcome_receiver) = oneshot::channel();
     let ended = first.is_none();
     let producer = RowProducer { stream, first: first.into_iter().collect(), ended, outcome: Some(outcome) };
-    // The sender is dropped without a word when the component stops reading: no error.
+    // The sender is dropped unused when the component stops reading: no error.
     let outcome = Box::pin(async move { Ok(outcome_receiver.await.unwrap_or(Ok(()))) });
     Ok((columns, producer, outcome))
 }
@@ -83,7 +84,7 @@ impl RowProducer {
         Poll::Ready(row.map(|row| {
             let values = column::values(&row.map_err(error::query_failed)?).map_err(|e| error::text(&e))?;
             let bytes: usize = values.iter().map(column::memory_size).sum();
-            if bytes > MAX_BUFFERED_BYTES { Err(error::text(&too_large())) } else { Ok(values) }
+            if bytes > MAX_BUFFERED_BYTES { Err(error::too_large()) } else { Ok(values) }
         }))
     }
 
@@ -91,7 +92,7 @@ impl RowProducer {
         self.ended = true;
         self.first.clear();
         if let Some(sender) = self.outcome.take() {
-            // Nobody need be interested.
+            // The component may have dropped its end.
             let _ = sender.send(outcome);
         }
     }

@@ -1,17 +1,17 @@
-//! SQL types that the driver has no Rust type for: intervals, decimals in ranges, NULL of any type, raw bytes.
+//! SQL types for which the driver has no Rust type: intervals, decimals in ranges, NULL of any type, raw bytes.
 
 use std::error::Error;
 
 use bytes::{Buf, BufMut, BytesMut};
 use postgres_range::{BoundSided, Normalizable, RangeBound};
-use postgres_types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use rust_decimal::Decimal;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::super::spin::postgres::postgres::Interval;
+use crate::interfaces::bindings::spin::postgres::postgres::Interval;
 
 type SqlError = Box<dyn Error + Sync + Send>;
 
-/// `INTERVAL`: in binary, microseconds (8 bytes), days and months (4 each).
+/// `INTERVAL`. Its binary format: microseconds (8 bytes), days (4), months (4).
 #[derive(Debug)]
 pub struct SqlInterval(pub Interval);
 
@@ -43,7 +43,7 @@ impl FromSql<'_> for SqlInterval {
     }
 }
 
-/// A decimal that can be the bound of a range.
+/// A decimal as the bound of a range.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct RangeDecimal(pub Decimal);
 
@@ -75,7 +75,7 @@ impl FromSql<'_> for RangeDecimal {
     }
 }
 
-/// NULL for a parameter of whatever type: a typed `Option` would be refused by any other type.
+/// NULL for a parameter of any type; a typed `Option` is accepted for its own type only.
 #[derive(Debug)]
 pub struct Null;
 

@@ -1,4 +1,4 @@
-//! The HTTP client of a worker: HTTP/1.1 with and without TLS, connections kept and used again.
+//! The HTTP client of a worker: HTTP/1.1 with and without TLS, with a pool of connections.
 
 use std::error::Error as _;
 use std::io;
@@ -17,14 +17,14 @@ use tower_http::timeout::TimeoutBody;
 use tower_service::Service;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::trust;
+use super::tls;
 
 tokio::task_local! {
-    /// How long the request that is being sent waits for a connection.
+    /// How long the current request waits for a connection.
     static CONNECT_TIMEOUT: Duration;
 }
 
-/// A client; copies share their connections.
+/// A client. Clones share its connections.
 #[derive(Clone)]
 pub struct HttpClient(Client<Connector, WasiBody>);
 
@@ -33,15 +33,16 @@ impl Default for HttpClient {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let tls = trust::default_client_config().as_ref().clone();
+        let config = tls::default_client_config().as_ref().clone();
         let https =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
         Self(Client::builder(TokioExecutor::new()).build(Connector(https)))
     }
 }
 
 impl HttpClient {
-    /// Sends `request` and waits for the answer's header; its body fails when it pauses for `between_bytes`.
+    /// Sends `request` and returns when the response's header has arrived. Reading its body fails if no byte comes for
+    /// `between_bytes`.
     pub async fn send(
         &self,
         request: Request<WasiBody>,
@@ -63,13 +64,13 @@ fn error_of_body(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     }
 }
 
-/// The first cause of type `T` of a client's error.
+/// The first error of type `T` among `error` and its causes.
 fn cause<'a, T: std::error::Error + 'static>(mut error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
     loop {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An io::Error hides what it wraps from `source`.
+        // `source` of an io::Error skips the error that it wraps.
         error = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(wrapped) => wrapped,
             None => error.source()?,
@@ -85,7 +86,7 @@ fn error_of_request(error: hyper_util::client::legacy::Error) -> Error {
         };
     }
     if !error.is_connect() {
-        // A body that the component sends may fail with an error of its own.
+        // The body that the component sends can fail too.
         return match cause::<hyper::Error>(&error) {
             Some(broken) if broken.is_incomplete_message() => Error::ConnectionTerminated,
             _ => Error::HttpProtocolError,
@@ -117,7 +118,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // Read here, in the task of the request: the connection may be finished in another one.
+        // Read in the task of the request: the returned future may run in another task.
         let timeout = CONNECT_TIMEOUT.try_with(|timeout| *timeout).unwrap_or(Duration::MAX);
         let connecting = self.0.call(uri);
         Box::pin(async move {

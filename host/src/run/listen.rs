@@ -1,4 +1,4 @@
-//! Listening sockets: one per worker on the same address; the kernel spreads the connections.
+//! Listening sockets: one per worker on the same address. The kernel distributes the connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,19 +8,19 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 
-/// Parses what `--listen` says: an address and a port, or a name and a port.
+/// Parses the value of `--listen`: an address and a port, or a name and a port.
 pub fn parse(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?.peekable();
-    // A name such as localhost may mean both; IPv4 is what people type.
+    // A name such as localhost may have addresses of both kinds: prefer IPv4, which most clients try.
     let first = addresses.peek().copied();
     addresses.find(SocketAddr::is_ipv4).or(first).ok_or_else(|| "no such address".to_owned())
 }
 
-/// Opens `count` sockets. With port 0, the system chooses one for all of them. Errors: the address is in use, also if
-/// by another process of this host.
+/// Opens `count` sockets. With port 0, the system chooses one port for all of them. Errors: the address is in use, also
+/// by another tumbler-host.
 pub fn open(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>> {
     if address.port() != 0 {
-        // With SO_REUSEPORT, two hosts would share an address without noticing.
+        // Tried without SO_REUSEPORT first: with it, two hosts could share an address by mistake.
         match socket(address, false) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!("{address} is already in use"),

@@ -1,12 +1,12 @@
-//! Error answers of the host itself: problem details, RFC 9457.
+//! Error responses of the host itself: problem details, RFC 9457.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::pool::CallError;
 
-/// A problem document of type `about:blank` with its length.
+/// A problem document of type `about:blank`.
 pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     let title = status.canonical_reason().unwrap_or("Error");
     let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
@@ -17,12 +17,14 @@ pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     response
 }
 
-/// The answer for a component that gave none; 503 with `Retry-After: 1`.
-pub fn of_failure(failure: &Failure) -> Response<Bytes> {
-    let mut response = response(failure.status(), failure.detail());
-    if failure.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+/// The response for a component that gave none: 503 with `Retry-After: 1` if it is overloaded, else 500.
+pub fn of_call_error(error: &CallError) -> Response<Bytes> {
+    let detail = error.to_string();
+    if *error != CallError::Overloaded {
+        return response(StatusCode::INTERNAL_SERVER_ERROR, &detail);
     }
+    let mut response = response(StatusCode::SERVICE_UNAVAILABLE, &detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
@@ -31,14 +33,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_names_itself() {
-        let response = of_failure(&Failure::Overloaded);
+    fn only_an_overloaded_component_has_retry_after() {
+        let response = of_call_error(&CallError::Overloaded);
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         let body: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
         assert_eq!(body["status"], 503);
         assert_eq!(body["title"], "Service Unavailable");
-        assert!(of_failure(&Failure::Trapped).headers().get(header::RETRY_AFTER).is_none());
+        assert!(of_call_error(&CallError::Trapped).headers().get(header::RETRY_AFTER).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What components are told about a request in header fields: Spin's `spin-*`.
+//! The header fields that components see: Spin's `spin-*` fields are added, fields of the connection removed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -6,8 +6,8 @@ use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 
-use crate::egress::chaining_target;
-use crate::routes::Matched;
+use super::routes::Matched;
+use crate::manifest::chaining_target;
 
 const PATH_INFO: HeaderName = HeaderName::from_static("spin-path-info");
 const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
@@ -18,17 +18,17 @@ const COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-component-rout
 const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
 const PATH_MATCH_PREFIX: &str = "spin-path-match-";
 
-/// A client's address as `spin-client-addr` says it.
+/// The value of `spin-client-addr`.
 pub fn client(address: SocketAddr) -> HeaderValue {
     HeaderValue::try_from(address.to_string()).expect("addresses are printable")
 }
 
-/// The address of a client that is another component.
+/// The value of `spin-client-addr` if the client is another component.
 pub fn chained_client() -> HeaderValue {
     client(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
 }
 
-/// Takes away what concerns only the connection, and a `Host` that means another component.
+/// Removes the fields of the connection, and a `Host` that means another component.
 pub fn strip(headers: &mut HeaderMap) {
     let chained = headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(|h| chaining_target(h).is_some());
     if chained {
@@ -38,14 +38,14 @@ pub fn strip(headers: &mut HeaderMap) {
 }
 
 /// Makes the URI absolute, with the authority of the request line or the `Host` field.
-/// The error is for the client: no authority, or two different ones.
+/// Errors, as texts for the client: no authority, or two different ones.
 pub fn set_authority<B>(request: &mut Request<B>) -> Result<(), &'static str> {
-    let of_host = match request.headers().get(HOST) {
+    let host = match request.headers().get(HOST) {
         None => None,
         Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "The Host field is not an authority.")?),
     };
     let mut parts = request.uri().clone().into_parts();
-    let authority = match (of_host, parts.authority) {
+    let authority = match (host, parts.authority) {
         (None, None) => return Err("The request has no Host field."),
         (Some(host), Some(line)) if host != line => return Err("The Host field contradicts the request line."),
         (Some(authority), _) | (None, Some(authority)) => authority,
@@ -56,7 +56,7 @@ pub fn set_authority<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Adds the `spin-*` fields, in place of any that the client sent.
+/// Adds the `spin-*` fields, replacing those that the client sent.
 pub fn add<B>(request: &mut Request<B>, matched: &Matched<'_>, client: &HeaderValue) {
     let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -89,7 +89,7 @@ pub fn add<B>(request: &mut Request<B>, matched: &Matched<'_>, client: &HeaderVa
 mod tests {
     use super::*;
     use crate::manifest::{App, HttpTrigger, Target};
-    use crate::routes::Router;
+    use crate::run::routes::Router;
 
     fn router(route: &str) -> Router {
         let trigger = HttpTrigger { place: String::new(), route: Some(route.into()), target: Target::Component(0) };
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_must_be_clear() {
+    fn the_authority_must_be_unambiguous() {
         assert!(set_authority(&mut get("/", &[])).is_err());
         assert!(set_authority(&mut get("http://a.example/", &[("host", "b.example")])).is_err());
         assert!(set_authority(&mut get("/", &[("host", "a b")])).is_err());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_connection_are_taken_away() {
+    fn fields_of_the_connection_are_removed() {
         let mut request = get("/", &[("host", "users.spin.internal:80"), ("connection", "close"), ("accept", "*/*")]);
         strip(request.headers_mut());
         assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["accept"]);

@@ -55,7 +55,7 @@ fn subdomains_networks_ranges_and_addresses() {
 }
 
 #[test]
-fn passwords_do_not_confuse_it() {
+fn user_and_password_are_ignored() {
     let hosts = allowed(&["postgres://db.example"]);
     assert!(hosts.allows("postgres://user:pass#word@db.example/app", "postgres"));
     assert!(hosts.allows("user:pa%23ss@db.example", "postgres"));
@@ -65,7 +65,7 @@ fn passwords_do_not_confuse_it() {
 }
 
 #[test]
-fn self_and_chaining() {
+fn self_and_service_chaining() {
     assert!(allowed(&["http://self"]).allows_self());
     assert!(allowed(&["*://*:*"]).allows_self());
     assert!(!allowed(&["redis://*:*", "http://example.com"]).allows_self());
@@ -80,7 +80,7 @@ fn self_and_chaining() {
 }
 
 #[test]
-fn what_spin_refuses_is_refused() {
+fn invalid_entries_are_refused() {
     for bad in [
         "",
         "*",

@@ -1,16 +1,16 @@
-//! Whom TLS connections trust: Mozilla's roots and the system's.
+//! TLS settings of the clients: they trust Mozilla's root certificates and those of the system.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// Makes `ring` the process's cryptography. Called once, before anything uses TLS.
+/// Makes `ring` the process's cryptography. Call it once, before anything uses TLS.
 pub fn install_provider() {
-    // The error means that somebody else was first, which is as good.
+    // An error means that it is already set.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The root certificates; read once, when first needed.
+/// The root certificates. They are read at the first call.
 pub fn roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {
@@ -20,12 +20,12 @@ pub fn roots() -> &'static RootCertStore {
     })
 }
 
-/// A client without certificate of its own.
+/// Settings of a client that trusts `roots` and has no certificate of its own.
 pub fn client_config(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
-/// A client that trusts [`roots`]; shared.
+/// Settings of a client that trusts [`roots`], shared by all.
 pub fn default_client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     CONFIG.get_or_init(|| Arc::new(client_config(roots().clone()))).clone()

@@ -1,4 +1,4 @@
-//! Standard output and error of components: whole lines, with the component's name before them.
+//! Standard output and error of components: whole lines, each prefixed with the component's id.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-/// A line longer than this is written in pieces.
+/// A longer line is written in parts, in bytes.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Where the lines go.
+/// The stream that lines are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The host's standard output.
@@ -27,12 +27,12 @@ pub struct PrefixedLines(Arc<Mutex<Lines>>);
 struct Lines {
     target: Target,
     prefix: String,
-    /// The beginning of a line whose end has not come yet.
+    /// The start of a line that is not complete yet.
     pending: Vec<u8>,
 }
 
 impl PrefixedLines {
-    /// A stream of `component` that ends in `target`.
+    /// A stream that writes the lines of `component` to `target`.
     pub fn new(component: &str, target: Target) -> Self {
         Self(Arc::new(Mutex::new(Lines { target, prefix: format!("[{component}] "), pending: Vec::new() })))
     }
@@ -53,7 +53,7 @@ impl Lines {
 
     fn write_out(&mut self) {
         let text = with_prefix(&self.prefix, &std::mem::take(&mut self.pending));
-        // One write per batch, so that lines of several threads don't mix. A closed pipe is nobody's fault here.
+        // One write for all lines, so that lines of several threads do not mix. Errors, such as a closed pipe, are ignored.
         let _ = match self.target {
             Target::Stdout => io::stdout().lock().write_all(&text),
             Target::Stderr => io::stderr().lock().write_all(&text),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_line_waits_for_its_end() {
+    fn an_incomplete_line_is_kept() {
         let mut lines = Lines { target: Target::Stderr, prefix: "[test] ".into(), pending: Vec::new() };
         lines.push(b"first half");
         assert_eq!(lines.pending, b"first half");

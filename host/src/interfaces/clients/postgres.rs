@@ -1,5 +1,5 @@
-//! Connection pools: one per component, address and root certificate on each worker, so that connections live on the
-//! thread that uses them.
+//! PostgreSQL connections: each worker has a pool per component, address and root certificate, so that a connection stays
+//! on the thread that uses it.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -13,15 +13,15 @@ use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::trust;
+use super::tls;
 
 /// Connections per component and address in the whole process, as in Spin.
 const MAX_CONNECTIONS: usize = 64;
 
-/// With many workers, each still has as many as one request may need.
+/// The least that each worker has, however many workers there are.
 const MIN_CONNECTIONS_PER_WORKER: usize = 8;
 
-/// A certificate that a component trusts beside the usual ones.
+/// A certificate that a component trusts in addition to the usual ones.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RootCertificate(Vec<u8>);
 
@@ -34,7 +34,7 @@ impl RootCertificate {
     }
 }
 
-/// A connection that several requests of one instance may use at a time.
+/// A connection that several requests of one instance may use concurrently. It returns to its pool when it is dropped.
 #[derive(Clone)]
 pub struct Client(Arc<Object>);
 
@@ -46,6 +46,15 @@ impl Deref for Client {
     }
 }
 
+/// What `connection-builder` of the interface collects.
+#[derive(Clone)]
+pub struct ConnectionSettings {
+    /// `postgres://…`, or `key=value` pairs.
+    pub address: String,
+    /// In addition to the usual ones.
+    pub root: Option<RootCertificate>,
+}
+
 type Key = (String, String, Option<RootCertificate>);
 
 /// The pools of one worker.
@@ -55,13 +64,13 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Pools of a worker, when there are `workers` of them.
+    /// Pools of one of `workers` workers.
     pub fn new(workers: usize) -> Self {
         let connections = (MAX_CONNECTIONS / workers.max(1)).max(MIN_CONNECTIONS_PER_WORKER);
         Self { pools: Mutex::default(), connections }
     }
 
-    /// A connection to `address`, when one is free. Errors: an address that cannot be parsed, no connection.
+    /// Waits for a free connection to `address`. Errors: an address that cannot be parsed, a failure to connect.
     pub async fn client(&self, component: &str, address: &str, root: Option<RootCertificate>) -> Result<Client> {
         let pool = self.pool(component, address, root).context("establishing PostgreSQL connection pool")?;
         Ok(Client(Arc::new(pool.get().await?)))
@@ -81,20 +90,20 @@ impl Pools {
 
 fn new_pool(address: &str, root: Option<&RootCertificate>, connections: usize) -> Result<Pool> {
     let config: tokio_postgres::Config = address.parse().context("parsing Postgres connection string")?;
-    // Before a connection is used again, its session is reset; a transaction that is still open is not ended.
+    // Resets the session before a connection is reused. An open transaction is not ended.
     let settings = ManagerConfig { recycling_method: RecyclingMethod::Clean };
     let manager = if config.get_ssl_mode() == SslMode::Disable {
         Manager::from_config(config, NoTls, settings)
     } else {
-        let tls = match root {
-            None => trust::default_client_config().as_ref().clone(),
+        let client_config = match root {
+            None => tls::default_client_config().as_ref().clone(),
             Some(RootCertificate(certificate)) => {
-                let mut roots = trust::roots().clone();
+                let mut roots = tls::roots().clone();
                 roots.add(CertificateDer::from(certificate.as_slice())).context("invalid root certificate")?;
-                trust::client_config(roots)
+                tls::client_config(roots)
             }
         };
-        Manager::from_config(config, MakeRustlsConnect::new(tls), settings)
+        Manager::from_config(config, MakeRustlsConnect::new(client_config), settings)
     };
     Pool::builder(manager).max_size(connections).build().context("building Postgres connection pool")
 }

@@ -1,7 +1,7 @@
-//! A component's answer on its way: its body knows the instance that writes it.
+//! The body of a component's response, tied to the instance that writes it.
 //!
-//! Wasmtime ends the body of an instance that is gone as if it were complete. Here it is broken instead, so that the
-//! client's connection is closed in the middle of the answer. And an instance that is to end waits for its open bodies.
+//! When an instance traps, wasmtime ends its bodies as if they were complete. A [`ResponseBody`] fails instead, so that
+//! the client's connection is closed in the middle of the response. And an instance ends only when its bodies are sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,48 +10,48 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures::task::AtomicWaker;
-use http_body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// The open bodies of one instance. Shared with bodies that may be sent by other threads' code: hence the atomics.
+/// The open bodies of one instance. Atomics, because a `WasiBody` must be `Send`.
 #[derive(Debug, Default)]
-pub struct Bodies {
+pub struct OpenBodies {
     open: AtomicUsize,
     broken: AtomicBool,
     instance: AtomicWaker,
 }
 
-impl Bodies {
-    /// A body that the instance writes.
-    pub fn open(self: &Arc<Self>, body: WasiBody) -> AnswerBody {
+impl OpenBodies {
+    /// Counts `body` as open until it is dropped.
+    pub fn open(self: &Arc<Self>, body: WasiBody) -> ResponseBody {
         self.open.fetch_add(1, Ordering::Relaxed);
-        AnswerBody { body, bodies: self.clone() }
+        ResponseBody { body, bodies: self.clone() }
     }
 
-    /// Whether any is open.
+    /// Whether a body is open.
     pub fn any_open(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    /// Whom to wake when one is closed.
-    pub fn register(&self, instance: &Waker) {
+    /// Wakes `instance` when the next body is closed.
+    pub fn wake_on_close(&self, instance: &Waker) {
         self.instance.register(instance);
     }
 
-    /// The instance has failed: what it has not written yet will never come.
+    /// Lets all open bodies fail at their end: the instance has trapped.
     pub fn break_all(&self) {
         self.broken.store(true, Ordering::Relaxed);
     }
 }
 
-/// The body of a component's answer.
+/// The body of a component's response.
 #[derive(Debug)]
-pub struct AnswerBody {
+pub struct ResponseBody {
     body: WasiBody,
-    bodies: Arc<Bodies>,
+    bodies: Arc<OpenBodies>,
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -75,7 +75,7 @@ impl Body for AnswerBody {
     }
 }
 
-impl Drop for AnswerBody {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.bodies.open.fetch_sub(1, Ordering::Relaxed);
         self.bodies.instance.wake();
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_of_a_failed_instance_is_broken() {
-        let bodies = Arc::new(Bodies::default());
+    async fn a_body_of_a_trapped_instance_fails() {
+        let bodies = Arc::new(OpenBodies::default());
         let (whole, broken) = (bodies.open(body("a")), bodies.open(body("b")));
         assert_eq!(whole.collect().await.expect("whole").to_bytes(), "a");
         assert!(bodies.any_open());

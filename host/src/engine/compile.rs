@@ -7,11 +7,11 @@ use wasmtime::component::{Component as WasmComponent, Linker};
 use wasmtime::{Cache, Config, Engine};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
+use super::state::InstanceState;
 use crate::interfaces;
 use crate::manifest::{App, Component};
-use crate::state::InstanceState;
 
-/// How often a component that doesn't wait by itself is interrupted for the others on its core.
+/// How often a component that computes without waiting is interrupted, so that others on its thread can run.
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// A component, compiled and checked, ready to be instantiated.
@@ -24,7 +24,7 @@ pub fn engine() -> Result<Engine> {
     config.epoch_interruption(true);
     match Cache::from_file(None) {
         Ok(cache) => drop(config.cache(Some(cache))),
-        Err(error) => eprintln!("warning: components are compiled anew at each start: {error:#}"),
+        Err(error) => eprintln!("warning: no compilation cache, so each start compiles all components: {error:#}"),
     }
     let engine = Engine::new(&config).map_err(anyhow::Error::from).context("cannot configure wasmtime")?;
     let ticking = engine.weak();
@@ -38,8 +38,8 @@ pub fn engine() -> Result<Engine> {
     Ok(engine)
 }
 
-/// Compiles all components of `app`, from the cache where they haven't changed. Errors name the component: a file that
-/// is missing or no component, an import that this host does not offer, no `wasi:http/handler` to call.
+/// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file that
+/// is no component, an import that this host does not offer, no export `wasi:http/handler`.
 pub fn compile(engine: &Engine, app: &App) -> Result<Vec<Compiled>> {
     let linker = linker(engine).context("cannot link the host's interfaces")?;
     let compile = |component| {
@@ -55,19 +55,19 @@ fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-    interfaces::add_to_linker(&mut linker)?;
+    interfaces::add_to_linker(&mut linker, |state: &mut InstanceState| &mut state.spin)?;
     Ok(linker)
 }
 
 fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Component) -> Result<Compiled> {
     let file = component.source.display();
     if !component.source.is_file() {
-        bail!("there is no file {file}: has the component been built?");
+        bail!("there is no file {file}: build the component first");
     }
     let compiled = WasmComponent::from_file(engine, &component.source).map_err(anyhow::Error::from);
     let compiled = compiled.with_context(|| format!("cannot compile {file}"))?;
     let linked = linker.instantiate_pre(&compiled).map_err(anyhow::Error::from);
-    let linked = linked.with_context(|| format!("{file} needs something that this host does not offer"))?;
+    let linked = linked.with_context(|| format!("{file} imports something that this host does not offer"))?;
     let service = ServicePre::new(linked).map_err(anyhow::Error::from);
     service.with_context(|| format!("{file} does not export wasi:http/handler@0.3"))
 }
@@ -75,9 +75,9 @@ fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Comp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::AllowedHosts;
+    use crate::manifest::AllowedHosts;
 
-    /// The error of compiling a component that is written as text.
+    /// The error from compiling a component, given as text.
     fn error_of(text: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("some.wasm");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_called_is_refused() {
+    fn files_that_are_no_http_components_are_refused() {
         assert!(error_of("(component)").contains("wasi:http/handler"));
         assert!(error_of("(module)").contains("cannot compile"));
     }

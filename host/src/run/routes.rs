@@ -1,11 +1,11 @@
-//! Which trigger answers a path: exact routes before wildcards, longer before shorter, as in Spin.
+//! Finds the route of a path: exact routes before wildcards, longer before shorter, as in Spin.
 
 use anyhow::{Result, anyhow};
 use http::HeaderValue;
 
 use crate::manifest::{App, Target};
 
-/// Paths below it belong to the host.
+/// Paths with this prefix belong to the host.
 pub const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
 
 /// All routes of an application.
@@ -17,24 +17,24 @@ pub struct Router {
 /// A route.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Who answers.
+    /// Who responds.
     pub target: Target,
     /// The route as it is written in the manifest.
     pub pattern: HeaderValue,
-    /// The route from the root, without a slash at the end.
+    /// The route with a slash at its start and none at its end.
     pub absolute: HeaderValue,
     /// The route without its wildcard.
     pub prefix: HeaderValue,
 }
 
-/// What a path matched.
+/// A route that matches a path.
 #[derive(Debug)]
 pub struct Matched<'a> {
     /// The route.
     pub route: &'a Route,
-    /// What `/...` stands for, with its slash; empty if there is nothing.
+    /// The part of the path that `/...` matches, with its slash; or empty.
     pub path_info: String,
-    /// The `:name` parts and what they stand for.
+    /// The `:name` parts and their values.
     pub captures: Vec<(String, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Route {
         Ok(Self { target, pattern: value(pattern)?, absolute: value(&absolute_path(pattern))?, prefix: value(prefix)? })
     }
 
-    /// The route of a request from another component: everything below the root.
+    /// The route of a request from another component: all paths.
     pub fn chained(component: usize) -> Self {
         Self {
             target: Target::Component(component),
@@ -71,7 +71,7 @@ impl Router {
             let error = |message: String| anyhow!("{}: route {pattern:?}: {message}", trigger.place);
             let absolute = absolute_path(pattern);
             if absolute.starts_with(WELL_KNOWN_PREFIX) {
-                return Err(error(format!("routes below {WELL_KNOWN_PREFIX} belong to the host")));
+                return Err(error(format!("routes below {WELL_KNOWN_PREFIX} belong to the host: choose another path")));
             }
             if let Some(other) = seen.insert(absolute.clone(), &trigger.place) {
                 return Err(error(format!("the same route as at {other}")));
@@ -90,7 +90,7 @@ impl Router {
     pub fn find(&self, path: &str) -> Option<Matched<'_>> {
         let best = self.router.best_match(path)?;
         let captures = best.captures();
-        // routefinder leaves slashes at the ends out; Spin's components see them.
+        // routefinder removes slashes at both ends; components see them.
         let path_info = match captures.wildcard() {
             None => String::new(),
             Some("") if path.ends_with('/') => "/".to_owned(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_and_duplicate_routes_are_refused_with_their_place() {
+    fn reserved_and_duplicate_routes_are_refused_with_their_line() {
         let error = |patterns: &[&str]| router(patterns).map(drop).expect_err("refused").to_string();
         assert!(error(&["/.well-known/spin/x"]).starts_with("spin.toml:0:1: "));
         assert!(error(&["/x", "/x/"]).contains("the same route as at spin.toml:0:1"));

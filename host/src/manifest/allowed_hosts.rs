@@ -1,4 +1,4 @@
-//! Whom a component may reach: `allowed_outbound_hosts`, in Spin's syntax and with Spin's meaning.
+//! `allowed_outbound_hosts`: the hosts that a component may connect to, with Spin's syntax and meaning.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 use url::Host;
 
-/// What `http://<component>.spin.internal` ends with.
+/// `http://<component>.spin.internal` calls another component of the application.
 const CHAINING_SUFFIX: &str = ".spin.internal";
 
 /// The list of one component.
@@ -25,7 +25,7 @@ pub struct AllowedHost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
     Any,
-    /// With the dot before it.
+    /// The domain, with a dot before it.
     AnySubdomain(String),
     /// The application itself, by relative URLs.
     ToSelf,
@@ -46,12 +46,13 @@ impl AllowedHosts {
         Self(hosts)
     }
 
-    /// Whether `url` may be reached. A URL without scheme is read with `scheme`; one that cannot be parsed may not.
+    /// Whether the component may connect to `url`. `scheme` is for URLs without one. A URL that cannot be parsed is
+    /// not allowed.
     pub fn allows(&self, url: &str, scheme: &str) -> bool {
         Destination::parse(url, scheme).is_ok_and(|to| self.0.iter().any(|host| host.allows(&to)))
     }
 
-    /// Whether the application itself may be reached by relative URLs.
+    /// Whether the component may call its own application with relative URLs.
     pub fn allows_self(&self) -> bool {
         self.0.iter().any(|allowed| {
             matches!(allowed.scheme.as_deref(), None | Some("http" | "https"))
@@ -65,7 +66,7 @@ impl AllowedHost {
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let Some((scheme, rest)) = text.split_once("://") else {
-            bail!("{text:?} is not <scheme>://<host>[:<port>]; `*` may stand for each of them, as in \"redis://*:*\"");
+            bail!("{text:?} is not <scheme>://<host>[:<port>]; `*` means any, as in \"redis://*:*\"");
         };
         // The last colon separates a port, unless it belongs to an IPv6 address.
         let (host, port) = match rest.rsplit_once(':') {
@@ -74,7 +75,7 @@ impl AllowedHost {
             Some(_) if HostPattern::parse(rest).is_ok() => (rest, ""),
             Some((host, tail)) => match tail.split_once('/') {
                 Some((port, "")) => (host, port),
-                Some(_) => bail!("{text:?} has a path, which is not allowed"),
+                Some(_) => bail!("{text:?} has a path: remove it"),
                 None => (host, tail),
             },
         };
@@ -85,7 +86,7 @@ impl AllowedHost {
         })
     }
 
-    /// `http://*.spin.internal` means the components of this application, and nothing else below that name.
+    /// Replaces `http://*.spin.internal` by one entry for each of `components`.
     pub fn expand_chaining(self, components: &[&str]) -> Vec<Self> {
         match &self.host {
             HostPattern::AnySubdomain(suffix) if suffix == CHAINING_SUFFIX => components
@@ -108,7 +109,7 @@ fn parse_scheme(scheme: &str) -> Result<Option<String>> {
     if scheme == "*" {
         return Ok(None);
     }
-    ensure!(!scheme.starts_with('{'), "lists of schemes are not supported");
+    ensure!(!scheme.starts_with('{'), "lists of schemes are not supported: write one entry for each");
     ensure!(scheme.chars().all(char::is_alphabetic), "only letters are allowed");
     Ok(Some(scheme.to_owned()))
 }
@@ -121,20 +122,20 @@ impl HostPattern {
             "self" | "self.alt" => return Ok(Self::ToSelf),
             _ => {}
         }
-        ensure!(!host.starts_with('{'), "lists of hosts are not supported");
+        ensure!(!host.starts_with('{'), "lists of hosts are not supported: write one entry for each");
         if let Ok(network) = host.parse::<IpNet>() {
             return Ok(Self::Network(network.trunc()));
         }
         let host = host.strip_suffix('/').unwrap_or(host);
         ensure!(!host.contains('/'), "a path is not allowed");
         if let Some(domain) = host.strip_prefix("*.") {
-            ensure!(!domain.contains('*'), "`*` is allowed only at the beginning");
+            ensure!(!domain.contains('*'), "`*` is allowed only at the start");
             return match Host::parse(domain)? {
                 Host::Domain(domain) => Ok(Self::AnySubdomain(format!(".{domain}"))),
-                _ => bail!("behind `*.` only a domain is allowed"),
+                _ => bail!("only a domain is allowed after `*.`"),
             };
         }
-        ensure!(!host.contains('*'), "`*` is allowed only for all subdomains");
+        ensure!(!host.contains('*'), "`*` is allowed only as `*` or `*.<domain>`");
         Ok(Self::Literal(Host::parse(host)?))
     }
 
@@ -153,12 +154,17 @@ impl HostPattern {
 impl PortPattern {
     fn parse(port: &str, scheme: &str) -> Result<Self> {
         if port.is_empty() {
-            return well_known_port(scheme).map(Self::One).context("the scheme has no default port");
+            return well_known_port(scheme)
+                .map(Self::One)
+                .context("this scheme has no default port: add `:<port>`, or `:*` for all ports");
         }
         if port == "*" {
             return Ok(Self::Any);
         }
-        ensure!(!port.starts_with('{'), "lists of ports are not supported");
+        ensure!(
+            !port.starts_with('{'),
+            "lists of ports are not supported: write one entry for each, or a range such as 8000..8010"
+        );
         Ok(match port.split_once("..") {
             Some((start, end)) => Self::Range(start.parse()?..end.parse()?),
             None => Self::One(port.parse()?),
@@ -187,7 +193,7 @@ fn well_known_port(scheme: &str) -> Option<u16> {
     })
 }
 
-/// Where a component wants to go.
+/// Where a component wants to connect to.
 struct Destination {
     scheme: String,
     host: Host,
@@ -202,7 +208,7 @@ impl Destination {
             _ => url::Url::parse(&format!("{scheme}://{url}"))?,
         };
         Ok(Self {
-            // Parsed again: of a scheme that is not the web's, the parser leaves 127.0.0.1 a mere name.
+            // Parsed again: for schemes other than http and https, `Url` treats 127.0.0.1 as a name.
             host: Host::parse(parsed.host_str().context("no host")?)?,
             port: parsed.port().or_else(|| well_known_port(parsed.scheme())),
             scheme: parsed.scheme().to_owned(),
@@ -210,7 +216,7 @@ impl Destination {
     }
 }
 
-/// Takes user and password away: they may have characters in them (`#`) that a URL's parser would trip over.
+/// Removes user and password: they may contain characters, such as `#`, that a URL parser misreads.
 fn without_userinfo(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     match (url.find('@'), url[start..].find('/').map(|at| at + start)) {
@@ -229,5 +235,5 @@ pub fn chaining_target(host: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[path = "egress_tests.rs"]
+#[path = "allowed_hosts_tests.rs"]
 mod tests;

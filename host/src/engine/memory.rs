@@ -1,44 +1,8 @@
-//! What one instance, and one worker's queue, may take.
-
-use std::time::Duration;
+//! Limits the memory of an instance.
 
 use wasmtime::ResourceLimiter;
 
-/// Limits of instances, the same for all components.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Requests that an instance answers in its life.
-    pub reuse: usize,
-    /// Requests that an instance answers at a time.
-    pub concurrent: usize,
-    /// How long an instance without work is kept.
-    pub idle: Duration,
-    /// How long a request, or the work after its answer, may take.
-    pub request_timeout: Option<Duration>,
-    /// Linear memory and tables of an instance, in bytes.
-    pub memory: usize,
-    /// Instances of a component on one worker.
-    pub instances: usize,
-    /// Requests that wait for an instance of a component on one worker.
-    pub queue: usize,
-}
-
-impl Default for Limits {
-    /// Spin's defaults where Spin has one.
-    fn default() -> Self {
-        Self {
-            reuse: 128,
-            concurrent: 16,
-            idle: Duration::from_secs(1),
-            request_timeout: None,
-            memory: 1 << 30,
-            instances: 64,
-            queue: 1024,
-        }
-    }
-}
-
-/// Counts the memory of all memories and tables of one store.
+/// Limits the sum of all memories and tables of one store.
 #[derive(Debug)]
 pub struct MemoryLimiter {
     used: usize,
@@ -79,7 +43,7 @@ mod tests {
     use wasmtime::ResourceLimiter;
 
     #[test]
-    fn all_memories_count_together() {
+    fn the_limit_is_for_all_memories_and_tables_together() {
         let mut limiter = MemoryLimiter::new(100_000);
         let mut grow = |current, desired, maximum| limiter.memory_growing(current, desired, maximum).expect("decides");
         assert!(grow(0, 65_536, None));

@@ -1,0 +1,75 @@
+//! One request: finds its route, calls the component, and prepares the response.
+
+use std::rc::Rc;
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Bytes, Incoming};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::response::{self, OutgoingBody};
+use super::routes::WELL_KNOWN_PREFIX;
+use super::worker::Worker;
+use super::{headers, problem};
+use crate::manifest::Target;
+use crate::pool::CallError;
+
+/// Handles one request. An error closes the connection.
+pub async fn handle(
+    worker: Rc<Worker>,
+    mut request: Request<Incoming>,
+    client: HeaderValue,
+) -> Result<Response<OutgoingBody>, Error> {
+    headers::strip(request.headers_mut());
+    if let Some(known) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {
+        return Ok(response::own(well_known(&worker, known)));
+    }
+    let path = request.uri().path().to_owned();
+    let Some(matched) = worker.application.router.find(&path) else {
+        return Ok(response::own(problem::response(StatusCode::NOT_FOUND, "No route matches this path.")));
+    };
+    if let Err(detail) = headers::set_authority(&mut request) {
+        return Ok(response::own(problem::response(StatusCode::BAD_REQUEST, detail)));
+    }
+    let component = match &matched.route.target {
+        Target::Component(index) => *index,
+        Target::Static(fixed) => {
+            let mut response = Response::new(fixed.body.clone());
+            *response.status_mut() = fixed.status;
+            *response.headers_mut() = fixed.headers.clone();
+            return Ok(response::own(response));
+        }
+    };
+    headers::add(&mut request, &matched, &client);
+    let method = request.method().clone();
+    let error = match worker.pools[component].submit(request.map(incoming_body)).await {
+        Ok(Ok(response)) => return Ok(response::prepare(&method, response).await),
+        Ok(Err(error)) => error,
+        Err(_) => CallError::Trapped,
+    };
+    if let CallError::ErrorCode(code) = &error {
+        eprintln!("[{}] answered {path} with an error: {code}", worker.application.components[component].id);
+    }
+    Ok(response::own(problem::of_call_error(&error)))
+}
+
+fn incoming_body(body: Incoming) -> WasiBody {
+    if body.is_end_stream() {
+        Empty::new().map_err(|never| match never {}).boxed_unsync()
+    } else {
+        body.map_err(Error::from).boxed_unsync()
+    }
+}
+
+fn well_known(worker: &Worker, name: &str) -> Response<Bytes> {
+    match name {
+        "health" => Response::new(Bytes::from_static(b"OK")),
+        "info" => {
+            let mut response = Response::new(worker.application.info.clone());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        _ => problem::response(StatusCode::NOT_FOUND, "No route matches this path."),
+    }
+}

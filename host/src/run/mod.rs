@@ -1,0 +1,18 @@
+//! Runs an application: workers on all cores, their connections, and each request from its first byte to its response.
+//!
+//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`.
+
+mod application;
+mod call_component;
+mod handler;
+mod headers;
+pub mod listen;
+mod problem;
+mod response;
+mod routes;
+mod serve;
+mod server;
+mod worker;
+
+pub use application::Options;
+pub use serve::serve;

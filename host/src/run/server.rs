@@ -1,0 +1,68 @@
+//! The connections of one worker, HTTP/1.1.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::worker::Worker;
+use super::{handler, headers};
+
+/// Pause after a failure to accept connections, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `stop` is true, then waits for the open ones: idle connections are closed at once, others
+/// after the current response.
+pub async fn serve(worker: Rc<Worker>, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    let mut stopping = stop.clone();
+    let mut stopped = pin!(stopping.wait_for(|stop| *stop));
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => {
+                    connections.spawn_local(connection(worker.clone(), stream, client, stop.clone()));
+                }
+                Err(error) => {
+                    eprintln!("cannot accept a connection, trying again: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr, mut stop: watch::Receiver<bool>) {
+    // A response must not wait for the acknowledgement of the one before.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let client = headers::client(client);
+    let service = service_fn(move |request| handler::handle(worker.clone(), request, client.clone()));
+    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut stopped = pin!(stop.wait_for(|stop| *stop));
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            // Errors of the connection are not logged: clients cause them. Errors of components are logged elsewhere.
+            _ = &mut connection => return,
+            _ = &mut stopped, if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
