@@ -2,15 +2,20 @@
 
 use dev_servers::{Durability, PostgresServer, RedisServer};
 
-use crate::program::Host;
+use crate::host::Host;
 
-#[tokio::test]
-async fn redis_answers_as_on_spin() {
+/// A host, and the Redis server that its component uses.
+async fn with_redis() -> (Host, (RedisServer, tempfile::TempDir)) {
     let folder = tempfile::tempdir().expect("a folder");
     let redis = RedisServer::start(folder.path()).await.expect("a server");
-    let variable = format!("redis_url={}", redis.url());
-    let host = Host::start(&["--variable", &variable]);
-    let answer = host.get("/redis").await.body;
+    let host = Host::start(&["--variable", &format!("redis_url={}", redis.url())]).await;
+    (host, (redis, folder))
+}
+
+#[tokio::test]
+async fn redis_replies_are_as_on_spin() {
+    let (host, _redis) = with_redis().await;
+    let response = host.get("/redis").await.body;
     let expected = [
         "set Ok(())",
         "get Ok(Some([49]))",
@@ -28,39 +33,36 @@ async fn redis_answers_as_on_spin() {
         "publish Ok(())",
         "del Ok(2)",
     ];
-    for (line, expected) in answer.lines().zip(expected) {
+    for (line, expected) in response.lines().zip(expected) {
         assert_eq!(line, expected);
     }
-    assert_eq!(answer.lines().count(), expected.len(), "{answer}");
+    assert_eq!(response.lines().count(), expected.len(), "{response}");
 }
 
 #[tokio::test]
 async fn redis_has_no_timeout_of_its_own() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let redis = RedisServer::start(folder.path()).await.expect("a server");
-    let variable = format!("redis_url={}", redis.url());
-    let host = Host::start(&["--variable", &variable]);
+    let (host, _redis) = with_redis().await;
     host.get("/redis-wait").await.assert_body("Ok([RedisResult::Nil]) Ok([RedisResult::Status(\"PONG\")])");
 }
 
 #[tokio::test]
-async fn redis_out_of_reach_or_not_allowed_is_an_error() {
-    let host = Host::start(&[]);
+async fn an_unreachable_or_forbidden_redis_is_an_error() {
+    let host = Host::start(&[]).await;
     let refused = host.get("/redis").await.body;
     assert!(refused.starts_with("open: Error::Other(\"Connection refused"), "{refused}");
     for address in ["redis://192.0.2.1:6379", "nonsense"] {
-        let host = Host::start(&["--variable", &format!("redis_url={address}")]);
+        let host = Host::start(&["--variable", &format!("redis_url={address}")]).await;
         host.get("/redis").await.assert_body("open: Error::InvalidAddress");
     }
 }
 
 #[tokio::test]
-async fn postgres_has_all_types_and_errors() {
+async fn postgres_types_and_errors_are_as_on_spin() {
     let folder = tempfile::tempdir().expect("a folder");
     let postgres = PostgresServer::start(folder.path(), Durability::Volatile).await.expect("a server");
     let variable = format!("database_url={}", postgres.url());
-    let host = Host::start(&["--variable", &variable]);
-    let answer = host.get("/postgres").await.body;
+    let host = Host::start(&["--variable", &variable]).await;
+    let response = host.get("/postgres").await.body;
     let values = [
         "DbValue::Boolean(true)",
         "DbValue::Int16(-2)",
@@ -81,10 +83,10 @@ async fn postgres_has_all_types_and_errors() {
         "execute Ok(1)",
         "execute Ok(1)",
     ];
-    for (line, value) in answer.lines().zip(values) {
+    for (line, value) in response.lines().zip(values) {
         assert!(line.contains(value), "{value} is not in {line}");
     }
-    assert_eq!(answer.lines().count(), values.len(), "{answer}");
+    assert_eq!(response.lines().count(), values.len(), "{response}");
 
     let errors = host.get("/postgres-errors").await.body;
     let errors: Vec<&str> = errors.lines().collect();

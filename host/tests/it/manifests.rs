@@ -1,6 +1,6 @@
-//! Manifests that cannot be run: exit code 1, and a message with the place.
+//! Manifests that cannot be run: exit code 1, and an error that names file and line.
 
-use crate::program::{MANIFEST, command};
+use crate::host::{MANIFEST, command};
 
 fn refusal(manifest: &str, arguments: &[&str]) -> String {
     let (mut command, _folder) = command(manifest, arguments);
@@ -12,7 +12,7 @@ fn refusal(manifest: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_missing_or_unsupported_is_named_with_its_line() {
+fn missing_and_unsupported_settings_are_named_with_their_line() {
     let given = ["--variable", "needed=x"];
     let line_of = |text: &str| MANIFEST.lines().position(|line| line.contains(text)).expect("in the manifest") + 1;
 

@@ -1,4 +1,4 @@
-//! Does whatever a test of the host asks it to: `/trap`, `/spin`, `/sleep?ms=50`, `/allocate?mib=200` …
+//! Does what a test of the host asks for: `/trap`, `/spin`, `/fetch?url=…`, `/allocate?mib=200` …
 
 mod databases;
 mod misbehaviour;
@@ -13,13 +13,14 @@ use spin_sdk::http::{Error, IntoResponse, Request};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::http::types::Response as WasiResponse;
 
-/// Requests that this instance has answered.
-static ANSWERED: AtomicU32 = AtomicU32::new(0);
+/// Requests of this instance.
+static REQUESTS: AtomicU32 = AtomicU32::new(0);
 
-/// Pieces of work that went on after an answer and were finished.
+/// Work that this instance has finished after a response.
 static FINISHED: AtomicU32 = AtomicU32::new(0);
 
-/// The query of a request, undecoded.
+/// The query of a request, not decoded.
+#[derive(Clone)]
 struct Query(HashMap<String, String>);
 
 impl Query {
@@ -35,27 +36,36 @@ impl Query {
     fn number(&self, name: &str) -> u64 {
         self.text(name).parse().unwrap_or(0)
     }
+
+    fn has_wait(&self) -> bool {
+        ["url", "ms"].iter().any(|name| self.0.contains_key(*name))
+    }
+
+    /// Waits: `url=…` for a response from there, `ms=…` for a time.
+    async fn wait(&self) {
+        if self.0.contains_key("url") {
+            outside::fetch(self.text("url")).await;
+        } else {
+            spin_sdk::time::sleep(Duration::from_millis(self.number("ms"))).await;
+        }
+    }
 }
 
 #[http_service]
 async fn handle(request: Request) -> Result<WasiResponse, Error> {
-    ANSWERED.fetch_add(1, Ordering::Relaxed);
+    REQUESTS.fetch_add(1, Ordering::Relaxed);
     let query = Query::of(&request);
     let path = request.headers()["spin-path-info"].to_str().unwrap_or_default().to_owned();
-    let answer = match path.as_str() {
+    let response = match path.as_str() {
         "/hello" => "hello".into_response(),
         "/count" => counts().into_response(),
         "/headers" => headers(&request).into_response(),
         "/print" => print().into_response(),
         "/environment" => std::env::var(query.text("name")).unwrap_or_default().into_response(),
         "/length" => request.into_body().bytes().await?.len().to_string().into_response(),
-        "/sleep" => {
-            spin_sdk::time::sleep(Duration::from_millis(query.number("ms"))).await;
-            "slept".into_response()
-        }
-        "/later" => later(query.number("ms")).into_response(),
+        "/later" => later(query).into_response(),
         "/trap" | "/spin" | "/allocate" | "/stream" | "/stream-trap" | "/error" => {
-            misbehaviour::answer(&path, &query).await
+            misbehaviour::respond(&path, &query).await
         }
         "/variable" => outside::variable(query.text("name")).await.into_response(),
         "/fetch" => outside::fetch(query.text("url")).await.into_response(),
@@ -65,12 +75,12 @@ async fn handle(request: Request) -> Result<WasiResponse, Error> {
         "/postgres-errors" => databases::postgres_errors().await.into_response(),
         _ => spin_sdk::http::StatusCode::NOT_FOUND.into_response(),
     };
-    Ok(answer?)
+    Ok(response?)
 }
 
-/// How often this instance was called, and what it has finished after its answers.
+/// How many requests this instance has had, and how much work it has finished after its responses.
 fn counts() -> String {
-    format!("{} {}", ANSWERED.load(Ordering::Relaxed), FINISHED.load(Ordering::Relaxed))
+    format!("{} {}", REQUESTS.load(Ordering::Relaxed), FINISHED.load(Ordering::Relaxed))
 }
 
 fn headers(request: &Request) -> String {
@@ -88,10 +98,10 @@ fn print() -> &'static str {
     "printed"
 }
 
-/// Answers at once and works on for a while.
-fn later(milliseconds: u64) -> &'static str {
+/// Responds at once; waits in the background.
+fn later(query: Query) -> &'static str {
     spin_sdk::wasip3::spawn(async move {
-        spin_sdk::time::sleep(Duration::from_millis(milliseconds)).await;
+        query.wait().await;
         FINISHED.fetch_add(1, Ordering::Relaxed);
         eprintln!("finished later");
     });

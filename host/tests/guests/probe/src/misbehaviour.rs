@@ -1,4 +1,4 @@
-//! Requests that no good component would answer like this.
+//! Traps, endless computations, and other responses that a good component does not give.
 
 use futures::SinkExt;
 use spin_sdk::http::{IntoResponse, Response, body};
@@ -6,11 +6,12 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Response as WasiResponse};
 
 use crate::Query;
 
-/// Traps, computes for ever, takes memory, streams (and traps in the middle), returns an error code.
-pub async fn answer(path: &str, query: &Query) -> Result<WasiResponse, ErrorCode> {
+/// Traps, computes without end, allocates memory, streams (and traps in the middle), or returns an error code.
+pub async fn respond(path: &str, query: &Query) -> Result<WasiResponse, ErrorCode> {
     match path {
         "/trap" => panic!("asked to"),
         "/spin" => {
+            eprintln!("computing");
             let mut number = 0_u64;
             loop {
                 number = std::hint::black_box(number.wrapping_add(1));
@@ -25,11 +26,11 @@ pub async fn answer(path: &str, query: &Query) -> Result<WasiResponse, ErrorCode
         }
         "/stream" | "/stream-trap" => {
             let (mut sender, body) = body::stream::<String>();
-            let (pieces, pause, traps) = (query.number("pieces"), query.number("pause-ms"), path == "/stream-trap");
+            let (query, traps) = (query.clone(), path == "/stream-trap");
             spin_sdk::wasip3::spawn(async move {
-                for piece in 0..pieces {
-                    if pause > 0 {
-                        spin_sdk::time::sleep(std::time::Duration::from_millis(pause)).await;
+                for piece in 0..query.number("pieces") {
+                    if query.has_wait() {
+                        query.wait().await;
                     }
                     if sender.send(format!("piece {piece}\n")).await.is_err() {
                         return;
