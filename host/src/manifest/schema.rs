@@ -14,15 +14,11 @@ pub type Unsupported = Option<Spanned<Value>>;
 pub struct Manifest {
     /// Must be 2.
     pub spin_manifest_version: Spanned<u64>,
-    /// `[application]`
     pub application: Application,
-    /// `[variables]`
     #[serde(default)]
     pub variables: IndexMap<Spanned<String>, Variable>,
-    /// `[[trigger.http]]`
     #[serde(default)]
     pub trigger: Triggers,
-    /// `[component.<id>]`
     #[serde(default)]
     pub component: IndexMap<Spanned<String>, Component>,
 }
@@ -31,7 +27,6 @@ pub struct Manifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
-    /// Its name.
     pub name: String,
     /// Its version, shown by `/.well-known/spin/info`.
     #[serde(default)]
@@ -69,10 +64,8 @@ pub struct Variable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Triggers {
-    /// `[[trigger.http]]`
     #[serde(default)]
     pub http: Vec<Spanned<HttpTrigger>>,
-    /// `[[trigger.redis]]`
     pub redis: Unsupported,
 }
 
@@ -82,7 +75,6 @@ pub struct Triggers {
 pub struct HttpTrigger {
     #[serde(default, rename = "id")]
     _id: String,
-    /// Which requests.
     pub route: Spanned<HttpRoute>,
     /// Which component responds …
     pub component: Option<Spanned<Value>>,
@@ -100,7 +92,6 @@ pub struct HttpTrigger {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum HttpRoute {
-    /// A pattern.
     Pattern(String),
     /// Reachable by other components only.
     Private(PrivateRoute),
@@ -110,7 +101,6 @@ pub enum HttpRoute {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivateRoute {
-    /// Must be true.
     pub private: bool,
 }
 
@@ -120,7 +110,6 @@ pub struct PrivateRoute {
 pub struct StaticResponse {
     /// 200 unless given.
     pub status_code: Option<u16>,
-    /// Header fields.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
     /// Empty unless given.
@@ -131,7 +120,6 @@ pub struct StaticResponse {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
-    /// The file of the component.
     pub source: Spanned<Value>,
     /// One line, shown beside its routes.
     #[serde(default)]
@@ -139,23 +127,17 @@ pub struct Component {
     /// `[component.<id>.variables]`: names and templates.
     #[serde(default)]
     pub variables: IndexMap<Spanned<String>, Spanned<String>>,
-    /// Environment variables.
     #[serde(default)]
     pub environment: IndexMap<String, String>,
     /// The hosts that it may connect to.
     #[serde(default)]
     pub allowed_outbound_hosts: Vec<Spanned<String>>,
-    /// Files that it sees.
     pub files: Unsupported,
-    /// Files that it does not see.
     pub exclude_files: Unsupported,
     /// The older form of `allowed_outbound_hosts`.
     pub allowed_http_hosts: Unsupported,
-    /// Key-value stores.
     pub key_value_stores: Unsupported,
-    /// SQLite databases.
     pub sqlite_databases: Unsupported,
-    /// Language models.
     pub ai_models: Unsupported,
     /// Components that it is composed with.
     pub dependencies: Unsupported,

@@ -182,7 +182,7 @@ impl Pool {
         self.ended.notify_waiters();
     }
 
-    /// Whether idle instances shall end.
+    /// Whether idle instances must end.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
     }
