@@ -23,7 +23,7 @@ use crate::progress::Progress;
 const CLIENTS: u64 = 64;
 const MAX_TTL_MS: u64 = 120;
 /// What must have happened in a race, besides the faults.
-const ENOUGH: [(&str, u64); 4] = [("grants", 250), ("increments", 60), ("late releases", 20), ("extensions", 10)];
+const ENOUGH: [(&str, u64); 4] = [("grants", 150), ("increments", 50), ("late releases", 5), ("extensions", 2)];
 
 /// When Redis was killed and when it was restarted, if it was.
 type Restart = Option<(ledger::Moment, ledger::Moment)>;
