@@ -110,6 +110,7 @@ async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
     while progress.goes_on() {
         fault(&mut app).await;
         progress.count("faults", 1);
+        progress.happens_again("hits").await;
         // A client that panicked has found a stale read.
         if let Some(Err(ended)) = clients.try_join_next() {
             progress.stop();
