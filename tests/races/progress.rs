@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// How long a race may take. A machine on which too little happens in this time has another problem.
 const BOUND: Duration = Duration::from_secs(240);
+/// How long a race waits for something to happen again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Counts what happens. All clients of a race share it.
 #[derive(Debug)]
@@ -43,6 +45,17 @@ impl Progress {
     /// Whether the clients shall go on.
     pub fn goes_on(&self) -> bool {
         !self.stopped.load(Ordering::Relaxed) && !self.is_enough() && self.start.elapsed() < self.bound
+    }
+
+    /// Waits until something has happened again. Faults that come faster would prevent it on a slow machine. Gives up after
+    /// a while, because the fault may be what prevents it.
+    pub async fn happens_again(&self, name: &str) {
+        let start = Instant::now();
+        let Some(goal) = self.goals.iter().find(|goal| goal.name == name) else { return };
+        let before = goal.count.load(Ordering::Relaxed);
+        while goal.count.load(Ordering::Relaxed) == before && start.elapsed() < AGAIN && self.goes_on() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Ends the race early, because a client has failed.

@@ -65,7 +65,7 @@ pub struct Ttls {
 }
 
 const MIN_MS: u64 = 20;
-const LONGEST_MAX_MS: u64 = 2_000;
+const LONGEST_MAX_MS: u64 = 8_000;
 /// The longest TTL doubles when no lock is granted for this time.
 const NO_GRANT_MICROS: u64 = 1_000_000;
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blackbox::{Api, App, Origin, Reply, Request};
 use serde_json::{Value, json};
@@ -15,12 +15,16 @@ use crate::progress::Progress;
 
 const KEYS: usize = 4;
 const READERS_OF_EACH: usize = 3;
+/// How long a value stays that is not read from the cache, perhaps because something is broken.
+const HIT_BOUND: Duration = Duration::from_secs(2);
 
 /// What the clients of one race share.
 struct Race {
     progress: Arc<Progress>,
     /// For each key, the origin's value when the last invalidation that was acknowledged began.
     floors: [AtomicU64; KEYS],
+    /// For each key, how many reads were hits.
+    hits: [AtomicU64; KEYS],
 }
 
 /// One of the ways to invalidate key number `key`.
@@ -54,6 +58,12 @@ async fn invalidate(race: Arc<Race>, api: Api, origin: Arc<Origin>, key: usize) 
         }
         race.floors[key].store(value, Ordering::SeqCst);
         race.progress.count("invalidations", 1);
+        // Each second time, a value stays until it has been read from the cache: a slow machine would have no hits.
+        let (start, hits) = (Instant::now(), race.hits[key].load(Ordering::Relaxed));
+        let all_missed = || value % 2 == 0 && race.hits[key].load(Ordering::Relaxed) == hits;
+        while all_missed() && start.elapsed() < HIT_BOUND && race.progress.goes_on() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..60))).await;
     }
 }
@@ -74,6 +84,7 @@ async fn read(race: Arc<Race>, api: Api, key: usize) {
         let value = response.json()["value"].as_u64().unwrap();
         assert!(value >= floor, "a stale read: {value} after {floor} was invalidated; {response:?}");
         race.progress.count("reads", 1);
+        race.hits[key].fetch_add(u64::from(response.is_hit()), Ordering::Relaxed);
         race.progress.count("hits", usize::from(response.is_hit()));
         if fastrand::u8(0..4) == 0 {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..5))).await;
@@ -86,8 +97,8 @@ async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
     let origin = Arc::new(Origin::start().await);
     let mut app = App::builder().origin(&origin).spawn().await;
     origin.delay(Duration::from_millis(3));
-    let progress = Progress::until(&[("reads", 5_000), ("hits", 500), ("invalidations", 500), ("faults", faults)]);
-    let race = Arc::new(Race { progress: progress.clone(), floors: Default::default() });
+    let progress = Progress::until(&[("reads", 3_000), ("hits", 300), ("invalidations", 300), ("faults", faults)]);
+    let race = Arc::new(Race { progress: progress.clone(), floors: Default::default(), hits: Default::default() });
     let mut clients = JoinSet::new();
     for key in 0..KEYS {
         origin.reply(&format!("/k{key}"), Reply::json("0"));
@@ -99,6 +110,7 @@ async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
     while progress.goes_on() {
         fault(&mut app).await;
         progress.count("faults", 1);
+        progress.happens_again("hits").await;
         // A client that panicked has found a stale read.
         if let Some(Err(ended)) = clients.try_join_next() {
             progress.stop();

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Few, so that writers and readers meet.
 const USERS: usize = 4;
 /// What must have happened in a race, besides the faults.
-const ENOUGH: [(&str, u64); 3] = [("reads", 15_000), ("writes", 1_500), ("hits", 2_000)];
+const ENOUGH: [(&str, u64); 3] = [("reads", 10_000), ("writes", 1_000), ("hits", 500)];
 
 /// Runs the workload while `fault` strikes at random times, on average once per `period`.
 async fn run(
@@ -34,6 +34,7 @@ async fn run(
             tokio::time::sleep(period.mul_f64(rng.f64() * 2.0)).await;
             fault(&mut *app, &mut rng).await;
             progress.count("faults", 1);
+            progress.happens_again("hits").await;
         }
     };
     let (outcome, ()) = tokio::join!(workload.run(), faults);
