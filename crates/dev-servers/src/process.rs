@@ -139,7 +139,7 @@ impl Process {
     }
 
     /// The last 30 lines of the log; empty if there is no log.
-    fn tail(&self) -> String {
+    pub fn tail(&self) -> String {
         let bytes = self.log.as_ref().and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
