@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a race may take. A machine on which too little happens in this time has another problem.
-const BOUND: Duration = Duration::from_secs(240);
+const BOUND: Duration = Duration::from_secs(480);
 /// How long a race waits for something to happen again.
 const AGAIN: Duration = Duration::from_secs(10);
 
