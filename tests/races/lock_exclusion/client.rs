@@ -65,7 +65,7 @@ pub struct Ttls {
 }
 
 const MIN_MS: u64 = 20;
-const LONGEST_MAX_MS: u64 = 8_000;
+const LONGEST_MAX_MS: u64 = 2_000;
 /// The longest TTL doubles when no lock is granted for this time.
 const NO_GRANT_MICROS: u64 = 1_000_000;
 
@@ -82,7 +82,7 @@ impl Ttls {
     fn granted(&self) {
         self.last_grant.store(now(), Ordering::Relaxed);
         let max_ms = self.max_ms.load(Ordering::Relaxed);
-        self.max_ms.store((max_ms - max_ms / 16).max(self.shortest_max_ms), Ordering::Relaxed);
+        self.max_ms.store((max_ms - max_ms / 4).max(self.shortest_max_ms), Ordering::Relaxed);
     }
 
     fn not_granted(&self) {
