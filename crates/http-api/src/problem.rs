@@ -11,8 +11,8 @@ pub use kind::Kind;
 use std::fmt::Display;
 
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     extensions: Map<String, Value>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// One wrong field: an element of the extension member `errors`. Either `pointer` or `field` says where it is.
@@ -58,7 +58,7 @@ impl FieldError {
 impl Problem {
     /// A problem of this kind; `detail` is one sentence for the client about this occurrence.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), extensions: Map::new(), headers: HeaderMap::new() }
+        Self { kind, detail: detail.into(), errors: Vec::new(), extensions: Map::new(), headers: Vec::new() }
     }
 
     /// Members of the body that break the rules ([`Kind::Validation`]).
@@ -96,7 +96,7 @@ impl Problem {
     /// Adds a header field to the response.
     #[must_use]
     pub fn with_header(mut self, field: (HeaderName, HeaderValue)) -> Self {
-        self.headers.extend([field]);
+        self.headers.push(field);
         self
     }
 
@@ -146,7 +146,7 @@ impl IntoResponse for Problem {
             (CONTENT_LENGTH, json.len().into()),
         ];
         let retry_after = (self.kind == Kind::Unavailable).then_some([(RETRY_AFTER, RETRY_AFTER_S)]);
-        (self.status(), fields, retry_after, self.headers, json).into_response()
+        (self.status(), fields, retry_after, AppendHeaders(self.headers), json).into_response()
     }
 }
 
