@@ -54,10 +54,7 @@ impl<S: Sync> FromRequestParts<S> for Key {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut errors = Errors::in_parameters();
-        let [key] = path::last_segments(parts.uri.path());
-        let key = errors.check("key", key.and_then(Self::new));
-        errors.finish(key)
+        path::last_segment(parts.uri.path(), "key", Self::new)
     }
 }
 

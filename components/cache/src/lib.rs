@@ -1,6 +1,6 @@
 //! The cache service: cache-aside by key, bulk reads and writes, precise invalidation, administration.
 //!
-//! Each route has a file below [`routes`]: its input, then its handler. Handlers use the cache protocol
+//! The files below [`routes`] have the routes: the input of each, then its handler. Handlers use the cache protocol
 //! (`App::cache`) with the entries that [`kv`] makes; what the cache lacks comes from the [`origin`]. Large requests
 //! reserve [`memory`] first. docs/cache.md describes the API, docs/problems.md its errors.
 //!

@@ -2,7 +2,7 @@
 //! again would change numbers.
 
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_api::response::{ChunkedBody, cache_status, json_bytes, to_json};
 use versioned_cache::CacheStatus;
 
@@ -12,9 +12,7 @@ use crate::key::Key;
 pub fn one_value(key: &Key, value: &[u8], status: CacheStatus) -> Response {
     let key = to_json(&key.as_str());
     let body = [&b"{\"key\":"[..], &key, b",\"value\":", value, b"}"].concat();
-    let mut response = json_bytes(StatusCode::OK, body);
-    response.headers_mut().extend([cache_status(status)]);
-    response
+    ([cache_status(status)], json_bytes(StatusCode::OK, body)).into_response()
 }
 
 /// Several keys and their values, which are JSON; `missing` lists the keys without one. `kept` is dropped with the body:

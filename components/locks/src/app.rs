@@ -7,8 +7,6 @@ use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{SpinRedis, SpinRuntime};
 use token_lock::{Locks, Settings};
 
-const TIMEOUT_MAX_MS: u64 = 10_000;
-
 /// The state of the component.
 pub struct App {
     /// The locks, on one Redis server or on several.
@@ -25,13 +23,9 @@ impl App {
     pub async fn from_variables() -> Result<Self, VariableError> {
         let [redis, servers, timeout, api_token, admin_token] =
             variables::read(["redis_url", "lock_redis_urls", "lock_timeout_ms", "api_token", "admin_token"]).await?;
-        let settings = Settings {
-            timeout_ms: timeout
-                .parsed("a whole number of milliseconds from 1 to 10000", |ms| (1..=TIMEOUT_MAX_MS).contains(ms))?,
-            ..Settings::default()
-        };
+        let settings = Settings { timeout_ms: timeout.milliseconds()?, ..Settings::default() };
         let servers = addresses(redis, servers)?.into_iter().map(SpinRedis::new).collect();
-        let tokens = variables::tokens(&api_token, &admin_token)?;
+        let tokens = variables::tokens(api_token, admin_token)?;
         Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens })
     }
 }

@@ -6,8 +6,8 @@
 //! 1. This file receives it from the host. The first request of an instance builds the [`app`] (what the requests share)
 //!    from the variables of `spin.toml`.
 //! 2. The router in [`routes`] checks the token of the client and selects a handler.
-//! 3. Each route has a file below [`routes`]: its input, then its handler. The handler's arguments are extractors. They
-//!    read the path ([`resource_name`]), the query string and the body, and check them with the [`rules`]. If a rule is
+//! 3. The files below [`routes`] have the routes: the input of each, then its handler. The handler's arguments are
+//!    extractors. They read the path, the query string and the body, and check them with the [`rules`]. If a rule is
 //!    broken, the client gets a problem that names all broken rules, and the handler does not run.
 //! 4. The handler calls the lock protocol (the crate `token-lock`), which talks to Redis.
 //! 5. The result becomes one of the [`responses`], an error one of the [`problems`].
@@ -16,7 +16,6 @@
 
 mod app;
 mod problems;
-mod resource_name;
 mod responses;
 mod routes;
 mod rules;

@@ -136,13 +136,6 @@ pub struct LockPage {
     pub next: Option<String>,
 }
 
-/// The response to an administrator who breaks a lock.
-#[derive(Serialize)]
-pub struct BreakResponse {
-    /// Whether there was a lock.
-    pub broken: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,38 +1,31 @@
-//! The routes of the component: one file each.
+//! The routes of the component.
 
 mod acquire;
-mod break_lock;
 mod extend;
 mod list;
+mod one_lock;
 mod release;
-mod show;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
 use http_api::{Access, Shared, local, no_such_method, no_such_route};
 
 use crate::app::App;
-use acquire::acquire;
-use break_lock::break_lock;
-use extend::extend;
-use list::list;
-use release::release;
-use show::show;
 
 /// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
     // GET also works for resources that are named like an action, such as `acquire`. A path that ends with a slash has an
     // empty name; the handlers reject it.
-    let show = local(show);
+    let show = local(one_lock::show);
     let api = Router::new()
         .route("/api/cache/lock/", get(show))
-        .route("/api/cache/lock/acquire", post(local(acquire)).get(show))
-        .route("/api/cache/lock/release", post(local(release)).get(show))
-        .route("/api/cache/lock/extend", post(local(extend)).get(show))
+        .route("/api/cache/lock/acquire", post(local(acquire::acquire)).get(show))
+        .route("/api/cache/lock/release", post(local(release::release)).get(show))
+        .route("/api/cache/lock/extend", post(local(extend::extend)).get(show))
         .route("/api/cache/lock/{resource}", get(show));
-    let break_lock = delete(local(break_lock));
+    let break_lock = delete(local(one_lock::break_lock));
     let admin = Router::new()
-        .route("/admin/locks", get(local(list)))
+        .route("/admin/locks", get(local(list::list)))
         .route("/admin/locks/", break_lock.clone())
         .route("/admin/locks/{resource}", break_lock);
     let api = app.tokens.guard(Access::Api, api);

@@ -13,7 +13,6 @@ use crate::user::User;
 
 /// A year: longer TTLs are probably mistakes.
 const TTL_MAX_S: u64 = 365 * 24 * 60 * 60;
-const CACHE_TIMEOUT_MAX_MS: u64 = 10_000;
 
 /// The state of the component.
 pub struct App {
@@ -49,9 +48,7 @@ impl App {
         };
         let settings = Settings {
             enabled: enabled.parsed("true or false", |_| true)?,
-            timeout_ms: timeout.parsed("a whole number of milliseconds from 1 to 10000", |ms| {
-                (1..=CACHE_TIMEOUT_MAX_MS).contains(ms)
-            })?,
+            timeout_ms: timeout.milliseconds()?,
             write_policy: write_policy(policy)?,
             ..Settings::default()
         };
@@ -76,11 +73,9 @@ fn ttl(variable: Variable) -> Result<u64, VariableError> {
 }
 
 fn write_policy(variable: Variable) -> Result<WritePolicy, VariableError> {
-    const EXPECTED: &str = "available or consistent";
-    let is_consistent = variable
-        .parsed::<String>(EXPECTED, |policy| policy == "available" || policy == "consistent")
-        .map(|policy| policy == "consistent")?;
-    Ok(if is_consistent { WritePolicy::Consistent } else { WritePolicy::Available })
+    let policy: String = variable
+        .parsed("available or consistent", |policy: &String| ["available", "consistent"].contains(&policy.as_str()))?;
+    Ok(if policy == "consistent" { WritePolicy::Consistent } else { WritePolicy::Available })
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The users service: CRUD over PostgreSQL with versioned Redis caching.
 //!
-//! Each route has a file below [`routes`]: its input, then its handler. Handlers read through the cache
+//! The files below [`routes`] have the handlers, [`input`] the bodies. Handlers read through the cache
 //! (`App::users`) or write through it, with a statement of the [`store`]. docs/users.md describes the API, docs/problems.md
 //! its errors.
 
 mod app;
-mod cursor;
 mod input;
 mod page;
 mod problems;
@@ -14,7 +13,6 @@ mod routes;
 mod rules;
 mod store;
 mod user;
-mod user_id;
 
 use axum::response::Response;
 use spin_adapter::serve;

@@ -1,9 +1,10 @@
-//! A page of the list: its query string and its JSON. A cache hit gives only the JSON, so a page that has a next one ends
+//! A page of the list: its query string, its cursor and its JSON. A cache hit gives only the JSON, so a page that has a next one ends
 //! in a line feed (insignificant white space in JSON).
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_api::query;
 
-use crate::cursor;
 use crate::user::User;
 
 /// Users on a page if the request has no limit.
@@ -36,9 +37,21 @@ impl PageQuery {
             ("limit", Some(self.limit).filter(|limit| *limit != LIMIT_DEFAULT).map(|limit| limit.to_string())),
             ("email", self.email.clone()),
             ("isActive", self.is_active.map(|is_active| is_active.to_string())),
-            ("cursor", self.after.map(cursor::encode)),
+            ("cursor", self.after.map(encode_cursor)),
         ])
     }
+}
+
+/// The opaque cursor of the page that starts after this id: base64url (RFC 4648, section 5) of its eight bytes.
+pub fn encode_cursor(last_id: i64) -> String {
+    URL_SAFE_NO_PAD.encode(last_id.to_be_bytes())
+}
+
+/// The id that the page starts after; `None` if `cursor` is not a cursor.
+pub fn decode_cursor(cursor: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let id = i64::from_be_bytes(bytes.try_into().ok()?);
+    (id > 0).then_some(id)
 }
 
 /// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page.
@@ -86,20 +99,9 @@ mod tests {
     use super::*;
 
     fn user(id: i64, name: &str) -> User {
-        let email = format!("u{id}@example.org");
-        let (created_at, updated_at) = (0, 0);
-        let roles = vec!["{\"id\":9".to_owned()];
-        User {
-            id,
-            name: name.into(),
-            email,
-            roles,
-            is_active: true,
-            created_at,
-            updated_at,
-            archived_at: (),
-            version: 1,
-        }
+        let name = name.to_owned();
+        let (email, roles) = (format!("u{id}@example.org"), vec!["{\"id\":9".to_owned()]);
+        User { id, name, email, roles, is_active: true, created_at: 0, updated_at: 0, archived_at: (), version: 1 }
     }
 
     #[test]
@@ -109,7 +111,7 @@ mod tests {
         let parsed: Vec<serde_json::Value> = serde_json::from_slice(&json).unwrap();
         assert_eq!(parsed.len(), 2);
         let query = PageQuery { limit: 2, is_active: Some(true), ..PageQuery::default() };
-        let link = format!("/users?limit=2&isActive=true&cursor={}", cursor::encode(5));
+        let link = format!("/users?limit=2&isActive=true&cursor={}", encode_cursor(5));
         assert_eq!(next(&json, &query), Some(link));
     }
 
@@ -119,6 +121,17 @@ mod tests {
             let json = to_json(users, 2);
             assert_eq!(next(&json, &PageQuery::default()), None);
             assert_eq!(serde_json::from_slice::<Vec<serde_json::Value>>(&json).unwrap().len(), users.len());
+        }
+    }
+
+    #[test]
+    fn cursors_stand_for_ids() {
+        for id in [1, 42, i64::MAX] {
+            assert_eq!(decode_cursor(&encode_cursor(id)), Some(id));
+        }
+        let (zero, negative) = (encode_cursor(0), encode_cursor(-1));
+        for other in ["", "42", "abc", "AAAAAAAAACo=", "AAAAAAAAACp", "AAAA+AAAACo", "é", &zero, &negative] {
+            assert_eq!(decode_cursor(other), None, "{other}");
         }
     }
 }

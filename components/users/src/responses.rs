@@ -2,7 +2,7 @@
 
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_api::response::{cache_status, json};
 use http_api::{ETag, IfNoneMatch};
 
@@ -14,23 +14,15 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// The response to a read: 304 if the client has this JSON already, else 200. `status` are the parameters of
 /// `Cache-Status`.
 pub fn read(known: &IfNoneMatch, tag: &ETag, status: &str, json: Vec<u8>) -> Response {
-    let mut response = known.respond(tag, json);
-    response.headers_mut().extend([(CACHE_CONTROL, REVALIDATE), cache_status(status)]);
-    response
+    ([(CACHE_CONTROL, REVALIDATE), cache_status(status)], known.respond(tag, json)).into_response()
 }
 
 /// The response to a change: the user in its new version.
 pub fn changed(user: &User) -> Response {
-    let mut response = json(user);
-    response.headers_mut().extend([ETag::of_version(user.version).field()]);
-    response
+    ([ETag::of_version(user.version).field()], json(user)).into_response()
 }
 
 /// The response to the creation of one user: the user and its URL.
 pub fn created(user: &User) -> Response {
-    let mut response = changed(user);
-    *response.status_mut() = StatusCode::CREATED;
-    let location = HeaderValue::try_from(format!("/users/{}", user.id)).expect("a path of digits is a field value");
-    response.headers_mut().insert(LOCATION, location);
-    response
+    (StatusCode::CREATED, [(LOCATION, format!("/users/{}", user.id))], changed(user)).into_response()
 }

@@ -1,31 +1,22 @@
-//! The routes of the component: one file each.
+//! The routes of the component.
 
 mod create;
-mod create_batch;
 mod list;
-mod remove;
-mod show;
-mod update;
+mod one_user;
 
 use axum::Router;
 use axum::routing::{get, post};
 use http_api::{Shared, local, no_such_method, no_such_route};
 
 use crate::app::App;
-use create::create;
-use create_batch::create_batch;
-use list::list;
-use remove::remove;
-use show::show;
-use update::update;
 
 /// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
-    let update = local(update);
+    let update = local(one_user::update);
     Router::new()
-        .route("/users", get(local(list)).post(local(create)))
-        .route("/users/batch", post(local(create_batch)))
-        .route("/users/{id}", get(local(show)).put(update).patch(update).delete(local(remove)))
+        .route("/users", get(local(list::list)).post(local(create::create)))
+        .route("/users/batch", post(local(create::create_batch)))
+        .route("/users/{id}", get(local(one_user::show)).put(update).patch(update).delete(local(one_user::remove)))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Shared::new(app))

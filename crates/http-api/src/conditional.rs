@@ -8,11 +8,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::problem::{FieldError, Problem};
-use crate::response::{empty, json_bytes};
+use crate::response::json_bytes;
 
 /// A strong entity tag: the text between the quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +50,12 @@ pub enum IfMatch {
 impl IfMatch {
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
         match tags(headers, IF_MATCH) {
-            Ok(Tags::Absent | Tags::Star) => Ok(Self::Any),
-            Ok(Tags::List(tags)) => {
+            Some(Tags::Absent | Tags::Star) => Ok(Self::Any),
+            Some(Tags::List(tags)) => {
                 let strong = tags.iter().filter(|tag| !tag.weak);
                 Ok(Self::Versions(strong.filter_map(|tag| version(&tag.opaque)).collect()))
             }
-            Err(Malformed) => {
+            None => {
                 let detail = "must be * or a list of entity tags in quotes";
                 Err(Problem::parameters(vec![FieldError::field("if-match", detail)]))
             }
@@ -92,10 +92,10 @@ impl IfNoneMatch {
 
     /// 304 if the client has the representation with this tag, else 200 with `json`; both with the tag.
     pub fn respond(&self, tag: &ETag, json: impl Into<Bytes>) -> Response {
-        let mut response =
-            if self.matches(tag) { empty(StatusCode::NOT_MODIFIED) } else { json_bytes(StatusCode::OK, json) };
-        response.headers_mut().extend([tag.field()]);
-        response
+        if self.matches(tag) {
+            return (StatusCode::NOT_MODIFIED, [tag.field()]).into_response();
+        }
+        ([tag.field()], json_bytes(StatusCode::OK, json)).into_response()
     }
 }
 
@@ -112,8 +112,6 @@ fn version(opaque: &str) -> Option<i32> {
     opaque.parse().ok().filter(|version: &i32| *version > 0 && version.to_string() == opaque)
 }
 
-struct Malformed;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tag {
     weak: bool,
@@ -127,11 +125,12 @@ enum Tags {
     List(Vec<Tag>),
 }
 
-fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Tags, Malformed> {
+/// The tags of a field; `None` if it is malformed.
+fn tags(headers: &HeaderMap, name: HeaderName) -> Option<Tags> {
     let mut list = Vec::new();
     let mut star = false;
     for value in headers.get_all(&name) {
-        let value = value.to_str().map_err(|_| Malformed)?.trim_matches([' ', '\t']);
+        let value = value.to_str().ok()?.trim_matches([' ', '\t']);
         if value == "*" {
             star = true;
         } else {
@@ -139,29 +138,29 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Tags, Malformed> {
         }
     }
     match (star, list.is_empty()) {
-        (true, true) => Ok(Tags::Star),
-        (false, false) => Ok(Tags::List(list)),
-        (false, true) if !headers.contains_key(name) => Ok(Tags::Absent),
-        _ => Err(Malformed),
+        (true, true) => Some(Tags::Star),
+        (false, false) => Some(Tags::List(list)),
+        (false, true) if !headers.contains_key(name) => Some(Tags::Absent),
+        _ => None,
     }
 }
 
 /// Parses `"a", W/"b"`. Tags may contain commas, and elements may be empty.
-fn parse_list(mut rest: &str, list: &mut Vec<Tag>) -> Result<(), Malformed> {
+fn parse_list(mut rest: &str, list: &mut Vec<Tag>) -> Option<()> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         if rest.is_empty() {
-            return Ok(());
+            return Some(());
         }
         let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |strong| (true, strong));
-        let (opaque, after) = quoted.strip_prefix('"').and_then(|text| text.split_once('"')).ok_or(Malformed)?;
+        let (opaque, after) = quoted.strip_prefix('"').and_then(|text| text.split_once('"'))?;
         if opaque.bytes().any(|byte| byte == b' ' || byte == b'\t') {
-            return Err(Malformed);
+            return None;
         }
         list.push(Tag { weak, opaque: opaque.to_owned() });
         rest = after.trim_start_matches([' ', '\t']);
         if !rest.is_empty() && !rest.starts_with(',') {
-            return Err(Malformed);
+            return None;
         }
     }
 }

@@ -7,15 +7,17 @@
 //! | share state between the requests of an instance | [`Shared`] |
 //! | answer requests that no route answers | [`no_such_route`], [`no_such_method`] |
 //! | require a bearer token for some routes | [`Tokens::guard`] with [`Access`] |
-//! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`] and [`present`] |
-//! | read and check a body step by step, for example to reserve memory in between | [`check_media_type`], [`read_limited`] (or [`read_body`] for both), [`FromJson::from_json`] |
+//! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
+//! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
+//! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
 //! | read a JSON document without rules | [`parse`] |
 //! | read any body up to a limit, also a response of another server | [`collect_limited`] |
 //! | read and check a query string | [`Query`] of a type with [`FromQuery`]; [`NoQuery`] for a route without parameters |
-//! | read segments of the path | [`path::last_segments`] |
+//! | read segments of the path | [`path::last_segment`], [`path::last_segments`] |
 //! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`] and rules of your own |
 //! | fail a request | return a [`Problem`] of a [`Kind`]; [`Problem::internal`] for a bug or a fault of this service |
-//! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], [`response::no_content`] |
+//! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], `StatusCode::NO_CONTENT` |
+//! | add header fields to a response | `([field], response).into_response()`; [`Problem::with_header`] |
 //! | send large parts without copying them | [`response::ChunkedBody`] |
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
@@ -63,7 +65,7 @@
 //!     fn check(Object(pet): Object<RawPet>, errors: &mut Errors) -> Option<Self> {
 //!         let name = errors.required("/name", pet.name, |name| match name.len() {
 //!             1..=255 => Ok(name),
-//!             _ => Err("must have 1 to 255 bytes"),
+//!             _ => Err("must have 1 to 255 bytes".to_owned()),
 //!         });
 //!         Some(Self { name: name? })
 //!     }
@@ -75,10 +77,7 @@
 //!     type Rejection = Problem;
 //!
 //!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-//!         let mut errors = Errors::in_parameters();
-//!         let [id] = path::last_segments(parts.uri.path());
-//!         let id = errors.check("id", id.and_then(|id| row_id(&id)));
-//!         errors.finish(id.map(Self))
+//!         path::last_segment(parts.uri.path(), "id", |id| row_id(&id)).map(Self)
 //!     }
 //! }
 //!
@@ -106,7 +105,7 @@
 //!     .with_state(Shared::new(App::default()));
 //! ```
 //!
-//! Modules import downwards only: `handler`, `auth`, `conditional` → `request` → `response` → `problem`, `product`.
+//! Modules import downwards only: `handler`, `auth`, `conditional` → `request` → `response` → `problem`.
 
 pub mod response;
 
@@ -114,17 +113,15 @@ mod auth;
 mod conditional;
 mod handler;
 mod problem;
-mod product;
 mod request;
 
-pub use auth::bearer::{Access, Tokens, TokensError};
+pub use auth::{Access, Tokens, is_token};
 pub use conditional::{ETag, IfMatch, IfNoneMatch};
 pub use handler::{Local, Shared, local, no_such_method, no_such_route};
 pub use problem::{FieldError, Kind, Problem};
-pub use product::set_product;
-pub use request::body::{BodyError, check_media_type, collect_limited, read_body, read_limited};
+pub use request::body::{BodyError, collect_limited, read_body};
 pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
 pub use request::query::{FromQuery, NoQuery, Query};
 pub use request::validation::{Errors, WholeNumber, row_id};
 pub use request::{path, query};
-pub use response::APPLICATION_JSON;
+pub use response::{APPLICATION_JSON, set_product};

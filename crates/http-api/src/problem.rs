@@ -4,18 +4,15 @@
 //! occurrence: its kind, a sentence about this request, and the fields that are wrong. It holds no database texts,
 //! addresses or stack traces: those go to the log.
 
-mod field_error;
 mod kind;
 
-pub use field_error::FieldError;
 pub use kind::Kind;
 
-use std::fmt;
+use std::fmt::Display;
 
-use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -31,6 +28,31 @@ pub struct Problem {
     errors: Vec<FieldError>,
     extensions: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// One wrong field: an element of the extension member `errors`. Either `pointer` or `field` says where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where in the request body: a JSON Pointer (RFC 6901); empty for the whole document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    /// The name of a path parameter, query parameter or header field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// What is wrong.
+    detail: String,
+}
+
+impl FieldError {
+    /// An error in the request body at this JSON Pointer.
+    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), field: None, detail: detail.into() }
+    }
+
+    /// An error in the path parameter, query parameter or header field of this name.
+    pub fn field(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: None, field: Some(name.into()), detail: detail.into() }
+    }
 }
 
 impl Problem {
@@ -52,7 +74,7 @@ impl Problem {
     }
 
     /// A fault of this service ([`Kind::Internal`]). `cause` goes to the log and nowhere else.
-    pub fn internal(cause: impl fmt::Display) -> Self {
+    pub fn internal(cause: impl Display) -> Self {
         eprintln!("internal error: {cause}");
         Self::new(Kind::Internal, "The service met an unexpected error; its log has the cause.")
     }
@@ -64,9 +86,9 @@ impl Problem {
         self
     }
 
-    /// Adds an extension member (RFC 9457, section 3.2). The JSON omits one whose name is a standard member's.
+    /// Adds an extension member (RFC 9457, section 3.2). `name` is not that of a standard member.
     #[must_use]
-    pub fn with_extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with_extension(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.into(), value.into());
         self
     }
@@ -78,19 +100,9 @@ impl Problem {
         self
     }
 
-    /// Which of the known problems this is.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// The status code of the response.
     pub fn status(&self) -> StatusCode {
         self.kind.status()
-    }
-
-    /// The sentence about this occurrence.
-    pub fn detail(&self) -> &str {
-        &self.detail
     }
 
     /// The wrong fields.
@@ -98,13 +110,15 @@ impl Problem {
         &self.errors
     }
 
-    /// The JSON document.
-    pub fn to_json(&self) -> Vec<u8> {
+    /// Where the wrong fields are: JSON Pointers, or names of parameters and header fields.
+    pub fn wrong_fields(&self) -> Vec<&str> {
+        self.errors.iter().filter_map(|error| error.pointer.as_deref().or(error.field.as_deref())).collect()
+    }
+
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("strings, numbers and JSON values always serialize")
     }
 }
-
-const RESERVED: [&str; 6] = ["type", "title", "status", "detail", "instance", "errors"];
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -116,7 +130,7 @@ impl Serialize for Problem {
         if !self.errors.is_empty() {
             map.serialize_entry("errors", &self.errors)?;
         }
-        for (name, value) in self.extensions.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str())) {
+        for (name, value) in &self.extensions {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -126,28 +140,15 @@ impl Serialize for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let json = self.to_json();
-        let length = HeaderValue::from(json.len());
-        let mut response = Response::new(Body::from(json));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        // A router would add it, but not every problem comes out of one.
-        headers.insert(CONTENT_LENGTH, length);
-        if self.kind == Kind::Unavailable {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_S);
-        }
-        headers.extend(self.headers);
-        response
+        let fields = [
+            (CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
+            // A router would add it, but not every problem comes out of one.
+            (CONTENT_LENGTH, json.len().into()),
+        ];
+        let retry_after = (self.kind == Kind::Unavailable).then_some([(RETRY_AFTER, RETRY_AFTER_S)]);
+        (self.status(), fields, retry_after, AppendHeaders(self.headers), json).into_response()
     }
 }
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.status().as_u16(), self.kind.title(), self.detail)
-    }
-}
-
-impl std::error::Error for Problem {}
 
 #[cfg(test)]
 mod tests {
@@ -160,11 +161,10 @@ mod tests {
             String::from_utf8(bare.to_json()).unwrap(),
             r#"{"type":"/problems/not-found","title":"Not found","status":404,"detail":"There is no user 7."}"#
         );
-        let full = Problem::validation(vec![FieldError::at("/email", "must be an email address")])
-            .with_extension("limit", 5)
-            .with_extension("status", 200);
+        let full =
+            Problem::validation(vec![FieldError::at("/email", "must be an email address")]).with_extension("limit", 5);
         let json: Value = serde_json::from_slice(&full.to_json()).unwrap();
-        assert_eq!(json["status"], 422, "an extension cannot replace a standard member");
+        assert_eq!(json["status"], 422);
         assert_eq!(json["limit"], 5);
         assert_eq!(json["errors"], serde_json::json!([{"pointer": "/email", "detail": "must be an email address"}]));
     }

@@ -1,18 +1,17 @@
 //! Responses: JSON, and the header fields that several components write.
 
-mod cache_status;
 mod chunked;
-mod link;
+
+use std::fmt::Display;
+use std::sync::OnceLock;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderName, LINK};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-pub use cache_status::cache_status;
 pub use chunked::ChunkedBody;
-pub use link::next_link;
 
 /// The media type of all bodies but problems.
 pub const APPLICATION_JSON: &str = "application/json";
@@ -35,21 +34,46 @@ pub fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("values with members and string keys always serialize")
 }
 
-/// 204 without a body.
-pub fn no_content() -> Response {
-    empty(StatusCode::NO_CONTENT)
-}
-
-/// A response without a body.
-pub(crate) fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
 fn with_json_body(status: StatusCode, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(APPLICATION_JSON));
-    response
+    (status, [(CONTENT_TYPE, APPLICATION_JSON)], body).into_response()
+}
+
+static PRODUCT: OnceLock<&'static str> = OnceLock::new();
+
+/// Sets the product's name, which `Cache-Status` and the realm of `WWW-Authenticate` show: a token of RFC 9110 such as
+/// `tumbler`. Only the first call has an effect.
+pub fn set_product(name: &'static str) {
+    PRODUCT.get_or_init(|| name);
+}
+
+pub(crate) fn product() -> &'static str {
+    PRODUCT.get().copied().unwrap_or("http-api")
+}
+
+/// The name and the value of `Cache-Status` (RFC 9211). `parameters` are those of the cache, such as `hit; ttl=277`; the
+/// product's name goes before them.
+pub fn cache_status(parameters: impl Display) -> (HeaderName, HeaderValue) {
+    let value = HeaderValue::try_from(format!("{}; {parameters}", product()));
+    (HeaderName::from_static("cache-status"), value.unwrap_or(HeaderValue::from_static(product())))
+}
+
+/// The name and the value of the `Link` (RFC 8288) to the next page, at this path and query string.
+///
+/// # Panics
+/// If `target` has characters that a URI cannot have; [`query::write`](crate::query::write) makes none.
+pub fn next_link(target: &str) -> (HeaderName, HeaderValue) {
+    (LINK, HeaderValue::try_from(format!("<{target}>; rel=\"next\"")).expect("a URI is a field value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_name_the_product_and_the_next_page() {
+        set_product("tumbler");
+        assert_eq!(cache_status("hit; ttl=7").1, "tumbler; hit; ttl=7");
+        assert_eq!(cache_status("hit; key=\"\n\"").1, "tumbler");
+        assert_eq!(next_link("/users?limit=2&cursor=a%2Bb").1, "</users?limit=2&cursor=a%2Bb>; rel=\"next\"");
+    }
 }

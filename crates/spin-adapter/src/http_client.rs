@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use axum::body::Bytes;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::ACCEPT;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use futures_util::future::{Either, select};
 use http_api::{BodyError, collect_limited};
@@ -16,7 +16,7 @@ use crate::SpinRuntime;
 /// A client for responses of one media type.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// The media type to ask for. The response may have another one.
+    /// The media type to ask for. That of the response is not checked.
     pub accept: &'static str,
     /// How long an exchange may take, from the DNS look-up to the last byte of the body, in milliseconds.
     pub timeout_ms: u64,
@@ -29,8 +29,6 @@ pub struct Client {
 pub struct Fetched {
     /// The status code.
     pub status: StatusCode,
-    /// The `Content-Type`, unchecked.
-    pub content_type: Option<HeaderValue>,
     /// The whole body.
     pub body: Bytes,
 }
@@ -70,12 +68,12 @@ impl Client {
         let mut request = Request::new(EmptyBody::new());
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
-        let (mut head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
+        let (head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
             BodyError::TooLarge => FetchError::TooLarge,
             BodyError::Broken(code) => FetchError::from(code),
         })?;
-        Ok(Fetched { status: head.status, content_type: head.headers.remove(CONTENT_TYPE), body })
+        Ok(Fetched { status: head.status, body })
     }
 }
 

@@ -5,8 +5,6 @@ pub mod http_client;
 pub mod postgres;
 pub mod variables;
 
-#[cfg(target_family = "wasm")]
-mod allocator;
 mod on_undelivered;
 mod redis;
 mod runtime;
@@ -16,3 +14,8 @@ pub use on_undelivered::on_undelivered;
 pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;
+
+/// Components have one thread.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

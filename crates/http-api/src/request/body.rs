@@ -1,4 +1,4 @@
-//! Bodies as bytes: of the accepted media type, and read up to a limit.
+//! Bodies as bytes: sent as JSON, and read up to a limit.
 
 use std::pin::pin;
 
@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Method};
 use http_body_util::BodyExt;
 
 use crate::problem::{FieldError, Kind, Problem};
+use crate::response::APPLICATION_JSON;
 
 /// Why a body was not read to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,34 +22,20 @@ pub enum BodyError<E> {
     Broken(E),
 }
 
-/// The body of `request`, if its media type is `media_type` and it has at most `max` bytes.
+/// The body of `request`, if it is sent as JSON and has at most `max` bytes.
 ///
 /// # Errors
-/// Those of [`check_media_type`] and [`read_limited`].
-pub async fn read_body(request: Request, media_type: &'static str, max: usize) -> Result<Bytes, Problem> {
-    check_media_type(&request, media_type)?;
-    read_limited(request, max).await
-}
-
-/// Checks the media type of a body; `accepted` is in lower case and has no parameters.
-///
-/// # Errors
-/// [`Kind::UnsupportedMediaType`], with a header field that says what is accepted (RFC 9110, section 15.5.16).
-pub fn check_media_type(request: &Request, accepted: &'static str) -> Result<(), Problem> {
-    if is_of_type(request, accepted) {
-        return Ok(());
-    }
-    let error = FieldError::field("content-type", format!("must be {accepted}"));
-    Err(Problem::new(Kind::UnsupportedMediaType, format!("The request body must be sent as {accepted}."))
-        .with_errors(vec![error])
-        .with_header((accepting_field(request.method()), HeaderValue::from_static(accepted))))
-}
-
-/// The body of `request`, if it has at most `max` bytes.
-///
-/// # Errors
+/// [`Kind::UnsupportedMediaType`], with a header field that says what is accepted (RFC 9110, section 15.5.16);
 /// [`Kind::ContentTooLarge`]; [`Kind::MalformedJson`] if the client broke off.
-pub async fn read_limited(request: Request, max: usize) -> Result<Bytes, Problem> {
+pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
+    if !is_json(&request) {
+        let error = FieldError::field("content-type", format!("must be {APPLICATION_JSON}"));
+        let accepted = HeaderValue::from_static(APPLICATION_JSON);
+        let detail = format!("The request body must be sent as {APPLICATION_JSON}.");
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail)
+            .with_errors(vec![error])
+            .with_header((accepting_field(request.method()), accepted)));
+    }
     collect_limited(request.into_body(), max).await.map_err(|error| match error {
         BodyError::TooLarge => {
             Problem::new(Kind::ContentTooLarge, format!("The request body has more than {} KiB.", max / 1024))
@@ -93,11 +80,11 @@ pub async fn collect_limited<B: HttpBody<Data = Bytes>>(body: B, max: usize) -> 
     Ok(collected.into())
 }
 
-fn is_of_type(request: &Request, accepted: &str) -> bool {
+fn is_json(request: &Request) -> bool {
     let mut values = request.headers().get_all(CONTENT_TYPE).into_iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(accepted)
+    essence.trim().eq_ignore_ascii_case(APPLICATION_JSON)
 }
 
 /// `Accept-Post` (Linked Data Platform 1.0), `Accept-Patch` (RFC 5789), or `Accept`.
@@ -123,7 +110,7 @@ mod tests {
             request = request.header(CONTENT_TYPE, content_type);
         }
         let request = request.body(Body::from(body)).unwrap();
-        read_body(request, "application/json", 8).now_or_never().expect("the body is complete")
+        read_body(request, 8).now_or_never().expect("the body is complete")
     }
 
     fn collect(body: Body) -> Result<Bytes, BodyError<String>> {

@@ -13,19 +13,18 @@ use serde_path_to_error::{Path, Segment};
 use super::body::read_body;
 use super::validation::Errors;
 use crate::problem::{FieldError, Kind, Problem};
-use crate::response::APPLICATION_JSON;
 
 /// What the body of a route is read into; [`JsonBody`] is the extractor.
 pub trait FromJson: Sized {
     /// The form that serde reads: [`Object`]s whose members are all optional (see [`present`]), so that [`Self::check`]
-    /// reports all that are missing.
+    /// reports all that are missing. Their structs need `#[serde(deny_unknown_fields)]`: otherwise unknown members are
+    /// ignored. A whole number is an `Option<serde_json::Number>`, which `check` gives to
+    /// [`WholeNumber::of_json`](crate::WholeNumber::of_json): one that is out of bounds is then reported with all other
+    /// errors.
     type Raw: DeserializeOwned;
 
     /// Bytes of a body, at most.
     const MAX_BYTES: usize;
-
-    /// The media type of a body.
-    const MEDIA_TYPE: &'static str = APPLICATION_JSON;
 
     /// The checked value of `raw`; `None` only with a broken rule in `errors`.
     fn check(raw: Self::Raw, errors: &mut Errors) -> Option<Self>;
@@ -51,7 +50,7 @@ impl<T: FromJson, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        T::from_json(&read_body(request, T::MEDIA_TYPE, T::MAX_BYTES).await?).map(Self)
+        T::from_json(&read_body(request, T::MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -167,7 +166,6 @@ pub fn pointer_to(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -178,84 +176,55 @@ mod tests {
         _tags: Vec<String>,
     }
 
-    fn refused(body: &str) -> (Kind, Vec<String>) {
+    fn refused(body: &str) -> (u16, Vec<String>) {
         let problem = parse::<Vec<Object<Pet>>>(body.as_bytes()).unwrap_err();
-        let pointers = problem.errors().iter().map(|error| error.pointer().unwrap_or("none").to_owned()).collect();
-        (problem.kind(), pointers)
+        (problem.status().as_u16(), problem.wrong_fields().into_iter().map(str::to_owned).collect())
     }
 
     #[test]
-    fn names_the_member_of_the_wrong_type() {
-        assert_eq!(refused(r#"[{"name": 5}]"#), (Kind::Validation, vec!["/0/name".to_owned()]));
-        assert_eq!(refused(r#"[{}, {"tags": ["a", null]}]"#), (Kind::Validation, vec!["/1/tags/1".to_owned()]));
-        assert_eq!(refused(r#"{"name": 5}"#), (Kind::Validation, vec![String::new()]));
-        assert_eq!(refused(r#"[["Rex", []]]"#), (Kind::Validation, vec!["/0".to_owned()]));
-    }
-
-    #[test]
-    fn names_unknown_and_duplicate_members() {
-        assert_eq!(refused(r#"[{"a/b~c": 1}]"#), (Kind::Validation, vec!["/0/a~1b~0c".to_owned()]));
-        // The pointer is the object's, because it could be either member's.
-        let problem = parse::<Vec<Object<Pet>>>(br#"[{"name": "a", "name": "b"}]"#).unwrap_err();
-        assert_eq!(problem.errors(), [FieldError::at("/0", "has a member that is given more than once")]);
+    fn wrong_unknown_and_duplicate_members_are_named() {
+        for (body, pointer) in [
+            (r#"[{"name": 5}]"#, "/0/name"),
+            (r#"[{}, {"tags": ["a", null]}]"#, "/1/tags/1"),
+            (r#"{"name": 5}"#, ""),
+            (r#"[["Rex", []]]"#, "/0"),
+            (r#"[{"a/b~c": 1}]"#, "/0/a~1b~0c"),
+            // JSON beyond the limits is not malformed.
+            (r#"[{"name": 1e400}]"#, "/0/name"),
+            // The pointer is the object's, because it could be either member's.
+            (r#"[{"name": "a", "name": "b"}]"#, "/0"),
+        ] {
+            assert_eq!(refused(body), (422, vec![pointer.to_owned()]), "{body}");
+        }
+        let deep = format!("[{}{}]", "[".repeat(200), "]".repeat(200));
+        assert_eq!(refused(&deep).0, 422);
     }
 
     #[test]
     fn details_are_fixed_and_repeat_nothing() {
-        let detail =
-            |body: &str| parse::<Vec<Object<Pet>>>(body.as_bytes()).unwrap_err().errors()[0].detail().to_owned();
         let long = "\u{7f}".repeat(100_000);
-        assert_eq!(detail(r#"[{"name": 5}]"#), "has the wrong JSON type");
-        assert_eq!(detail(&format!(r#"[{{"tags": "{long}"}}]"#)), "has the wrong JSON type");
-        assert_eq!(detail(r#"[{"tags": {"a": 1}}]"#), "has the wrong JSON type");
-        assert_eq!(detail(r#"[{"x": 1}]"#), "is not a known member");
-        assert_eq!(detail(r#"[{"name": 1e400}]"#), "is too large a number");
+        for (body, detail) in [
+            (r#"[{"name": 5}]"#, "has the wrong JSON type"),
+            (&format!(r#"[{{"tags": "{long}"}}]"#), "has the wrong JSON type"),
+            (r#"[{"tags": {"a": 1}}]"#, "has the wrong JSON type"),
+            (r#"[{"x": 1}]"#, "is not a known member"),
+            (r#"[{"name": 1e400}]"#, "is too large a number"),
+            (r#"[{"name": "a", "name": "b"}]"#, "has a member that is given more than once"),
+        ] {
+            let problem = parse::<Vec<Object<Pet>>>(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.errors(), [FieldError::at(problem.wrong_fields()[0], detail)]);
+        }
         let problem = parse::<Vec<Object<Pet>>>(format!(r#"[{{"{long}": 1}}]"#).as_bytes()).unwrap_err();
         assert!(problem.to_json().len() < 2_000, "{}", problem.to_json().len());
     }
 
     #[test]
-    fn json_beyond_the_limits_is_not_malformed() {
-        assert_eq!(refused(r#"[{"name": 1e400}]"#), (Kind::Validation, vec!["/0/name".to_owned()]));
-        let deep = format!("[{}{}]", "[".repeat(200), "]".repeat(200));
-        assert_eq!(refused(&deep).0, Kind::Validation);
-    }
-
-    #[test]
     fn malformed_json_wins_over_a_wrong_type_before_it() {
         for body in ["", "[", "nul", r#"[{"name": 5"#, "[] []", "[{}],", "[\"\\ud800\"]"] {
-            assert_eq!(refused(body), (Kind::MalformedJson, vec![]), "{body:?}");
+            assert_eq!(refused(body), (400, vec![]), "{body:?}");
         }
         for body in [&b"[{\"name\": \"\xff\"}]"[..], b"[{\"unknown\": \"\xff\"}]"] {
-            assert_eq!(parse::<Vec<Object<Pet>>>(body).unwrap_err().kind(), Kind::MalformedJson);
-        }
-    }
-
-    struct Name(String);
-
-    impl FromJson for Name {
-        type Raw = Object<Pet>;
-        const MAX_BYTES: usize = 32;
-
-        fn check(Object(pet): Object<Pet>, errors: &mut Errors) -> Option<Self> {
-            errors.required("/name", pet._name, |name| if name.is_empty() { Err("is empty") } else { Ok(Self(name)) })
-        }
-    }
-
-    #[test]
-    fn bodies_are_extracted_and_checked() {
-        let extract = |body: &'static str| {
-            let request = Request::builder().header("content-type", "application/json").body(body.into()).unwrap();
-            JsonBody::<Name>::from_request(request, &()).now_or_never().expect("the body is complete")
-        };
-        assert_eq!(extract(r#"{"name": "Rex"}"#).unwrap().0.0, "Rex");
-        for (body, status) in [
-            ("{", 400),
-            ("{}", 422),
-            (r#"{"name": ""}"#, 422),
-            (r#"{"name": "a name that is longer than the limit"}"#, 413),
-        ] {
-            assert_eq!(extract(body).err().unwrap().status(), status, "{body}");
+            assert_eq!(parse::<Vec<Object<Pet>>>(body).unwrap_err().status(), 400);
         }
     }
 }

@@ -3,10 +3,24 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::validation::Errors;
+use crate::problem::Problem;
+
 /// All but the unreserved characters (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The last `N` segments of a path, decoded. An error is a detail for [`Errors`](crate::Errors): a segment that is missing
+/// The last segment of a path, decoded and checked by `rule`; `name` is the parameter's name.
+///
+/// # Errors
+/// The problem that names the parameter.
+pub fn last_segment<T>(path: &str, name: &str, rule: impl FnOnce(String) -> Result<T, String>) -> Result<T, Problem> {
+    let mut errors = Errors::in_parameters();
+    let [segment] = last_segments(path);
+    let value = errors.check(name, segment.and_then(rule));
+    errors.finish(value)
+}
+
+/// The last `N` segments of a path, decoded. An error is a detail for [`Errors`]: a segment that is missing
 /// or not percent-encoded UTF-8.
 pub fn last_segments<const N: usize>(path: &str) -> [Result<String, String>; N] {
     let mut segments = path.rsplit('/');

@@ -36,16 +36,12 @@ impl<T: FromQuery, S: Sync> FromRequestParts<S> for Query<T> {
 }
 
 /// The extractor for a route without parameters, which rejects all of them.
-#[derive(Clone, Copy, Debug)]
-pub struct NoQuery;
+pub type NoQuery = Query<()>;
 
-impl<S: Sync> FromRequestParts<S> for NoQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut errors = Errors::in_parameters();
-        let [] = read(parts.uri.query().unwrap_or_default(), [], &mut errors);
-        errors.finish(Some(Self))
+impl FromQuery for () {
+    fn check(query: &str, errors: &mut Errors) -> Option<()> {
+        let [] = read(query, [], errors);
+        Some(())
     }
 }
 

@@ -6,55 +6,53 @@ use std::ops::RangeInclusive;
 use crate::problem::{FieldError, Problem};
 
 /// Collects broken rules, for a body or for parameters. A *rule* is a function from a raw value to a checked one, or to
-/// a detail that follows the field's name: "must have 2 to 255 characters".
+/// a detail that follows the field's name: "must have 2 to 255 characters". `Ok` is the rule that accepts every value.
 ///
 /// ```
-/// # use http_api::{Errors, WholeNumber};
+/// # use http_api::{Errors, FieldError, WholeNumber};
 /// const AGE: WholeNumber = WholeNumber::new(1, 150, "years");
 /// let mut errors = Errors::in_body();
 /// let age = errors.required("/age", Some("200".to_owned()), |age| AGE.parse(&age));
-/// let name = errors.optional("/name", None, |name: String| Ok::<_, String>(name));
+/// let name = errors.optional("/name", None::<String>, Ok); // any text
 /// let problem = errors.finish(age.map(|age| (age, name))).unwrap_err();
-/// assert_eq!(problem.errors()[0].pointer(), Some("/age"));
-/// assert_eq!(problem.errors()[0].detail(), "must be a whole number of years from 1 to 150");
+/// assert_eq!(problem.errors(), [FieldError::at("/age", "must be a whole number of years from 1 to 150")]);
 /// ```
 #[derive(Debug)]
 pub struct Errors {
     list: Vec<FieldError>,
-    /// Of pointers into a body: the part that [`Self::inside`] adds. `None`: fields are parameters.
-    prefix: Option<String>,
+    is_body: bool,
+    /// Where the element is that [`Self::each`] checks: goes before the field.
+    prefix: String,
 }
 
 impl Errors {
     /// For a request body: fields are JSON pointers (`/roles/0`; the empty one is the whole document).
     pub fn in_body() -> Self {
-        Self { list: Vec::new(), prefix: Some(String::new()) }
+        Self { list: Vec::new(), is_body: true, prefix: String::new() }
     }
 
     /// For the path, the query string or the header: fields are names of parameters or header fields.
     pub fn in_parameters() -> Self {
-        Self { list: Vec::new(), prefix: None }
+        Self { list: Vec::new(), is_body: false, prefix: String::new() }
     }
 
     /// Adds a broken rule.
     pub fn add(&mut self, field: &str, detail: impl Into<String>) {
-        self.list.push(match &self.prefix {
-            Some(prefix) => FieldError::at([prefix, field].concat(), detail),
-            None => FieldError::field(field, detail),
-        });
+        let field = [&self.prefix, field].concat();
+        self.list.push(if self.is_body { FieldError::at(field, detail) } else { FieldError::field(field, detail) });
     }
 
     /// The value of `outcome`; its error is added as a broken rule.
-    pub fn check<T, E: Into<String>>(&mut self, field: &str, outcome: Result<T, E>) -> Option<T> {
+    pub fn check<T>(&mut self, field: &str, outcome: Result<T, String>) -> Option<T> {
         outcome.map_err(|detail| self.add(field, detail)).ok()
     }
 
     /// The checked value of a field that must be given.
-    pub fn required<T, U, E: Into<String>>(
+    pub fn required<T, U>(
         &mut self,
         field: &str,
         value: Option<T>,
-        rule: impl FnOnce(T) -> Result<U, E>,
+        rule: impl FnOnce(T) -> Result<U, String>,
     ) -> Option<U> {
         if value.is_none() {
             self.add(field, "is missing");
@@ -63,42 +61,31 @@ impl Errors {
     }
 
     /// The checked value of a field that may be absent.
-    pub fn optional<T, U, E: Into<String>>(
+    pub fn optional<T, U>(
         &mut self,
         field: &str,
         value: Option<T>,
-        rule: impl FnOnce(T) -> Result<U, E>,
+        rule: impl FnOnce(T) -> Result<U, String>,
     ) -> Option<U> {
         self.check(field, rule(value?))
     }
 
-    /// Runs `check` with all its pointers below `pointer`, such as `/3` for an element of an array.
-    pub fn inside<T>(&mut self, pointer: &str, check: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.prefix.as_ref().map_or(0, String::len);
-        self.prefix.get_or_insert_default().push_str(pointer);
-        let checked = check(self);
-        self.prefix.get_or_insert_default().truncate(outer);
-        checked
-    }
-
-    /// Checks each element of the array at `pointer`; the details have the element's index in their pointers.
+    /// Checks each element of the array `field`. What `check` adds has the element's index before its field, as in
+    /// `/3/email`.
     pub fn each<T, U>(
         &mut self,
-        pointer: &str,
+        field: &str,
         elements: Vec<T>,
         mut check: impl FnMut(&mut Self, T) -> Option<U>,
     ) -> Option<Vec<U>> {
-        let mut at = String::new();
+        let outer = self.prefix.len();
         let count = elements.len();
-        let checked: Vec<U> = elements
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, element)| {
-                at.clear();
-                write!(at, "{pointer}/{index}").expect("a String takes any text");
-                self.inside(&at, |errors| check(errors, element))
-            })
-            .collect();
+        let mut checked = Vec::with_capacity(count);
+        for (index, element) in elements.into_iter().enumerate() {
+            write!(self.prefix, "{field}/{index}").expect("a String takes any text");
+            checked.extend(check(self, element));
+            self.prefix.truncate(outer);
+        }
         (checked.len() == count).then_some(checked)
     }
 
@@ -120,7 +107,7 @@ impl Errors {
         match checked {
             Some(checked) if self.list.is_empty() => Ok(checked),
             None if self.list.is_empty() => Err(Problem::internal("input was rejected without a broken rule")),
-            _ if self.prefix.is_some() => Err(Problem::validation(self.list)),
+            _ if self.is_body => Err(Problem::validation(self.list)),
             _ => Err(Problem::parameters(self.list)),
         }
     }
@@ -179,8 +166,8 @@ pub fn row_id(text: &str) -> Result<i64, String> {
 mod tests {
     use super::*;
 
-    fn even(number: u64) -> Result<u64, &'static str> {
-        if number.is_multiple_of(2) { Ok(number) } else { Err("must be even") }
+    fn even(number: u64) -> Result<u64, String> {
+        number.is_multiple_of(2).then_some(number).ok_or_else(|| "must be even".to_owned())
     }
 
     #[test]
@@ -191,7 +178,7 @@ mod tests {
         assert_eq!(errors.optional("/c", None, even), None);
         assert_eq!(errors.optional("/d", Some(2), even), Some(2));
         assert_eq!(errors.each("/e", vec![2, 3], |errors, number| errors.check("", even(number))), None);
-        errors.inside("/f", |errors| errors.add("/g", "is odd"));
+        errors.each("/f", vec![()], |errors, ()| errors.required("/g", None, even));
         errors.add("/h", "is odd");
         let problem = errors.finish(Some(())).unwrap_err();
         assert_eq!(problem.status(), 422);
@@ -199,7 +186,7 @@ mod tests {
             FieldError::at("/a", "must be even"),
             FieldError::at("/b", "is missing"),
             FieldError::at("/e/1", "must be even"),
-            FieldError::at("/f/g", "is odd"),
+            FieldError::at("/f/0/g", "is missing"),
             FieldError::at("/h", "is odd"),
         ];
         assert_eq!(problem.errors(), expected);
@@ -209,12 +196,16 @@ mod tests {
     fn parameters_are_named_and_answered_400() {
         let mut errors = Errors::in_parameters();
         assert_eq!(errors.optional("limit", Some(3), even), None);
+        assert_eq!(errors.each("ids", vec![2, 3], |errors, id| errors.check("", even(id))), None);
         let mut more = Errors::in_parameters();
         more.add("x", "is not a parameter of this route");
         errors.append(more);
         let problem = errors.finish::<()>(None).unwrap_err();
-        let expected =
-            [FieldError::field("limit", "must be even"), FieldError::field("x", "is not a parameter of this route")];
+        let expected = [
+            FieldError::field("limit", "must be even"),
+            FieldError::field("ids/1", "must be even"),
+            FieldError::field("x", "is not a parameter of this route"),
+        ];
         assert_eq!((problem.status().as_u16(), problem.errors()), (400, &expected[..]));
     }
 

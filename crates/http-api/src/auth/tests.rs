@@ -14,7 +14,7 @@ const INSUFFICIENT: &str = r#"Bearer realm="tumbler", error="insufficient_scope"
 /// The tokens of an API with this token, if it is not empty.
 fn tokens(api: &str) -> Tokens {
     crate::set_product("tumbler");
-    Tokens::new(Some(api).filter(|api| !api.is_empty()), "root-1").ok().unwrap()
+    Tokens::new(Some(api).filter(|api| !api.is_empty()), "root-1").unwrap()
 }
 
 /// The status and the challenge of the refusal, or none.
@@ -88,15 +88,15 @@ fn anything_else_is_missing_or_invalid() {
 
 #[test]
 fn unusable_tokens_are_rejected() {
-    for (api, admin, expected) in [
-        (None, "", TokensError::UnusableAdmin),
-        (None, "s3cret\n", TokensError::UnusableAdmin),
-        (None, "gehëim", TokensError::UnusableAdmin),
-        (Some(" "), "s3cret", TokensError::UnusableApi),
-        (Some(""), "s3cret", TokensError::UnusableApi),
-        (Some("s3cret"), "s3cret", TokensError::Same),
+    for (api, admin) in [
+        (None, ""),
+        (None, "s3cret\n"),
+        (None, "gehëim"),
+        (Some(" "), "s3cret"),
+        (Some(""), "s3cret"),
+        (Some("s3cret"), "s3cret"),
     ] {
-        assert_eq!(Tokens::new(api, admin).err(), Some(expected), "{api:?} {admin:?}");
+        assert!(Tokens::new(api, admin).is_none(), "{api:?} {admin:?}");
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn clear_all(app: Shared<App>, _: NoQuery) -> Result<Response, Problem
 /// # Errors
 /// A bad name, no Redis.
 pub async fn clear_module(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<Response, Problem> {
-    clear(&app, module_in(uri.path())?).await
+    clear(&app, path::last_segment(uri.path(), "module", name).map(Target::Module)?).await
 }
 
 /// `DELETE /admin/cache/operation/:module/:operation`.
@@ -38,20 +38,13 @@ pub async fn clear_operation(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<R
 /// # Errors
 /// A bad id, no Redis.
 pub async fn clear_user(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<Response, Problem> {
-    clear(&app, user_in(uri.path())?).await
+    clear(&app, path::last_segment(uri.path(), "id", |id| row_id(&id)).map(Target::User)?).await
 }
 
 async fn clear(app: &App, target: Target) -> Result<Response, Problem> {
     let invalidated = app.invalidate(&target).await?;
     eprintln!("cleared {}: {invalidated} entries", target.to_json());
     Ok(json(&json!({ "cleared": target.to_json(), "invalidated": invalidated })))
-}
-
-fn module_in(path: &str) -> Result<Target, Problem> {
-    let mut errors = Errors::in_parameters();
-    let [module] = path::last_segments(path);
-    let module = errors.check("module", module.and_then(name));
-    errors.finish(module.map(Target::Module))
 }
 
 fn operation_in(path: &str) -> Result<Target, Problem> {
@@ -62,37 +55,21 @@ fn operation_in(path: &str) -> Result<Target, Problem> {
     errors.finish(module.zip(operation).map(|(module, operation)| Target::Operation(module, operation)))
 }
 
-fn user_in(path: &str) -> Result<Target, Problem> {
-    let mut errors = Errors::in_parameters();
-    let [id] = path::last_segments(path);
-    let id = errors.check("id", id.and_then(|id| row_id(&id)));
-    errors.finish(id.map(Target::User))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_name_modules_operations_and_users() {
-        assert_eq!(module_in("/module/%75sers"), Ok(Target::Module("users".into())));
-        let operation = operation_in("/operation/users/getById");
+    fn an_operation_has_two_names() {
+        let operation = operation_in("/operation/%75sers/getById");
         assert_eq!(operation, Ok(Target::Operation("users".into(), "getById".into())));
-        assert_eq!(user_in("/user/42"), Ok(Target::User(42)));
-    }
-
-    #[test]
-    fn wrong_segments_are_named() {
-        let fields = |target: Result<Target, Problem>| {
-            let problem = target.unwrap_err();
-            let fields: Vec<_> = problem.errors().iter().map(|error| error.name().unwrap().to_owned()).collect();
-            (problem.status().as_u16(), fields)
-        };
         for bad in ["a:b", "*", "a%20b", "%FF", "%", ""] {
-            assert_eq!(fields(module_in(&format!("/module/{bad}"))), (400, vec!["module".to_owned()]), "{bad}");
-            let both = fields(operation_in(&format!("/operation/{bad}/{bad}")));
-            assert_eq!(both, (400, vec!["module".to_owned(), "operation".to_owned()]), "{bad}");
-            assert_eq!(fields(user_in(&format!("/user/{bad}"))), (400, vec!["id".to_owned()]), "{bad}");
+            let problem = operation_in(&format!("/operation/{bad}/{bad}")).unwrap_err();
+            assert_eq!(
+                (problem.status().as_u16(), problem.wrong_fields()),
+                (400, vec!["module", "operation"]),
+                "{bad}"
+            );
         }
     }
 }

@@ -1,0 +1,72 @@
+//! One key, `/api/cache/:key`: `GET`, `HEAD`, `PUT` and `DELETE`.
+
+use axum::extract::Request;
+use axum::response::Response;
+use http_api::response::{cache_status, json};
+use http_api::{NoQuery, Problem, Query, Shared, parse, read_body};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use versioned_cache::{CacheStatus, Source};
+
+use crate::app::App;
+use crate::key::Key;
+use crate::kv::{self, VALUE_MAX};
+use crate::ttl::TtlQuery;
+use crate::{problems, responses};
+
+/// Answers the value, from the cache or the origin.
+///
+/// # Errors
+/// There is no value; the origin failed.
+pub async fn show(app: Shared<App>, key: Key, Query(TtlQuery(ttl)): Query<TtlQuery>) -> Result<Response, Problem> {
+    let found = app.get_or_fetch(&key, ttl).await.map_err(problems::origin)?;
+    match found.value {
+        Some(value) => Ok(responses::one_value(&key, &value, found.status)),
+        None => Err(problems::no_such_value().with_header(cache_status(found.status))),
+    }
+}
+
+/// Answers whether the cache has a value, without asking the origin: with the body of a `GET`, which the router removes.
+///
+/// # Errors
+/// The cache has no value; no Redis.
+pub async fn probe(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, Problem> {
+    let cached = app.cache.get(&kv::entry(&key)).await.map_err(problems::redis)?;
+    let cached = cached.ok_or_else(problems::no_such_value)?;
+    let ttl_s = Some(cached.ttl_ms.div_ceil(1000));
+    let status = CacheStatus { source: Source::Hit, ttl_s, key: Some(cached.key) };
+    Ok(responses::one_value(&key, &cached.value, status))
+}
+
+/// Stores any JSON.
+///
+/// # Errors
+/// No TTL, a bad body, no Redis.
+pub async fn store(
+    app: Shared<App>,
+    key: Key,
+    Query(TtlQuery(ttl)): Query<TtlQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let ttl = app.ttl(ttl).ok_or_else(problems::missing_ttl_parameter)?;
+    let value: Box<RawValue> = parse(&read_body(request, VALUE_MAX).await?)?;
+    let entry = kv::entry_with_ttl(&key, ttl);
+    app.cache.set(&entry, value.get().as_bytes()).await.map_err(problems::redis_change)?;
+    Ok(json(&json!({ "key": key.as_str(), "stored": true, "ttl": ttl })))
+}
+
+#[derive(Serialize)]
+struct Deleted<'a> {
+    key: &'a str,
+    deleted: bool,
+}
+
+/// Removes the value, and answers whether there was one.
+///
+/// # Errors
+/// No Redis.
+pub async fn remove(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, Problem> {
+    let deleted = app.cache.delete(&kv::entry(&key)).await.map_err(problems::redis_change)?;
+    Ok(json(&Deleted { key: key.as_str(), deleted }))
+}

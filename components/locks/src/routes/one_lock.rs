@@ -1,0 +1,48 @@
+//! The lock on one resource: `GET /api/cache/lock/:resource` and `DELETE /admin/locks/:resource`.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Response;
+use http_api::response::json;
+use http_api::{NoQuery, Problem, Shared, path};
+use serde_json::json;
+use token_lock::Resource;
+
+use crate::app::App;
+use crate::responses::LockState;
+use crate::{problems, rules};
+
+/// The extractor of the path parameter `resource`: the last segment, percent-encoded (`/` as `%2F`).
+pub struct ResourceName(Resource);
+
+impl<S: Sync> FromRequestParts<S> for ResourceName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        path::last_segment(parts.uri.path(), "resource", rules::resource).map(Self)
+    }
+}
+
+/// Answers whether the resource is locked, and for how long; never the token.
+///
+/// # Errors
+/// A bad resource; no Redis.
+pub async fn show(app: Shared<App>, ResourceName(resource): ResourceName, _: NoQuery) -> Result<Response, Problem> {
+    let inspected = app.locks.inspect(&resource).await.map_err(problems::read)?;
+    Ok(json(&LockState::new(&resource, &inspected)))
+}
+
+/// Releases a lock without its token, and answers whether there was one. The log records the request.
+///
+/// # Errors
+/// A bad resource; no Redis.
+pub async fn break_lock(
+    app: Shared<App>,
+    ResourceName(resource): ResourceName,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let broken = app.locks.break_lock(&resource).await.map_err(problems::change)?;
+    let state = if broken { "held" } else { "free" };
+    eprintln!("the lock on {:?} was broken by an administrator: it was {state}", resource.name());
+    Ok(json(&json!({ "broken": broken })))
+}

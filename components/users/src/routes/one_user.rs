@@ -1,0 +1,63 @@
+//! One user, `/users/:id`: `GET`, `PUT`, `PATCH` and `DELETE`.
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use http_api::response::cache_status;
+use http_api::{IfMatch, IfNoneMatch, JsonBody, NoQuery, Problem, Shared, path, row_id};
+
+use crate::app::App;
+use crate::input::Changes;
+use crate::user::{User, etag};
+use crate::{problems, responses};
+
+/// The extractor of the path parameter `id`. Each id has one spelling, so each user has one URL.
+pub struct UserId(i64);
+
+impl<S: Sync> FromRequestParts<S> for UserId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        path::last_segment(parts.uri.path(), "id", |id| row_id(&id)).map(Self)
+    }
+}
+
+/// Answers the user, from the cache or the database.
+///
+/// # Errors
+/// No such user, no database.
+pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
+    let find = async || Ok(app.store.find(id).await?.as_ref().map(User::to_json));
+    let found = app.users.find(id, find).await.map_err(problems::database)?;
+    match found.value {
+        Some(json) => Ok(responses::read(&known, &etag(&json), &found.status.to_string(), json)),
+        None => Err(problems::no_such_user(id).with_header(cache_status(found.status))),
+    }
+}
+
+/// Changes the given members, for `PUT` and `PATCH`, and answers the user in its new version.
+///
+/// # Errors
+/// A bad body or `If-Match`; no such user, another version, a taken address, no database.
+pub async fn update(
+    app: Shared<App>,
+    UserId(id): UserId,
+    _: NoQuery,
+    only: IfMatch,
+    JsonBody(changes): JsonBody<Changes>,
+) -> Result<Response, Problem> {
+    let statement = async || app.store.update(id, &changes, &only).await;
+    let user = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
+    Ok(responses::changed(&user))
+}
+
+/// Archives the user, and answers 204.
+///
+/// # Errors
+/// A bad `If-Match`; no such user, another version, no database.
+pub async fn remove(app: Shared<App>, UserId(id): UserId, _: NoQuery, only: IfMatch) -> Result<StatusCode, Problem> {
+    let statement = async || app.store.archive(id, &only).await;
+    app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
+    Ok(StatusCode::NO_CONTENT)
+}
