@@ -75,24 +75,14 @@ fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Comp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::AllowedHosts;
 
     /// The error from compiling a component, given as text.
     fn error_of(text: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("some.wasm");
         std::fs::write(&source, wat::parse_str(text).expect("well-formed")).expect("written");
-        let component = Component {
-            id: "some".into(),
-            place: "spin.toml:7:1".into(),
-            description: String::new(),
-            source,
-            environment: Vec::new(),
-            variables: Default::default(),
-            allowed_hosts: AllowedHosts::default(),
-        };
-        let app =
-            App { name: String::new(), version: String::new(), components: vec![component], triggers: Vec::new() };
+        let component = Component { id: "some".into(), place: "spin.toml:7:1".into(), source, ..Component::default() };
+        let app = App { components: vec![component], ..App::default() };
         let error = compile(&engine().expect("an engine"), &app).map(drop).expect_err("refused");
         format!("{error:#}")
     }

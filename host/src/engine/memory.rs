@@ -16,13 +16,9 @@ impl MemoryLimiter {
     }
 
     fn grow(&mut self, by: usize) -> bool {
-        match self.used.checked_add(by) {
-            Some(used) if used <= self.max => {
-                self.used = used;
-                true
-            }
-            _ => false,
-        }
+        let grown = self.used.checked_add(by).filter(|used| *used <= self.max);
+        self.used = grown.unwrap_or(self.used);
+        grown.is_some()
     }
 }
 

@@ -6,4 +6,4 @@ mod state;
 mod stdio;
 
 pub use compile::{Compiled, TICK, compile, engine};
-pub use state::{InstanceState, WorkerResources};
+pub use state::InstanceState;

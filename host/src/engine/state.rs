@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::uri::Authority;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::sockets::SocketAddrUse;
@@ -11,29 +10,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::memory::MemoryLimiter;
 use super::stdio::{PrefixedLines, Target};
-use crate::interfaces::SpinState;
-use crate::interfaces::clients::http::HttpClient;
-use crate::interfaces::clients::postgres::Pools;
-use crate::interfaces::http::{CallComponent, Outbound};
-use crate::manifest::Component;
-
-/// What the instances of a component on one worker share.
-pub struct WorkerResources {
-    /// The component.
-    pub component: Arc<Component>,
-    /// The worker's HTTP client.
-    pub client: HttpClient,
-    /// The worker's PostgreSQL connections.
-    pub postgres: Arc<Pools>,
-    /// Calls other components.
-    pub components: Arc<dyn CallComponent>,
-    /// Address and port of the application.
-    pub origin: Authority,
-    /// Memory of an instance, in bytes.
-    pub memory: usize,
-    /// Whether the output of components is discarded.
-    pub quiet: bool,
-}
+use crate::interfaces::http::Outbound;
+use crate::interfaces::{SpinState, WorkerResources};
 
 /// The data of one instance's store.
 pub struct InstanceState {
@@ -46,12 +24,12 @@ pub struct InstanceState {
 }
 
 impl InstanceState {
-    /// The data of a new instance.
-    pub fn new(resources: &WorkerResources) -> Self {
-        let component = &resources.component;
+    /// The data of a new instance, which may use `memory` bytes. Its output is discarded if `quiet`.
+    pub fn new(shared: &Arc<WorkerResources>, memory: usize, quiet: bool) -> Self {
+        let component = &shared.component;
         let mut wasi = WasiCtx::builder();
         wasi.envs(&component.environment);
-        if !resources.quiet {
+        if !quiet {
             wasi.stdout(PrefixedLines::new(&component.id, Target::Stdout));
             wasi.stderr(PrefixedLines::new(&component.id, Target::Stderr));
         }
@@ -69,20 +47,11 @@ impl InstanceState {
             Box::pin(std::future::ready(allowed))
         });
         Self {
-            spin: SpinState {
-                component: component.clone(),
-                table: ResourceTable::new(),
-                postgres: resources.postgres.clone(),
-            },
-            memory: MemoryLimiter::new(resources.memory),
+            spin: SpinState { shared: shared.clone(), table: ResourceTable::new() },
+            memory: MemoryLimiter::new(memory),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            outbound: Outbound {
-                component: component.clone(),
-                client: resources.client.clone(),
-                origin: resources.origin.clone(),
-                components: resources.components.clone(),
-            },
+            outbound: Outbound(shared.clone()),
         }
     }
 

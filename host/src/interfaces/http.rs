@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use http::{HeaderName, Request, Response, Uri};
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::clients::http::HttpClient;
-use crate::manifest::{Component, chaining_target};
+use super::state::{Sending, Sent, WorkerResources};
+use crate::manifest::chaining_target;
 
 /// How long to wait for a connection, for the first byte and for each next byte, unless the component sets it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -18,29 +18,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 /// The host that means the application itself.
 const SELF_HOST: &str = "self.alt";
 
-/// A response, and a future that ends when the request's body has been sent.
-pub type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
-
-/// A request that has been started.
-pub type Sending = Box<dyn Future<Output = Result<Sent, Error>> + Send>;
-
-/// Calls components of the application without a socket: service chaining, `http://<component>.spin.internal`.
-pub trait CallComponent: Send + Sync {
-    /// Calls the component with the id `component`.
-    fn call_component(&self, component: &str, request: Request<WasiBody>) -> Sending;
-}
-
 /// Sends the requests of one component.
-pub struct Outbound {
-    /// The component.
-    pub component: Arc<Component>,
-    /// The worker's client.
-    pub client: HttpClient,
-    /// Address and port of this application.
-    pub origin: Authority,
-    /// For requests to other components.
-    pub components: Arc<dyn CallComponent>,
-}
+pub struct Outbound(pub Arc<WorkerResources>);
 
 /// A response to a request whose body needs no further attention.
 pub fn sent(response: Response<WasiBody>) -> Sent {
@@ -51,7 +30,7 @@ impl Outbound {
     /// Checks that the request is allowed, and makes a relative URL absolute. Returns the component that it calls; none
     /// for a request to the network.
     fn route(&self, request: &mut Request<WasiBody>) -> Result<Option<String>, Error> {
-        let allowed = &self.component.allowed_hosts;
+        let allowed = &self.0.component.allowed_hosts;
         let host = request.uri().host().unwrap_or_default();
         if host.is_empty() || host == SELF_HOST {
             if !allowed.allows_self() {
@@ -59,7 +38,7 @@ impl Outbound {
             }
             let mut parts = request.uri().clone().into_parts();
             parts.scheme = Some(Scheme::HTTP);
-            parts.authority = Some(self.origin.clone());
+            parts.authority = Some(self.0.origin.clone());
             *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)?;
             return Ok(None);
         }
@@ -71,29 +50,9 @@ impl Outbound {
     }
 
     fn denied(&self, to: &str) -> Error {
-        let id = &self.component.id;
+        let id = &self.0.component.id;
         eprintln!("[{id}] a request to {to} is not allowed: add it to allowed_outbound_hosts of [component.{id}]");
         Error::HttpRequestDenied
-    }
-
-    fn start(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Sending {
-        // The client sets it from the URL. Other components see none, as on Spin.
-        request.headers_mut().remove(HOST);
-        match self.route(&mut request) {
-            Err(error) => Box::new(async { Err(error) }),
-            Ok(Some(component)) => self.components.call_component(&component, request),
-            Ok(None) => {
-                let client = self.client.clone();
-                let timeout = |chosen: Option<Duration>| chosen.unwrap_or(DEFAULT_TIMEOUT);
-                let options = options.unwrap_or_default();
-                Box::new(async move {
-                    let connect = timeout(options.connect_timeout);
-                    let first_byte = timeout(options.first_byte_timeout);
-                    let between_bytes = timeout(options.between_bytes_timeout);
-                    client.send(request, connect, first_byte, between_bytes).await.map(sent)
-                })
-            }
-        }
     }
 }
 
@@ -109,11 +68,27 @@ impl WasiHttpHooks for Outbound {
 
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Sending {
-        self.start(request, options)
+        // The client sets it from the URL. Other components see none, as on Spin.
+        request.headers_mut().remove(HOST);
+        match self.route(&mut request) {
+            Err(error) => Box::new(async { Err(error) }),
+            Ok(Some(component)) => (self.0.call_component)(&component, request),
+            Ok(None) => {
+                let client = self.0.client.clone();
+                let timeout = |chosen: Option<Duration>| chosen.unwrap_or(DEFAULT_TIMEOUT);
+                let options = options.unwrap_or_default();
+                Box::new(async move {
+                    let connect = timeout(options.connect_timeout);
+                    let first_byte = timeout(options.first_byte_timeout);
+                    let between_bytes = timeout(options.between_bytes_timeout);
+                    client.send(request, connect, first_byte, between_bytes).await.map(sent)
+                })
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod redis;
 mod state;
 mod variables;
 
-pub use state::SpinState;
+pub use state::{CallComponent, Sending, SpinState, WorkerResources};
 
 use state::Spin;
 use wasmtime::component::Linker;

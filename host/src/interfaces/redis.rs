@@ -11,13 +11,14 @@ use super::bindings::spin::redis::redis::{
 };
 use super::state::{MAX_BUFFERED_BYTES, Spin, SpinState};
 
-type Connection = MultiplexedConnection;
+type Result<T, E = Error> = std::result::Result<T, E>;
+type Handle = Resource<MultiplexedConnection>;
 
 impl Host for SpinState {}
 
 impl HostConnection for SpinState {
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
+    async fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
         Ok(())
     }
 }
@@ -26,14 +27,10 @@ fn other(message: impl Into<String>) -> Error {
     Error::Other(message.into())
 }
 
-/// Sends `command` on `connection` and waits for the reply.
-async fn query<T: Send, R: FromRedisValue>(
-    accessor: &Accessor<T, Spin>,
-    connection: Resource<Connection>,
-    command: &Cmd,
-) -> Result<R, Error> {
+/// Sends `command` on a connection and waits for the reply.
+async fn query<T: Send, R: FromRedisValue>(accessor: &Accessor<T, Spin>, handle: Handle, command: &Cmd) -> Result<R> {
     // The store cannot be held while waiting. Cloning the handle is cheap.
-    let open = accessor.with(|mut access| access.get().table.get(&connection).cloned());
+    let open = accessor.with(|mut access| access.get().table.get(&handle).cloned());
     let mut open = open.map_err(|_| other("could not find connection for resource"))?;
     command.query_async(&mut open).await.map_err(|error| other(message_of(&error)))
 }
@@ -43,9 +40,9 @@ fn too_large() -> Error {
 }
 
 impl<T: Send> HostConnectionWithStore<T> for Spin {
-    async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, Error> {
-        let component = accessor.with(|mut access| access.get().component.clone());
-        if !component.allowed_hosts.allows(&address, "redis") {
+    async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Handle> {
+        let shared = accessor.with(|mut access| access.get().shared.clone());
+        if !shared.component.allowed_hosts.allows(&address, "redis") {
             return Err(Error::InvalidAddress);
         }
         let client = Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
@@ -56,80 +53,48 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
         accessor.with(|mut access| access.get().table.push(connection)).map_err(|_| Error::TooManyConnections)
     }
 
-    async fn publish(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        channel: String,
-        payload: Payload,
-    ) -> Result<(), Error> {
-        query(accessor, connection, cmd("PUBLISH").arg(channel).arg(payload)).await
+    async fn publish(accessor: &Accessor<T, Self>, handle: Handle, channel: String, payload: Payload) -> Result<()> {
+        query(accessor, handle, cmd("PUBLISH").arg(channel).arg(payload)).await
     }
 
-    async fn get(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        key: String,
-    ) -> Result<Option<Payload>, Error> {
-        let value: Option<Payload> = query(accessor, connection, cmd("GET").arg(key)).await?;
+    async fn get(accessor: &Accessor<T, Self>, handle: Handle, key: String) -> Result<Option<Payload>> {
+        let value: Option<Payload> = query(accessor, handle, cmd("GET").arg(key)).await?;
         if value.as_ref().is_some_and(|value| value.len() > MAX_BUFFERED_BYTES - size_of::<Option<Payload>>()) {
             return Err(too_large());
         }
         Ok(value)
     }
 
-    async fn set(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        key: String,
-        value: Payload,
-    ) -> Result<(), Error> {
-        query(accessor, connection, cmd("SET").arg(key).arg(value)).await
+    async fn set(accessor: &Accessor<T, Self>, handle: Handle, key: String, value: Payload) -> Result<()> {
+        query(accessor, handle, cmd("SET").arg(key).arg(value)).await
     }
 
-    async fn incr(accessor: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
-        query(accessor, connection, cmd("INCRBY").arg(key).arg(1)).await
+    async fn incr(accessor: &Accessor<T, Self>, handle: Handle, key: String) -> Result<i64> {
+        query(accessor, handle, cmd("INCRBY").arg(key).arg(1)).await
     }
 
-    async fn del(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        keys: Vec<String>,
-    ) -> Result<u32, Error> {
-        query(accessor, connection, cmd("DEL").arg(keys)).await
+    async fn del(accessor: &Accessor<T, Self>, handle: Handle, keys: Vec<String>) -> Result<u32> {
+        query(accessor, handle, cmd("DEL").arg(keys)).await
     }
 
-    async fn sadd(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        key: String,
-        values: Vec<String>,
-    ) -> Result<u32, Error> {
-        query(accessor, connection, cmd("SADD").arg(key).arg(values)).await
+    async fn sadd(accessor: &Accessor<T, Self>, handle: Handle, key: String, values: Vec<String>) -> Result<u32> {
+        query(accessor, handle, cmd("SADD").arg(key).arg(values)).await
     }
 
-    async fn smembers(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        key: String,
-    ) -> Result<Vec<String>, Error> {
-        query(accessor, connection, cmd("SMEMBERS").arg(key)).await
+    async fn smembers(accessor: &Accessor<T, Self>, handle: Handle, key: String) -> Result<Vec<String>> {
+        query(accessor, handle, cmd("SMEMBERS").arg(key)).await
     }
 
-    async fn srem(
-        accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
-        key: String,
-        values: Vec<String>,
-    ) -> Result<u32, Error> {
-        query(accessor, connection, cmd("SREM").arg(key).arg(values)).await
+    async fn srem(accessor: &Accessor<T, Self>, handle: Handle, key: String, values: Vec<String>) -> Result<u32> {
+        query(accessor, handle, cmd("SREM").arg(key).arg(values)).await
     }
 
     async fn execute(
         accessor: &Accessor<T, Self>,
-        connection: Resource<Connection>,
+        handle: Handle,
         command: String,
         arguments: Vec<RedisParameter>,
-    ) -> Result<Vec<RedisResult>, Error> {
+    ) -> Result<Vec<RedisResult>> {
         let mut command = cmd(&command);
         for argument in arguments {
             match argument {
@@ -138,14 +103,14 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
             };
         }
         let mut results = Vec::new();
-        flatten(query(accessor, connection, &command).await?, &mut results)?;
+        flatten(query(accessor, handle, &command).await?, &mut results)?;
         let size = size_of::<Vec<RedisResult>>() + results.iter().map(memory_size).sum::<usize>();
         if size > MAX_BUFFERED_BYTES { Err(too_large()) } else { Ok(results) }
     }
 }
 
 /// Appends a reply to `results`: nested arrays and sets are flattened, maps are refused.
-fn flatten(value: Value, results: &mut Vec<RedisResult>) -> Result<(), Error> {
+fn flatten(value: Value, results: &mut Vec<RedisResult>) -> Result<()> {
     let unsupported = |what: &str| Err(other(format!("Could not convert Redis response - TypeError: {what}")));
     results.push(match value {
         Value::Nil => RedisResult::Nil,

@@ -12,7 +12,7 @@ impl<T: Send> HostWithStore<T> for Spin {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Error> {
         check_name(&name).map_err(Error::InvalidName)?;
         accessor.with(|mut access| {
-            let component = &access.get().component;
+            let component = &access.get().shared.component;
             let undefined = || Error::Undefined(format!("no variable for {:?}.{name:?}", component.id));
             component.variables.get(&name).cloned().ok_or_else(undefined)
         })

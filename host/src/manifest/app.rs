@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::allowed_hosts::AllowedHosts;
 
 /// An application that can be run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct App {
     /// `[application]` name.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct App {
 }
 
 /// A component and its settings.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Component {
     /// `[component.<id>]`
     pub id: String,
@@ -49,21 +49,10 @@ pub struct HttpTrigger {
 }
 
 /// Who responds to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// The component with this index in [`App::components`].
     Component(usize),
-    /// The host itself.
-    Static(StaticResponse),
-}
-
-/// A response that needs no component.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticResponse {
-    /// Status code.
-    pub status: http::StatusCode,
-    /// Header fields.
-    pub headers: http::HeaderMap,
-    /// Body, or empty.
-    pub body: bytes::Bytes,
+    /// The host itself, with this response.
+    Static(http::Response<bytes::Bytes>),
 }

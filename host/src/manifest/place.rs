@@ -1,7 +1,10 @@
 //! The manifest's text, and errors that name file, line and column: `spin.toml:12:3: …`.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
 
 /// The text of a manifest and where it came from.
 #[derive(Debug)]
@@ -10,22 +13,12 @@ pub struct Source {
     text: String,
 }
 
-/// An error in a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {message}")]
-pub struct ManifestError {
-    place: String,
-    message: String,
-}
-
 impl Source {
     /// Reads the manifest at `path`: a file, or a folder with a spin.toml.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("spin.toml") } else { path.to_owned() };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Self { path, text }),
-            Err(error) => Err(anyhow::anyhow!("cannot read the manifest {}: {error}", path.display())),
-        }
+        let text = std::fs::read_to_string(&path);
+        Ok(Self { text: text.with_context(|| format!("cannot read the manifest {}", path.display()))?, path })
     }
 
     /// A manifest that is not in a file.
@@ -56,17 +49,16 @@ impl Source {
     }
 
     /// An error at `span`.
-    pub fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ManifestError {
-        ManifestError { place: self.place(span), message: message.into() }
+    pub fn error(&self, span: &Range<usize>, message: impl Display) -> anyhow::Error {
+        anyhow!("{}: {message}", self.place(span))
     }
 
     /// The parser's error, with its place.
-    pub fn parse_error(&self, error: &toml::de::Error) -> ManifestError {
-        let place = match error.span() {
-            Some(span) => self.place(&span),
-            None => self.path.display().to_string(),
-        };
-        ManifestError { place, message: error.message().to_owned() }
+    pub fn parse_error(&self, error: &toml::de::Error) -> anyhow::Error {
+        match error.span() {
+            Some(span) => self.error(&span, error.message()),
+            None => anyhow!("{}: {}", self.path.display(), error.message()),
+        }
     }
 }
 
@@ -77,11 +69,9 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one() {
         let source = Source::new("a/spin.toml", "first\nsecänd\nthird");
-        assert_eq!(source.place(&(0..1)), "a/spin.toml:1:1");
-        assert_eq!(source.place(&(5..6)), "a/spin.toml:1:6");
-        assert_eq!(source.place(&(6..7)), "a/spin.toml:2:1");
-        assert_eq!(source.place(&(14..15)), "a/spin.toml:3:1");
-        assert_eq!(source.place(&(11..12)), "a/spin.toml:2:5");
+        for (start, place) in [(0, "1:1"), (5, "1:6"), (6, "2:1"), (14, "3:1"), (11, "2:5")] {
+            assert_eq!(source.place(&(start..start + 1)), format!("a/spin.toml:{place}"));
+        }
         assert_eq!(source.error(&(6..7), "is wrong").to_string(), "a/spin.toml:2:1: is wrong");
     }
 

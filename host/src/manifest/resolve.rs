@@ -6,11 +6,10 @@ use anyhow::{Result, bail};
 use toml::Spanned;
 
 use super::allowed_hosts::{AllowedHost, AllowedHosts};
-use super::app::{App, Component, HttpTrigger, StaticResponse, Target};
-use super::place::{ManifestError, Source};
+use super::app::{App, Component, HttpTrigger, Target};
+use super::place::Source;
 use super::schema::{self, HttpRoute, Unsupported};
-use super::template::Template;
-use super::variables::{check_name, environment_name};
+use super::variables::{check_name, environment_name, fill_in};
 
 /// Makes an application of a manifest.
 ///
@@ -33,24 +32,17 @@ pub fn resolve(
 
     let values = variable_values(source, &manifest.variables, given, environment)?;
     let ids: Vec<&str> = manifest.component.keys().map(|id| id.get_ref().as_str()).collect();
-    let components = manifest
-        .component
-        .iter()
-        .map(|(id, component)| resolve_component(source, id, component, &ids, &values, env))
-        .collect::<Result<Vec<_>>>()?;
-    let triggers = manifest
-        .trigger
-        .http
-        .iter()
-        .map(|trigger| resolve_trigger(source, trigger, &ids))
-        .collect::<Result<Vec<_>, _>>()?;
+    let component = |(id, component)| resolve_component(source, id, component, &ids, &values, env);
+    let components = manifest.component.iter().map(component).collect::<Result<_>>()?;
+    let trigger = |trigger| resolve_trigger(source, trigger, &ids);
+    let triggers: Vec<_> = manifest.trigger.http.iter().map(trigger).collect::<Result<_>>()?;
     if triggers.is_empty() {
         bail!("{}: the application has no [[trigger.http]]: add one for each route", source.place(&(0..0)));
     }
     Ok(App { name: manifest.application.name, version: manifest.application.version, components, triggers })
 }
 
-fn refuse(source: &Source, name: &str, value: &Unsupported) -> Result<(), ManifestError> {
+fn refuse(source: &Source, name: &str, value: &Unsupported) -> Result<()> {
     match value {
         None => Ok(()),
         Some(value) => Err(source.error(&value.span(), format!("`{name}` is not supported by this host"))),
@@ -95,13 +87,8 @@ fn variable_values(
     Ok(values)
 }
 
-fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, String>) -> Result<String, ManifestError> {
-    let error = |message: String| source.error(&text.span(), message);
-    let template = Template::parse(text.get_ref()).map_err(|e| error(e.to_string()))?;
-    template.render(|name| match values.get(name) {
-        Some(value) => Ok(value.as_str()),
-        None => Err(error(format!("unknown variable {name:?}: add it to [variables]"))),
-    })
+fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, String>) -> Result<String> {
+    fill_in(text.get_ref(), values).map_err(|message| source.error(&text.span(), message))
 }
 
 fn resolve_component(
@@ -170,63 +157,52 @@ fn check_component_id(id: &str) -> Result<(), String> {
     Err(format!("component id {id:?}: expected words of letters and digits, separated by hyphens"))
 }
 
-fn resolve_trigger(
-    source: &Source,
-    trigger: &Spanned<schema::HttpTrigger>,
-    ids: &[&str],
-) -> Result<HttpTrigger, ManifestError> {
+fn resolve_trigger(source: &Source, trigger: &Spanned<schema::HttpTrigger>, ids: &[&str]) -> Result<HttpTrigger> {
     let (span, trigger) = (trigger.span(), trigger.get_ref());
     refuse(source, "components", &trigger.components)?;
     refuse(source, "dependencies", &trigger.dependencies)?;
     if let Some(executor) = &trigger.executor {
         let kind = executor.get_ref().get("type").and_then(|kind| kind.as_str());
         if executor.get_ref().len() != 1 || !matches!(kind, Some("http" | "spin")) {
-            return Err(source.error(&executor.span(), "only executor = { type = \"http\" } is supported"));
+            bail!(source.error(&executor.span(), "only executor = { type = \"http\" } is supported"));
         }
     }
     let route = match trigger.route.get_ref() {
         HttpRoute::Pattern(pattern) => Some(pattern.clone()),
-        HttpRoute::Private(private) if private.private => None,
-        HttpRoute::Private(_) => {
-            let message = "a route is a pattern or `{ private = true }`";
-            return Err(source.error(&trigger.route.span(), message));
+        HttpRoute::Private { private: true } => None,
+        HttpRoute::Private { private: false } => {
+            bail!(source.error(&trigger.route.span(), "a route is a pattern or `{ private = true }`"));
         }
     };
     let target = match (&trigger.component, &trigger.static_response) {
         (Some(component), None) => {
-            let error = |message: String| source.error(&component.span(), message);
             let Some(id) = component.get_ref().as_str() else {
-                return Err(error(
-                    "a component defined within its trigger is not supported by this host: use [component.<id>]"
-                        .to_owned(),
-                ));
+                let message =
+                    "a component defined within its trigger is not supported by this host: use [component.<id>]";
+                bail!(source.error(&component.span(), message));
             };
             let index = ids.iter().position(|known| *known == id);
-            Target::Component(index.ok_or_else(|| error(format!("there is no [component.{id}]")))?)
+            let unknown = || source.error(&component.span(), format!("there is no [component.{id}]"));
+            Target::Component(index.ok_or_else(unknown)?)
         }
         (None, Some(response)) => Target::Static(static_response(source, response)?),
-        _ => return Err(source.error(&span, "a trigger has either `component` or `static_response`")),
+        _ => bail!(source.error(&span, "a trigger has either `component` or `static_response`")),
     };
     Ok(HttpTrigger { place: source.place(&span), route, target })
 }
 
-fn static_response(
-    source: &Source,
-    response: &Spanned<schema::StaticResponse>,
-) -> Result<StaticResponse, ManifestError> {
-    let error = |message: String| source.error(&response.span(), message);
-    let response = response.get_ref();
-    let status = response.status_code.unwrap_or(200);
-    let mut headers = http::HeaderMap::new();
-    for (name, value) in &response.headers {
+fn static_response(source: &Source, fixed: &Spanned<schema::StaticResponse>) -> Result<http::Response<bytes::Bytes>> {
+    let error = |message: String| source.error(&fixed.span(), message);
+    let fixed = fixed.get_ref();
+    let mut response = http::Response::new(fixed.body.clone().into());
+    let status = fixed.status_code.unwrap_or(200);
+    *response.status_mut() = status.try_into().map_err(|e| error(format!("status_code {status}: {e}")))?;
+    for (name, value) in &fixed.headers {
         let name: http::HeaderName = name.parse().map_err(|e| error(format!("header {name:?}: {e}")))?;
-        headers.append(name, value.parse().map_err(|e| error(format!("header value {value:?}: {e}")))?);
+        let value = value.parse().map_err(|e| error(format!("header value {value:?}: {e}")))?;
+        response.headers_mut().append(name, value);
     }
-    Ok(StaticResponse {
-        status: http::StatusCode::from_u16(status).map_err(|e| error(format!("status_code {status}: {e}")))?,
-        headers,
-        body: response.body.clone().unwrap_or_default().into(),
-    })
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -31,16 +31,15 @@ pub struct Application {
     /// Its version, shown by `/.well-known/spin/info`.
     #[serde(default)]
     pub version: String,
+    /// Settings of all triggers of a kind.
+    pub trigger: Unsupported,
+    // For people and tools: no host reads these.
     #[serde(default, rename = "description")]
     _description: String,
     #[serde(default, rename = "authors")]
     _authors: Vec<String>,
-    /// Only `spin build` reads it.
     #[serde(default, rename = "targets")]
     _targets: Vec<Value>,
-    /// Settings of all triggers of a kind.
-    pub trigger: Unsupported,
-    /// For tools: no host reads it.
     #[serde(default, rename = "tool")]
     _tool: Table,
 }
@@ -90,18 +89,13 @@ pub struct HttpTrigger {
 
 /// `route = "/users/..."` or `route = { private = true }`
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum HttpRoute {
     Pattern(String),
     /// Reachable by other components only.
-    Private(PrivateRoute),
-}
-
-/// `{ private = true }`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrivateRoute {
-    pub private: bool,
+    Private {
+        private: bool,
+    },
 }
 
 /// A response that needs no component.
@@ -112,8 +106,8 @@ pub struct StaticResponse {
     pub status_code: Option<u16>,
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// Empty unless given.
-    pub body: Option<String>,
+    #[serde(default)]
+    pub body: String,
 }
 
 /// `[component.<id>]`
@@ -143,16 +137,13 @@ pub struct Component {
     pub dependencies: Unsupported,
     /// Settings that those inherit.
     pub dependencies_inherit_configuration: Unsupported,
-    /// Only `spin build` reads it.
+    // Only `spin build`, `spin --profile` and other tools read these.
     #[serde(rename = "targets")]
     _targets: Option<Value>,
-    /// Only `spin build` reads it.
     #[serde(rename = "build")]
     _build: Option<Value>,
-    /// Only `--profile` of `spin` reads it; this host has no such option.
     #[serde(rename = "profile")]
     _profile: Option<Value>,
-    /// For tools: no host reads it.
     #[serde(rename = "tool")]
     _tool: Option<Value>,
 }

@@ -1,4 +1,4 @@
-//! The application's variables: names, and values from `--variable`.
+//! The application's variables: names, values from `--variable`, and `{{ name }}` in a text.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -50,15 +50,13 @@ impl VariableSource {
         match self {
             Self::Literal(name, value) => drop(values.insert(name.clone(), value.clone())),
             Self::FileContent(name, path) => drop(values.insert(name.clone(), read(path)?)),
-            Self::JsonFile(path) => {
-                let parsed: HashMap<String, String> = serde_json::from_str(&read(path)?)
-                    .with_context(|| format!("cannot parse variables from {}", path.display()))?;
-                values.extend(parsed);
-            }
-            Self::TomlFile(path) => {
-                let parsed: HashMap<String, String> = toml::from_str(&read(path)?)
-                    .with_context(|| format!("cannot parse variables from {}", path.display()))?;
-                values.extend(parsed);
+            Self::JsonFile(path) | Self::TomlFile(path) => {
+                let text = read(path)?;
+                let parsed: Result<HashMap<String, String>> = match self {
+                    Self::JsonFile(_) => serde_json::from_str(&text).map_err(Into::into),
+                    _ => toml::from_str(&text).map_err(Into::into),
+                };
+                values.extend(parsed.with_context(|| format!("cannot parse variables from {}", path.display()))?);
             }
         }
         Ok(())
@@ -68,6 +66,20 @@ impl VariableSource {
 /// The environment variable that sets the variable `name`.
 pub fn environment_name(name: &str) -> String {
     format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())
+}
+
+/// Replaces each `{{ name }}` in `text` by its value. Blanks around the name are ignored. The error is the reason.
+pub fn fill_in(text: &str, values: &HashMap<String, String>) -> Result<String, String> {
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, behind) = after.split_once("}}").ok_or("invalid variable template: unmatched '{{' in template")?;
+        let name = name.trim();
+        let value = values.get(name).ok_or_else(|| format!("unknown variable {name:?}: add it to [variables]"))?;
+        filled.push_str(before);
+        filled.push_str(value);
+        rest = behind;
+    }
+    Ok(filled + rest)
 }
 
 /// Checks a variable's name: lower-case letters, digits and single underscores; the first a letter, the last a letter
@@ -115,6 +127,22 @@ mod tests {
         }
         assert_eq!(values["k"], "2");
         assert_eq!(values["other"], "3");
+    }
+
+    #[test]
+    fn variables_in_a_text_are_replaced() {
+        let values = HashMap::from([("host".into(), "example.com".into()), ("empty".into(), String::new())]);
+        for (text, filled) in [
+            ("http://{{ host }}:80", "http://example.com:80"),
+            ("{{host}}{{ empty }}{{host }}", "example.comexample.com"),
+            ("plain }} text", "plain }} text"),
+            ("", ""),
+        ] {
+            assert_eq!(fill_in(text, &values).as_deref(), Ok(filled));
+        }
+        for bad in ["{{ nobody }}", "{{ host }} {{ host"] {
+            assert!(fill_in(bad, &values).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,30 +24,31 @@ use super::limits::Limits;
 use super::pool::Pool;
 use super::slot::Slot;
 use super::timer::{Activity, StopReason};
-use crate::engine::{Compiled, InstanceState, WorkerResources};
+use crate::engine::{Compiled, InstanceState};
+use crate::interfaces::WorkerResources;
 use crate::interfaces::http::Incoming;
 
 /// How long the start of an instance may take.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A pool whose instances run `compiled`.
-pub fn pool(limits: Limits, resources: WorkerResources, compiled: Compiled) -> Rc<Pool> {
-    let shared = Rc::new((resources, compiled));
+/// A pool whose instances run `compiled`. Their output is discarded if `quiet`.
+pub fn pool(limits: Limits, shared: WorkerResources, compiled: Compiled, quiet: bool) -> Rc<Pool> {
+    let shared = Arc::new(shared);
     Rc::new(Pool::new(limits, move |pool| {
-        let shared = shared.clone();
-        tokio::task::spawn_local(async move { run_instance(&pool, &shared.0, &shared.1).await });
+        let state = InstanceState::new(&shared, limits.memory, quiet);
+        tokio::task::spawn_local(run_instance(pool, Store::new(compiled.engine(), state), compiled.clone()));
     }))
 }
 
 /// Starts an instance and runs it to its end.
-async fn run_instance(pool: &Rc<Pool>, resources: &WorkerResources, compiled: &Compiled) {
-    let mut store = Store::new(compiled.engine(), InstanceState::new(resources));
+async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, compiled: Compiled) {
     store.limiter(|state| state.memory_limiter());
     // At each tick of the engine, the instance is interrupted: other tasks run, and its time is checked.
     store.set_epoch_deadline(1);
     // tokio's own yield, so that the worker polls its sockets before the component continues.
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
-    let id = &resources.component.id;
+    let shared = store.data().spin.shared.clone();
+    let id = &shared.component.id;
     let started = tokio::time::timeout(START_TIMEOUT, compiled.instantiate_async(&mut store)).await;
     let service = match started {
         Ok(Ok(service)) => service,
@@ -61,7 +63,7 @@ async fn run_instance(pool: &Rc<Pool>, resources: &WorkerResources, compiled: &C
     };
     let slot = Rc::new(Slot::default());
     let key = pool.started(slot.clone());
-    match run_event_loop(&mut store, &service, &slot, pool).await {
+    match run_event_loop(&mut store, &service, &slot, &pool).await {
         Ok(None | Some(StopReason::Idle)) => {}
         stopped => {
             slot.in_flight.bodies.break_all();

@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::timer::{Activity, StopReason, Timer};
 
 /// What a pool sees of an instance.
+#[derive(Default)]
 pub struct Slot {
     /// The requests that the instance is working on.
     pub in_flight: InFlight,
@@ -19,25 +20,11 @@ pub struct Slot {
     pub event_loop_ran: Cell<bool>,
     /// Whether a computation or a blocking call keeps the event loop from running.
     pub blocked: Cell<bool>,
-    /// False when it takes no more requests, whatever its request count.
-    accepting: Cell<bool>,
+    /// Whether it takes no more requests, whatever its request count.
+    closed: Cell<bool>,
     /// Requests taken, since the start or the last reset.
     request_count: Cell<usize>,
     waker: RefCell<Option<Waker>>,
-}
-
-impl Default for Slot {
-    fn default() -> Self {
-        Self {
-            in_flight: InFlight::default(),
-            timer: Timer::default(),
-            event_loop_ran: Cell::new(false),
-            blocked: Cell::new(false),
-            accepting: Cell::new(true),
-            request_count: Cell::new(0),
-            waker: RefCell::default(),
-        }
-    }
 }
 
 impl Slot {
@@ -48,7 +35,7 @@ impl Slot {
 
     /// How many requests it could take now if its request count were reset.
     fn free_concurrency(&self, limits: &Limits) -> usize {
-        if !self.accepting.get() || self.blocked.get() {
+        if self.closed.get() || self.blocked.get() {
             return 0;
         }
         limits.concurrent.saturating_sub(self.in_flight.len())
@@ -56,7 +43,7 @@ impl Slot {
 
     /// Whether it takes requests, now or later.
     pub fn is_accepting(&self, limits: &Limits) -> bool {
-        self.accepting.get() && self.request_count.get() < limits.reuse
+        !self.closed.get() && self.request_count.get() < limits.reuse
     }
 
     /// Wakes the instance, so that it looks at the queue.
@@ -100,14 +87,14 @@ impl Slot {
     pub fn check_time(&self, now: Instant, limits: &Limits) -> Option<StopReason> {
         let stop = self.timer.check(now, limits, &self.in_flight);
         if self.in_flight.timed_out() > 0 {
-            self.accepting.set(false);
+            self.closed.set(true);
         }
         stop
     }
 
     /// Takes no more requests, and drops those in flight: their clients see the end of the channel.
     pub fn close(&self) {
-        self.accepting.set(false);
+        self.closed.set(true);
         self.in_flight.clear();
     }
 }

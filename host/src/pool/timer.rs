@@ -10,11 +10,12 @@ use super::limits::Limits;
 pub const ABANDONED_CHECK: Duration = Duration::from_secs(5);
 
 /// What an instance is doing, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activity {
     /// Nothing.
     Idle(Instant),
-    /// Requests are in flight.
+    /// Requests are in flight, or the instance is starting.
+    #[default]
     Serving,
     /// All requests are answered; the component still does work that it started for them.
     Finishing(Instant),
@@ -32,6 +33,7 @@ pub enum StopReason {
 }
 
 /// The times of one instance.
+#[derive(Default)]
 pub struct Timer {
     activity: Cell<Activity>,
     /// The next check.
@@ -40,17 +42,6 @@ pub struct Timer {
     stops_at: Cell<Option<Instant>>,
     /// Whether nobody waited at the last check.
     abandoned: Cell<bool>,
-}
-
-impl Default for Timer {
-    fn default() -> Self {
-        Self {
-            activity: Cell::new(Activity::Idle(Instant::now())),
-            due: Cell::new(None),
-            stops_at: Cell::new(None),
-            abandoned: Cell::new(false),
-        }
-    }
 }
 
 impl Timer {

@@ -5,24 +5,41 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use bytes::Bytes;
+use clap::Args;
 use serde_json::json;
 
+use super::listen;
 use super::routes::Router;
 use crate::engine::{self, Compiled};
 use crate::manifest::{App, Component, Target};
 use crate::pool::Limits;
 
-/// How to run an application.
-#[derive(Clone, Debug)]
+/// How to run an application: options of the command line.
+#[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The address to listen on. With port 0 the system chooses the port.
+    /// Address and port to listen on. With port 0 the system chooses one.
+    #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000", value_parser = listen::parse)]
     pub listen: SocketAddr,
-    /// The number of threads.
-    pub workers: usize,
-    /// The limits of instances and queues.
-    pub limits: Limits,
-    /// Whether the output of components is discarded.
+
+    /// Discard the output of components.
+    #[arg(short, long)]
     pub quiet: bool,
+
+    /// Number of threads. Default: the number of cores.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+
+    /// The limits of instances and queues.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The number of threads.
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.map_or_else(cores, usize::from)
+    }
 }
 
 /// The application, compiled and with its routes.

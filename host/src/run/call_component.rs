@@ -11,7 +11,8 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::application::Application;
 use super::routes::{Matched, Route};
 use super::{headers, problem};
-use crate::interfaces::http::{CallComponent, Sending, sent};
+use crate::interfaces::http::sent;
+use crate::interfaces::{CallComponent, Sending};
 use crate::pool::{CallError, Pool, Reply};
 
 /// A request from one component to another.
@@ -22,31 +23,20 @@ pub struct Call {
     reply: Reply,
 }
 
-/// Sends calls to the worker's [`submit_calls`]: a store's data must be `Send`, so it cannot hold the pools itself.
-pub struct Caller {
-    application: Arc<Application>,
-    calls: mpsc::UnboundedSender<Call>,
-}
-
-impl Caller {
-    /// A caller, and the other end of its channel.
-    pub fn new(application: Arc<Application>) -> (Self, mpsc::UnboundedReceiver<Call>) {
-        let (calls, receiver) = mpsc::unbounded_channel();
-        (Self { application, calls }, receiver)
-    }
-}
-
-impl CallComponent for Caller {
-    fn call_component(&self, component: &str, mut request: Request<WasiBody>) -> Sending {
-        let Some(component) = self.application.components.iter().position(|known| known.id == component) else {
+/// Calls the components of `application` through the returned channel, which [`submit_calls`] serves: a store's data must
+/// be `Send`, so it cannot hold the pools itself.
+pub fn calls(application: Arc<Application>) -> (CallComponent, mpsc::UnboundedReceiver<Call>) {
+    let (calls, receiver) = mpsc::unbounded_channel();
+    let call = move |component: &str, mut request: Request<WasiBody>| -> Sending {
+        let Some(component) = application.components.iter().position(|known| known.id == component) else {
             return Box::new(async { Err(Error::DestinationNotFound) });
         };
         let path_info = request.uri().path().to_owned();
         let matched = Matched { route: &Route::chained(component), path_info, captures: Vec::new() };
-        headers::add(&mut request, &matched, &headers::chained_client());
+        headers::add(&mut request, &matched, &headers::CHAINED_CLIENT);
         let (reply, response) = oneshot::channel();
         // If the worker has stopped, the reply is dropped and the response is an error.
-        let _ = self.calls.send(Call { component, request, reply });
+        let _ = calls.send(Call { component, request, reply });
         Box::new(async move {
             Ok(sent(match response.await.unwrap_or(Err(CallError::Trapped)) {
                 Ok(response) => response.map(BodyExt::boxed_unsync),
@@ -54,7 +44,8 @@ impl CallComponent for Caller {
                     .map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()),
             }))
         })
-    }
+    };
+    (Arc::new(call), receiver)
 }
 
 /// Queues each call in the pool of the component that is called. `pools` has the order of the application's components.

@@ -34,12 +34,7 @@ pub async fn handle(
     }
     let component = match &matched.route.target {
         Target::Component(index) => *index,
-        Target::Static(fixed) => {
-            let mut response = Response::new(fixed.body.clone());
-            *response.status_mut() = fixed.status;
-            *response.headers_mut() = fixed.headers.clone();
-            return Ok(response::own(response));
-        }
+        Target::Static(response) => return Ok(response::own(response.clone())),
     };
     headers::add(&mut request, &matched, &client);
     let method = request.method().clone();

@@ -6,7 +6,7 @@ mod application;
 mod call_component;
 mod handler;
 mod headers;
-pub mod listen;
+mod listen;
 mod problem;
 mod response;
 mod routes;

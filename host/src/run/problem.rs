@@ -27,20 +27,3 @@ pub fn of_call_error(error: &CallError) -> Response<Bytes> {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_overloaded_component_has_retry_after() {
-        let response = of_call_error(&CallError::Overloaded);
-        assert_eq!(response.status(), 503);
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
-        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-        let body: serde_json::Value = serde_json::from_slice(response.body()).expect("JSON");
-        assert_eq!(body["status"], 503);
-        assert_eq!(body["title"], "Service Unavailable");
-        assert!(of_call_error(&CallError::Trapped).headers().get(header::RETRY_AFTER).is_none());
-    }
-}

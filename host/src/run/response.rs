@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::Error;
 
@@ -23,16 +23,9 @@ const MAX_TURNS: usize = 16;
 /// The body of any response.
 pub enum OutgoingBody {
     /// The complete body.
-    Complete(Option<Bytes>),
+    Complete(Full<Bytes>),
     /// The start of the body, the error after it, if there was one, and the rest as the component writes it.
     Stream(VecDeque<Frame<Bytes>>, Option<Error>, ResponseBody),
-}
-
-impl OutgoingBody {
-    /// A complete body.
-    pub fn complete(bytes: Bytes) -> Self {
-        Self::Complete((!bytes.is_empty()).then_some(bytes))
-    }
 }
 
 impl Body for OutgoingBody {
@@ -41,7 +34,7 @@ impl Body for OutgoingBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
-            Self::Complete(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Complete(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Stream(collected, error, rest) => match (collected.pop_front(), error.take()) {
                 (Some(frame), later) => {
                     *error = later;
@@ -55,14 +48,14 @@ impl Body for OutgoingBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Complete(bytes) => bytes.is_none(),
+            Self::Complete(body) => body.is_end_stream(),
             Self::Stream(collected, error, rest) => collected.is_empty() && error.is_none() && rest.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Complete(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Complete(body) => body.size_hint(),
             Self::Stream(collected, _, rest) if collected.is_empty() => rest.size_hint(),
             Self::Stream(..) => SizeHint::default(),
         }
@@ -71,7 +64,7 @@ impl Body for OutgoingBody {
 
 /// A response of the host itself.
 pub fn own(response: Response<Bytes>) -> Response<OutgoingBody> {
-    response.map(OutgoingBody::complete)
+    response.map(|body| OutgoingBody::Complete(Full::new(body)))
 }
 
 /// Whether a response with this status to a request with this method has a body: RFC 9110, section 6.4.1.
@@ -87,7 +80,7 @@ fn has_body(method: &Method, status: StatusCode) -> bool {
 pub async fn prepare(method: &Method, response: Response<ResponseBody>) -> Response<OutgoingBody> {
     let (mut parts, mut body) = response.into_parts();
     if !has_body(method, parts.status) {
-        return Response::from_parts(parts, OutgoingBody::complete(Bytes::new()));
+        return Response::from_parts(parts, OutgoingBody::Complete(Full::default()));
     }
     let mut collected = Collected::default();
     let mut ended = collected.collect(&mut body);
@@ -114,20 +107,17 @@ pub async fn prepare(method: &Method, response: Response<ResponseBody>) -> Respo
     if !parts.headers.contains_key(CONTENT_LENGTH) {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
-    Response::from_parts(parts, OutgoingBody::complete(bytes))
+    Response::from_parts(parts, OutgoingBody::Complete(Full::new(bytes)))
 }
 
 /// Lets other tasks run that are ready. Unlike tokio's `yield_now`, it does not poll the sockets first.
 async fn yield_once() {
-    let mut yielded = false;
     std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
         cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(())
     })
     .await;
+    futures::pending!();
 }
 
 #[derive(Default)]

@@ -120,7 +120,7 @@ mod tests {
             target: Target::Component(index),
         };
         let triggers = patterns.iter().enumerate().map(trigger).collect();
-        Router::new(&App { name: String::new(), version: String::new(), components: Vec::new(), triggers })
+        Router::new(&App { triggers, ..App::default() })
     }
 
     fn found(router: &Router, path: &str) -> Option<(usize, String)> {

@@ -25,7 +25,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn serve(app: App, options: &Options) -> Result<()> {
     tls::install_provider();
     let application = Arc::new(Application::new(app)?);
-    let listeners = listen::open(options.listen, options.workers)?;
+    let listeners = listen::open(options.listen, options.workers())?;
     let address = listeners[0].local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use http::uri::Authority;
 
 use super::application::{Application, Options};
-use super::call_component::{Caller, submit_calls};
-use crate::engine::{Compiled, WorkerResources};
+use super::call_component::{calls, submit_calls};
+use crate::engine::Compiled;
+use crate::interfaces::WorkerResources;
 use crate::interfaces::clients::http::HttpClient;
 use crate::interfaces::clients::postgres::Pools;
 use crate::manifest::Component;
@@ -28,20 +29,17 @@ impl Worker {
     pub fn new(application: Arc<Application>, options: &Options, address: SocketAddr) -> Result<Self> {
         let origin = Authority::try_from(address.to_string()).context("the address is not an authority")?;
         let client = HttpClient::default();
-        let postgres = Arc::new(Pools::new(options.workers));
-        let (caller, calls) = Caller::new(application.clone());
-        let caller = Arc::new(caller);
+        let postgres = Arc::new(Pools::new(options.workers()));
+        let (call_component, calls) = calls(application.clone());
         let pool = |(component, compiled): (&Arc<Component>, &Compiled)| {
-            let resources = WorkerResources {
+            let shared = WorkerResources {
                 component: component.clone(),
                 client: client.clone(),
                 postgres: postgres.clone(),
-                components: caller.clone(),
+                call_component: call_component.clone(),
                 origin: origin.clone(),
-                memory: options.limits.memory,
-                quiet: options.quiet,
             };
-            instance::pool(options.limits, resources, compiled.clone())
+            instance::pool(options.limits, shared, compiled.clone(), options.quiet)
         };
         let pools: Vec<_> = application.components.iter().zip(&application.compiled).map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));

@@ -236,13 +236,16 @@ pub struct Response {
 }
 
 impl Response {
-    /// Fails unless it is a problem document with `status`.
+    /// Fails unless it is a problem document with `status`, and with `Retry-After` only for 503.
     #[track_caller]
     pub fn assert_problem(&self, status: u16) {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let problem: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
         assert_eq!(problem["status"], status);
+        assert_eq!(problem["title"], self.status.canonical_reason().expect("a known status"));
+        let retry_after = self.headers.get("retry-after").map(|seconds| seconds.as_bytes());
+        assert_eq!(retry_after, (status == 503).then_some(&b"1"[..]));
     }
 
     /// Fails unless it is 200 with this body.

@@ -67,9 +67,7 @@ async fn requests_are_refused_at_once_if_the_queue_is_full() {
     let mut responses: FuturesUnordered<_> = (0..6).map(|_| host.get(&path)).collect();
     // One is in the instance, two wait.
     for _ in 0..3 {
-        let refused = responses.next().await.expect("six responses");
-        refused.assert_problem(503);
-        assert_eq!(refused.headers["retry-after"], "1");
+        responses.next().await.expect("six responses").assert_problem(503);
     }
     gate.open();
     for _ in 0..3 {

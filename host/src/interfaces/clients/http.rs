@@ -33,9 +33,8 @@ impl Default for HttpClient {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let config = tls::default_client_config().as_ref().clone();
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls::CLIENT_CONFIG.clone());
+        let https = https.https_or_http().enable_http1().wrap_connector(tcp);
         Self(Client::builder(TokioExecutor::new()).build(Connector(https)))
     }
 }

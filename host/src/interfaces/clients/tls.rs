@@ -1,6 +1,6 @@
 //! TLS settings of the clients: they trust Mozilla's root certificates and those of the system.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::LazyLock;
 
 use rustls::{ClientConfig, RootCertStore};
 
@@ -10,23 +10,17 @@ pub fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The root certificates. They are read at the first call.
-pub fn roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        store
-    })
-}
+/// The root certificates.
+pub static ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store
+});
+
+/// Settings of a client that trusts [`ROOTS`].
+pub static CLIENT_CONFIG: LazyLock<ClientConfig> = LazyLock::new(|| client_config(ROOTS.clone()));
 
 /// Settings of a client that trusts `roots` and has no certificate of its own.
 pub fn client_config(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
-}
-
-/// Settings of a client that trusts [`roots`], shared by all.
-pub fn default_client_config() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    CONFIG.get_or_init(|| Arc::new(client_config(roots().clone()))).clone()
 }

@@ -1,7 +1,6 @@
 //! Columns and values of query results: from the driver's types to the interface's.
 
 use anyhow::{Context, Result};
-use postgres_range::Range;
 use rust_decimal::Decimal;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -75,19 +74,14 @@ fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue> {
         Type::TIME => get(row, index, |v| DbValue::Time(convert::time_from_sql(v))),
         Type::UUID => get(row, index, |v: uuid::Uuid| DbValue::Uuid(v.to_string())),
         Type::JSONB => {
-            let json: Option<serde_json::Value> = row.try_get(index)?;
-            let Some(json) = json else { return Ok(DbValue::DbNull) };
+            let Some(json) = row.try_get::<_, Option<serde_json::Value>>(index)? else { return Ok(DbValue::DbNull) };
             Ok(DbValue::Jsonb(serde_json::to_vec(&json).context("invalid JSON from database")?))
         }
         Type::NUMERIC => get(row, index, |v: Decimal| DbValue::Decimal(v.to_string())),
-        Type::INT4_RANGE => {
-            get(row, index, |v: Range<i32>| DbValue::RangeInt32(convert::range_from_sql(&v, |bound| *bound)))
-        }
-        Type::INT8_RANGE => {
-            get(row, index, |v: Range<i64>| DbValue::RangeInt64(convert::range_from_sql(&v, |bound| *bound)))
-        }
-        Type::NUM_RANGE => get(row, index, |v: Range<RangeDecimal>| {
-            DbValue::RangeDecimal(convert::range_from_sql(&v, |bound| bound.0.to_string()))
+        Type::INT4_RANGE => get(row, index, |v| DbValue::RangeInt32(convert::range_from_sql(&v, |bound: &i32| *bound))),
+        Type::INT8_RANGE => get(row, index, |v| DbValue::RangeInt64(convert::range_from_sql(&v, |bound: &i64| *bound))),
+        Type::NUM_RANGE => get(row, index, |v| {
+            DbValue::RangeDecimal(convert::range_from_sql(&v, |bound: &RangeDecimal| bound.0.to_string()))
         }),
         Type::INT4_ARRAY => get(row, index, DbValue::ArrayInt32),
         Type::INT8_ARRAY => get(row, index, DbValue::ArrayInt64),

@@ -70,11 +70,9 @@ pub fn range_to_sql<T: Normalizable + PartialOrd>((lower, upper): RangeTuple<T>)
 }
 
 pub fn decimal_range_to_sql((lower, upper): &RangeTuple<String>) -> Result<Range<RangeDecimal>> {
-    let parse = |bound: &Option<(String, RangeBoundKind)>| -> Result<Option<(RangeDecimal, RangeBoundKind)>> {
-        let Some((text, kind)) = bound else { return Ok(None) };
-        Ok(Some((RangeDecimal(decimal_to_sql(text)?), *kind)))
-    };
-    Ok(range_to_sql((parse(lower)?, parse(upper)?)))
+    let parse =
+        |(text, kind): &(String, RangeBoundKind)| decimal_to_sql(text).map(|value| (RangeDecimal(value), *kind));
+    Ok(range_to_sql((lower.as_ref().map(parse).transpose()?, upper.as_ref().map(parse).transpose()?)))
 }
 
 fn bound_to_sql<S: BoundSided, T: Normalizable + PartialOrd>((value, kind): (T, RangeBoundKind)) -> RangeBound<S, T> {

@@ -9,23 +9,27 @@ mod parameter;
 mod rows;
 mod value_types;
 
-use std::sync::Arc;
-
-use anyhow::Context as _;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use wasmtime::component::{Accessor, FutureReader, Resource, StreamReader};
 
 use super::bindings::spin::postgres::postgres::{
     Column, Error, Host, HostConnection, HostConnectionBuilder, HostConnectionBuilderWithStore,
     HostConnectionWithStore, ParameterValue, Row, RowSet,
 };
-use super::clients::postgres::{Client, ConnectionSettings, Pools, RootCertificate};
-use super::state::{Spin, SpinState};
-use crate::manifest::{AllowedHosts, Component};
+use super::clients::postgres::{Client, ConnectionSettings};
+use super::state::{Spin, SpinState, WorkerResources};
+use crate::manifest::AllowedHosts;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+type Connection = Resource<Client>;
+type Builder = Resource<ConnectionSettings>;
 
 impl Host for SpinState {}
 
 /// Refuses an address unless each of its hosts is allowed.
-fn check_address(allowed: &AllowedHosts, address: &str) -> Result<(), Error> {
+fn check_address(allowed: &AllowedHosts, address: &str) -> Result<()> {
     let config: tokio_postgres::Config =
         address.parse().map_err(|e: tokio_postgres::Error| Error::ConnectionFailed(e.to_string()))?;
     let ports = config.get_ports();
@@ -42,81 +46,66 @@ fn check_address(allowed: &AllowedHosts, address: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens connections. It is copied out of the store, which cannot be held while waiting.
-struct Opener {
-    component: Arc<Component>,
-    pools: Arc<Pools>,
-}
-
-impl Opener {
-    async fn open(&self, address: &str, root: Option<RootCertificate>) -> Result<Client, Error> {
-        check_address(&self.component.allowed_hosts, address)?;
-        let client = self.pools.client(&self.component.id, address, root).await;
-        client.map_err(|e| Error::ConnectionFailed(error::with_causes(&e)))
-    }
+/// Opens a connection.
+async fn open(shared: &WorkerResources, settings: ConnectionSettings) -> Result<Client> {
+    check_address(&shared.component.allowed_hosts, &settings.address)?;
+    let client = shared.postgres.client(&shared.component.id, settings).await;
+    client.map_err(|e| Error::ConnectionFailed(error::with_causes(&e)))
 }
 
 impl SpinState {
-    fn opener(&self) -> Opener {
-        Opener { component: self.component.clone(), pools: self.postgres.clone() }
-    }
-
-    fn push_client(&mut self, client: Client) -> Result<Resource<Client>, Error> {
+    fn push_client(&mut self, client: Client) -> Result<Connection> {
         self.table.push(client).map_err(|_| Error::ConnectionFailed("too many connections".into()))
     }
 
-    fn client(&self, connection: &Resource<Client>) -> Result<Client, Error> {
+    fn client(&self, connection: &Connection) -> Result<Client> {
         self.table.get(connection).cloned().map_err(|_| Error::ConnectionFailed("no connection found".into()))
     }
 
-    fn settings(&self, builder: &Resource<ConnectionSettings>) -> Result<ConnectionSettings, Error> {
-        self.table.get(builder).cloned().map_err(|_| Error::ConnectionFailed("no builder found".into()))
+    fn settings(&mut self, builder: &Builder) -> Result<&mut ConnectionSettings> {
+        self.table.get_mut(builder).map_err(|_| Error::ConnectionFailed("no builder found".into()))
     }
 }
 
 impl HostConnection for SpinState {
-    async fn open(&mut self, address: String) -> Result<Resource<Client>, Error> {
-        let client = self.opener().open(&address, None).await?;
+    async fn open(&mut self, address: String) -> Result<Connection> {
+        let client = open(&self.shared, ConnectionSettings { address, root: None }).await?;
         self.push_client(client)
     }
 
     async fn query(
         &mut self,
-        connection: Resource<Client>,
+        connection: Connection,
         statement: String,
         params: Vec<ParameterValue>,
-    ) -> Result<RowSet, Error> {
+    ) -> Result<RowSet> {
         rows::all(&self.client(&connection)?, &statement, params).await
     }
 
-    async fn execute(
-        &mut self,
-        connection: Resource<Client>,
-        statement: String,
-        params: Vec<ParameterValue>,
-    ) -> Result<u64, Error> {
+    async fn execute(&mut self, connection: Connection, statement: String, params: Vec<ParameterValue>) -> Result<u64> {
         execute(&self.client(&connection)?, &statement, params).await
     }
 
-    async fn drop(&mut self, connection: Resource<Client>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, connection: Connection) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
         Ok(())
     }
 }
 
 impl<T: Send> HostConnectionWithStore<T> for Spin {
-    async fn open_async(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Client>, Error> {
-        let opener = accessor.with(|mut access| access.get().opener());
-        let client = opener.open(&address, None).await?;
+    async fn open_async(accessor: &Accessor<T, Self>, address: String) -> Result<Connection> {
+        // The store cannot be held while waiting.
+        let shared = accessor.with(|mut access| access.get().shared.clone());
+        let client = open(&shared, ConnectionSettings { address, root: None }).await?;
         accessor.with(|mut access| access.get().push_client(client))
     }
 
     async fn query_async(
         accessor: &Accessor<T, Self>,
-        connection: Resource<Client>,
+        connection: Connection,
         statement: String,
         params: Vec<ParameterValue>,
-    ) -> Result<(Vec<Column>, StreamReader<Row>, FutureReader<Result<(), Error>>), Error> {
+    ) -> Result<(Vec<Column>, StreamReader<Row>, FutureReader<Result<()>>), Error> {
         let client = accessor.with(|mut access| access.get().client(&connection))?;
         let (columns, producer, result) = rows::stream(&client, &statement, params).await?;
         let readers = accessor.with(|mut access| -> wasmtime::Result<_> {
@@ -128,57 +117,53 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
 
     async fn execute_async(
         accessor: &Accessor<T, Self>,
-        connection: Resource<Client>,
+        connection: Connection,
         statement: String,
         params: Vec<ParameterValue>,
-    ) -> Result<u64, Error> {
+    ) -> Result<u64> {
         let client = accessor.with(|mut access| access.get().client(&connection))?;
         execute(&client, &statement, params).await
     }
 }
 
-async fn execute(client: &Client, statement: &str, params: Vec<ParameterValue>) -> Result<u64, Error> {
+async fn execute(client: &Client, statement: &str, params: Vec<ParameterValue>) -> Result<u64> {
     let params = parameter::to_sql(&params).map_err(|e| Error::ValueConversionFailed(error::with_causes(&e)))?;
     client.execute_raw(statement, params).await.map_err(error::query_failed)
 }
 
 impl HostConnectionBuilder for SpinState {
-    async fn new(&mut self, address: String) -> Resource<ConnectionSettings> {
+    async fn new(&mut self, address: String) -> Builder {
         let settings = ConnectionSettings { address, root: None };
         self.table.push(settings).expect("the table holds as many resources as there are handles")
     }
 
-    async fn set_ca_root(&mut self, builder: Resource<ConnectionSettings>, certificate: String) -> Result<(), Error> {
-        let root = RootCertificate::from_pem(&certificate).context("invalid root certificate");
-        let root = root.map_err(|e| Error::Other(format!("invalid root certificate: {e}")))?;
-        let builder = self.table.get_mut(&builder);
-        builder.map_err(|_| Error::ConnectionFailed("no builder found".into()))?.root = Some(root);
+    async fn set_ca_root(&mut self, builder: Builder, certificate: String) -> Result<()> {
+        let root = CertificateDer::from_pem_slice(certificate.as_bytes()).ok();
+        let root = root.filter(|root| RootCertStore::empty().add(root.clone()).is_ok());
+        let invalid = || Error::Other("invalid root certificate: invalid root certificate".to_owned());
+        self.settings(&builder)?.root = Some(root.ok_or_else(invalid)?);
         Ok(())
     }
 
-    async fn build(&mut self, builder: Resource<ConnectionSettings>) -> Result<Resource<Client>, Error> {
-        let settings = self.settings(&builder)?;
-        let client = self.opener().open(&settings.address, settings.root).await?;
+    async fn build(&mut self, builder: Builder) -> Result<Connection> {
+        let settings = self.settings(&builder)?.clone();
+        let client = open(&self.shared, settings).await?;
         self.push_client(client)
     }
 
-    async fn drop(&mut self, builder: Resource<ConnectionSettings>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, builder: Builder) -> wasmtime::Result<()> {
         self.table.delete(builder)?;
         Ok(())
     }
 }
 
 impl<T: Send> HostConnectionBuilderWithStore<T> for Spin {
-    async fn build_async(
-        accessor: &Accessor<T, Self>,
-        builder: Resource<ConnectionSettings>,
-    ) -> Result<Resource<Client>, Error> {
-        let (opener, settings) = accessor.with(|mut access| {
+    async fn build_async(accessor: &Accessor<T, Self>, builder: Builder) -> Result<Connection> {
+        let (shared, settings) = accessor.with(|mut access| {
             let state = access.get();
-            (state.opener(), state.settings(&builder))
+            (state.shared.clone(), state.settings(&builder).cloned())
         });
-        let settings = settings?;
-        let client = opener.open(&settings.address, settings.root).await?;
+        let client = open(&shared, settings?).await?;
         accessor.with(|mut access| access.get().push_client(client))
     }
 }

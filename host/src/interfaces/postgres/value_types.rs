@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::{Buf, BufMut, BytesMut};
 use postgres_range::{BoundSided, Normalizable, RangeBound};
 use rust_decimal::Decimal;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
 use crate::interfaces::bindings::spin::postgres::postgres::Interval;
 
@@ -23,9 +23,7 @@ impl ToSql for SqlInterval {
         Ok(IsNull::No)
     }
 
-    fn accepts(ty: &Type) -> bool {
-        *ty == Type::INTERVAL
-    }
+    accepts!(INTERVAL);
 
     to_sql_checked!();
 }
@@ -38,9 +36,7 @@ impl FromSql<'_> for SqlInterval {
         Ok(Self(Interval { micros: raw.get_i64(), days: raw.get_i32(), months: raw.get_i32() }))
     }
 
-    fn accepts(ty: &Type) -> bool {
-        *ty == Type::INTERVAL
-    }
+    accepts!(INTERVAL);
 }
 
 /// A decimal as the bound of a range.
