@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use ports::{Arg, Client, ClientSettings, Connect, Connection, Redis, RedisError, Reply, Runtime};
 
-const SETTINGS: ClientSettings = ClientSettings { timeout_ms: 100, circuit_open_ms: 500 };
+const SETTINGS: ClientSettings = ClientSettings { timeout_ms: 100, circuit_open_ms: 500, patience_ms: 0 };
 
 /// What the fake Redis does with the next command. Without a script it replies OK at once.
 #[derive(Clone, Copy)]
