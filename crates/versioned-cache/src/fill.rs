@@ -126,8 +126,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
             None => (Stored::Failed, 0),
             Some(false) => (Stored::WriteInFlight, 0),
             Some(true) => {
-                let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
-                let stored = self.reader.store(entry, versions, value.as_deref(), ttl_ms).await;
+                let (stored, ttl_ms) = self.reader.store(entry, versions, value.as_deref()).await;
                 // Absences are not listed. What another request has stored, it has registered.
                 if stored == Stored::Yes && value.is_some() {
                     self.registry.register(&[(entry, ttl_ms)]).await;

@@ -2,7 +2,6 @@
 //! On one server: compare (with a token).
 
 mod acquire;
-mod acquire_one;
 mod compare;
 pub(crate) mod guard;
 mod inspect;

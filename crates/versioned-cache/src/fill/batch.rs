@@ -90,9 +90,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         let values = fetch(missing).await?;
         let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {
             Ok(true) => {
-                let entry = &entries[at];
-                let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
-                let stored = self.reader.store(entry, current[at].0, value.as_deref(), ttl_ms).await;
+                let (stored, ttl_ms) = self.reader.store(&entries[at], current[at].0, value.as_deref()).await;
                 (value, stored, ttl_ms)
             }
             Ok(false) => (value, Stored::WriteInFlight, 0),

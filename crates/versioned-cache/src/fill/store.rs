@@ -28,8 +28,9 @@ use crate::stats::Event;
 
 impl<R: Connect, T: Runtime> Reader<R, T> {
     /// Stores a value (`None`: absent) under the versions that were read before it was fetched. The lease is not released: it
-    /// ends by itself, and until then other requests find the entry.
-    pub(crate) async fn store(&self, entry: &Entry, versions: Versions, value: Option<&[u8]>, ttl_ms: u64) -> Stored {
+    /// ends by itself, and until then other requests find the entry. Returns also the TTL in ms.
+    pub(crate) async fn store(&self, entry: &Entry, versions: Versions, value: Option<&[u8]>) -> (Stored, u64) {
+        let ttl_ms = entry.ttl_ms(value.is_some(), self.client.runtime().random_u64());
         let value = value.unwrap_or_default();
         let stored = if entry.is_named() {
             self.store_named(entry, versions, value, ttl_ms).await
@@ -37,7 +38,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             let set = set_args(entry.key(versions), value.to_vec(), ttl_ms, None);
             self.client.call("SET", set).await.map(|_| true)
         };
-        match stored {
+        let stored = match stored {
             Err(error) => {
                 eprintln!("cache: an entry was not stored: {error}");
                 self.stats.count(entry, Event::Error);
@@ -52,7 +53,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
                 }
                 Stored::Yes
             }
-        }
+        };
+        (stored, ttl_ms)
     }
 
     /// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not stored.
