@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tokio_postgres::Client;
 
-use crate::connection::Connection;
-use crate::{Error, migrations};
+use crate::Error;
+use crate::migrations::{self, connect};
 
 /// The database that [`Cluster::create_database`] copies.
 const TEMPLATE: &str = "tumbler_template";
@@ -36,7 +36,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Database`].
     pub async fn connect(&self) -> Result<Client, Error> {
-        Ok(Connection::open(&self.url).await?.client)
+        Ok(connect(&self.url).await?.0)
     }
 
     /// Creates the template database, with the migrations in `folder`. [`Cluster::create_database`] copies it: call this

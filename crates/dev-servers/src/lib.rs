@@ -14,7 +14,6 @@
 
 mod account;
 mod cluster;
-mod connection;
 mod error;
 pub mod migrations;
 mod port;

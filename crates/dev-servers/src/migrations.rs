@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio_postgres::{Client, Transaction};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, Transaction};
 
 use crate::Error;
-use crate::connection::Connection;
 
 /// The advisory lock held while migrations run, so that two programs that start at the same time do not apply one twice.
 /// The number is arbitrary ("tumbler" in ASCII); nothing else uses it.
@@ -25,11 +25,20 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 /// [`Error::MigrationChanged`] or [`Error::MigrationMissing`] if the file of an applied migration was changed or deleted,
 /// [`Error::Database`] if a statement fails (the files before it stay applied), [`Error::Io`].
 pub async fn apply(url: &str, folder: &Path) -> Result<Vec<String>, Error> {
-    let mut connection = Connection::open(url).await?;
-    let applied = apply_with(&mut connection.client, folder).await;
-    // Closing the connection releases the lock.
-    connection.close().await;
+    let (mut client, connection) = connect(url).await?;
+    let applied = apply_with(&mut client, folder).await;
+    // Closing the connection releases the lock. PostgreSQL cannot copy a database that has connections, so wait for that.
+    // The task neither panics nor is it cancelled.
+    drop(client);
+    let _ = connection.await;
     applied
+}
+
+/// A client of the database at `url`, and the task that drives its connection until the client is dropped.
+pub(crate) async fn connect(url: &str) -> Result<(Client, JoinHandle<()>), Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(Error::database("connect"))?;
+    // The client reports the connection's errors.
+    Ok((client, tokio::spawn(async move { drop(connection.await) })))
 }
 
 async fn apply_with(client: &mut Client, folder: &Path) -> Result<Vec<String>, Error> {

@@ -30,7 +30,7 @@ pub enum Durability {
 pub struct PostgresServer {
     folder: PathBuf,
     programs: PathBuf,
-    account: Option<Account>,
+    account: Account,
     durability: Durability,
     port: Port,
     process: Process,
@@ -47,12 +47,7 @@ impl PostgresServer {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let folder = std::path::absolute(folder).map_err(Error::io(format!("find {}", folder.display())))?;
         let account = Account::for_postgres()?;
-        if let Some(account) = account {
-            account.take_ownership(&folder)?;
-            if !account.can_enter(&folder) {
-                return Err(Error::OutOfReach(folder));
-            }
-        }
+        account.take_ownership(&folder)?;
         let programs = choose_programs(&folder)?;
         if !folder.join("data").exists() {
             initdb(&programs, account, &folder)?;
@@ -172,19 +167,16 @@ fn major_version(programs: &Path) -> String {
     words.nth(1).and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()).unwrap_or("?").to_owned()
 }
 
-fn initdb(programs: &Path, account: Option<Account>, folder: &Path) -> Result<(), Error> {
+fn initdb(programs: &Path, account: Account, folder: &Path) -> Result<(), Error> {
     // Created under another name and renamed at the end: an interrupted initdb leaves no folder `data`.
     let unfinished = folder.join("data.unfinished");
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).map_err(Error::io(format!("delete {}", unfinished.display())))?;
     }
     let locale = if cfg!(target_os = "macos") { "--locale=en_US.UTF-8" } else { "--locale=C.UTF-8" };
-    let mut command = Command::new(programs.join("initdb"));
+    let mut command = account.command(programs.join("initdb"));
     command.args(["--username", NAME, "--auth", "trust", "--encoding", "UTF8", "--no-sync", locale, "--pgdata"]);
     command.arg(&unfinished).current_dir(folder);
-    if let Some(account) = account {
-        account.apply(&mut command);
-    }
     let output = command.output().map_err(Error::io("start initdb"))?;
     if !output.status.success() {
         let tail = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -195,12 +187,12 @@ fn initdb(programs: &Path, account: Option<Account>, folder: &Path) -> Result<()
 
 fn spawn(
     programs: &Path,
-    account: Option<Account>,
+    account: Account,
     folder: &Path,
     durability: Durability,
     port: u16,
 ) -> Result<Process, Error> {
-    let mut command = Command::new(programs.join("postgres"));
+    let mut command = account.command(programs.join("postgres"));
     command.arg("-D").arg(folder.join("data")).current_dir(folder).args(["-p", &port.to_string()]);
     let mut set = |setting: &str| {
         command.args(["-c", setting]);
@@ -216,9 +208,6 @@ fn spawn(
         // Not synchronous_commit=off: with that, commits are lost when only the server is killed, as tests do.
         set("fsync=off");
         set("full_page_writes=off");
-    }
-    if let Some(account) = account {
-        account.apply(&mut command);
     }
     let on_drop = if durability == Durability::Safe { Signal::INT } else { Signal::QUIT };
     Process::spawn("postgres", command, Output::Log(&folder.join(LOG)), on_drop)

@@ -144,9 +144,12 @@ pub fn random_walk<E: Execution>(mut execution: E, seed: u64) -> Option<Violatio
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
     use super::*;
 
     /// Two tasks increment a number without a lock: each reads it, then writes the incremented value.
+    #[derive(Hash)]
     struct Increments {
         number: u32,
         read: [Option<u32>; 2],
@@ -176,12 +179,7 @@ mod tests {
         }
 
         fn digest(&self) -> u64 {
-            let of = |read: Option<u32>| u64::from(read.map_or(3, |read| read));
-            u64::from(self.number)
-                | of(self.read[0]) << 8
-                | of(self.read[1]) << 16
-                | u64::from(self.done[0]) << 24
-                | u64::from(self.done[1]) << 25
+            BuildHasherDefault::<DefaultHasher>::default().hash_one(self)
         }
     }
 

@@ -31,21 +31,3 @@ impl CircuitBreaker {
         self.open_until_ms.set(None);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn opens_on_failure_probes_once_and_closes_on_success() {
-        let breaker = CircuitBreaker::default();
-        assert!(breaker.allows(0, 100));
-        breaker.open(1_500);
-        assert!(!breaker.allows(1_499, 100));
-        assert!(breaker.allows(1_500, 100), "the probe");
-        assert!(!breaker.allows(1_501, 100), "only one probe at a time");
-        assert!(breaker.allows(1_600, 100), "a probe that never returned does not block for ever");
-        breaker.close();
-        assert!(breaker.allows(1_601, 100));
-    }
-}

@@ -6,10 +6,9 @@ use std::rc::Rc;
 use futures_util::future::{Either, select};
 
 use crate::circuit_breaker::CircuitBreaker;
-use crate::connection_pool::ConnectionPool;
 use crate::redis::{Arg, Connect, RedisError, Reply};
 use crate::runtime::Runtime;
-use crate::watch_transaction::WatchTransaction;
+use crate::watch_transaction::{ConnectionPool, WatchTransaction};
 
 /// How many ms after the deadline a reply is still accepted. An instance that had no CPU for some time sees the deadline
 /// and the reply together.
@@ -37,6 +36,8 @@ pub struct ClientSettings {
     pub timeout_ms: u64,
     /// How long the circuit stays open after a failure.
     pub circuit_open_ms: u64,
+    /// How long [`Client::retry`] repeats an operation while Redis is unreachable.
+    pub patience_ms: u64,
 }
 
 /// A client that the concurrent requests of one instance share.
@@ -123,7 +124,7 @@ impl<R: Connect, T: Runtime> Client<R, T> {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => {
                     self.redis.reconnect();
-                    self.pool.close();
+                    self.pool.borrow_mut().clear();
                     Err(RedisError::Unreachable(format!("no reply within {timeout_ms} ms")))
                 }
             },
@@ -160,16 +161,12 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         Ok(first(self.send(command, args).await?))
     }
 
-    /// Repeats `operation` while Redis is unreachable, for up to `for_ms`. The operation must allow repetition.
+    /// Repeats `operation` while Redis is unreachable, for up to `patience_ms`. The operation must allow repetition.
     ///
     /// # Errors
     /// Those of the last attempt.
-    pub async fn retry<V>(
-        &self,
-        for_ms: u64,
-        operation: impl AsyncFn() -> Result<V, RedisError>,
-    ) -> Result<V, RedisError> {
-        let deadline_ms = self.runtime.monotonic_ms() + for_ms;
+    pub async fn retry<V>(&self, operation: impl AsyncFn() -> Result<V, RedisError>) -> Result<V, RedisError> {
+        let deadline_ms = self.runtime.monotonic_ms() + self.settings.patience_ms;
         let mut pause_ms = RETRY_PAUSE_MS;
         loop {
             match operation().await {
@@ -180,6 +177,22 @@ impl<R: Connect, T: Runtime> Client<R, T> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// [`Client::call`] inside [`Client::retry`].
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    pub async fn retry_call(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
+        self.retry(async || self.call(command, args.clone()).await).await
+    }
+
+    /// [`Client::retry_call`] for a command whose reply has one leaf.
+    ///
+    /// # Errors
+    /// As [`Client::retry_call`].
+    pub async fn retry_call_one(&self, command: &str, args: Vec<Arg>) -> Result<Reply, RedisError> {
+        Ok(first(self.retry_call(command, args).await?))
     }
 
     /// Runs `SET key …` with these arguments in a transaction that watches `key`: only if `wanted`, which may read the

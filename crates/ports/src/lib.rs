@@ -8,7 +8,6 @@
 
 mod circuit_breaker;
 mod client;
-mod connection_pool;
 #[cfg(feature = "native")]
 pub mod native;
 mod redis;
@@ -16,7 +15,6 @@ mod runtime;
 mod watch_transaction;
 
 pub use client::{Client, ClientSettings};
-pub use connection_pool::ConnectionPool;
 pub use redis::{Arg, Connect, Connection, Redis, RedisError, Reply};
 pub use runtime::Runtime;
 pub use watch_transaction::WatchTransaction;

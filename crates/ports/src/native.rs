@@ -153,16 +153,10 @@ pub struct NativeRuntime {
     started: Instant,
 }
 
-impl NativeRuntime {
-    /// A runtime whose monotonic clock starts now.
-    pub fn new() -> Self {
-        Self { started: Instant::now() }
-    }
-}
-
 impl Default for NativeRuntime {
+    /// A runtime whose monotonic clock starts now.
     fn default() -> Self {
-        Self::new()
+        Self { started: Instant::now() }
     }
 }
 

@@ -10,10 +10,18 @@
 //! the order of the calls. On a busy host they do not: of a hundred pairs of commands that were sent at once, one third
 //! arrived in the wrong order (see [`Connection`]). A DEL that arrives before its MULTI would delete a lock of any holder.
 
+use std::cell::RefCell;
+
 use futures_util::future::join;
 
-use crate::connection_pool::ConnectionPool;
 use crate::redis::{Arg, Connect, Connection, RedisError, Reply};
+
+/// How many idle connections are kept.
+const IDLE_MAX: usize = 8;
+
+/// Dedicated connections that are idle and in no transaction. The one that was used last is taken first: the server is
+/// least likely to have closed it.
+pub(crate) type ConnectionPool<C> = RefCell<Vec<C>>;
 
 /// An open transaction that watches a key. Dropping it before its end closes the connection.
 pub struct WatchTransaction<'a, C> {
@@ -27,12 +35,13 @@ impl<'a, C: Connection> WatchTransaction<'a, C> {
     ///
     /// # Errors
     /// The server does not reply or refuses. Nothing was changed.
-    pub async fn begin(
+    pub(crate) async fn begin(
         redis: &impl Connect<Connection = C>,
         pool: &'a ConnectionPool<C>,
         key: &str,
     ) -> Result<WatchTransaction<'a, C>, RedisError> {
-        if let Some(connection) = pool.take() {
+        let idle = pool.borrow_mut().pop();
+        if let Some(connection) = idle {
             let watch = connection.execute("WATCH", vec![key.into()]);
             let begun = join(watch, connection.execute("MULTI", vec![])).await;
             if let (Ok(_), Ok(_)) = begun {
@@ -64,7 +73,7 @@ impl<'a, C: Connection> WatchTransaction<'a, C> {
     /// [`RedisError::Unreachable`]: the commands may have taken effect.
     pub async fn exec(self) -> Result<Option<Vec<Reply>>, RedisError> {
         let replies = self.connection.execute("EXEC", vec![]).await?;
-        self.pool.keep(self.connection);
+        self.keep_connection();
         Ok((replies != [Reply::Nil]).then_some(replies))
     }
 
@@ -74,7 +83,15 @@ impl<'a, C: Connection> WatchTransaction<'a, C> {
     /// The connection is broken. The queued commands take no effect in this case either.
     pub async fn discard(self) -> Result<(), RedisError> {
         self.connection.execute("DISCARD", vec![]).await?;
-        self.pool.keep(self.connection);
+        self.keep_connection();
         Ok(())
+    }
+
+    /// For the next transaction. Closes the connection if there are enough.
+    fn keep_connection(self) {
+        let mut idle = self.pool.borrow_mut();
+        if idle.len() < IDLE_MAX {
+            idle.push(self.connection);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use ports::{Arg, Client, ClientSettings, Connect, Connection, Redis, RedisError, Reply, Runtime};
 
-const SETTINGS: ClientSettings = ClientSettings { timeout_ms: 100, circuit_open_ms: 500 };
+const SETTINGS: ClientSettings = ClientSettings { timeout_ms: 100, circuit_open_ms: 500, patience_ms: 0 };
 
 /// What the fake Redis does with the next command. Without a script it replies OK at once.
 #[derive(Clone, Copy)]
@@ -215,6 +215,8 @@ fn a_failure_opens_the_circuit_and_a_reply_closes_it() {
         world.now_ms.set(500);
         assert!(client.admits(), "half-open: one probe");
         assert!(!client.admits(), "and not two");
+        world.now_ms.set(600);
+        assert!(client.admits(), "a probe that never returned does not block for ever");
         // A caller that must try does not ask.
         let _ = run(&world, client.call("SET", vec![]));
         assert_eq!(client.admits(), closed);

@@ -25,79 +25,73 @@ const SMALLEST: u64 = 1 << 50;
 const LIMIT: u64 = 1 << 53;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The next number: greater than all that this server returned before. Only the holder of the lock may call this.
-/// Otherwise another client could be granted the lock later and have a smaller number.
-pub(crate) async fn next<R: Connect, T: Runtime>(
-    server: &Server<R, T>,
-    resource: &Resource,
-) -> Result<u64, RedisError> {
-    let key = resource.fencing_key();
-    loop {
-        if let Some(number) = add(server, &key, 1).await? {
-            return Ok(number);
-        }
-        if let Some(number) = start(server, &key).await? {
-            return Ok(number);
-        }
-    }
-}
-
-/// Raises the counter so that the next number is greater than `least`. `drawn` is what [`next`] returned on this server.
-/// Returns whether the counter has reached `least`.
-pub(crate) async fn raise<R: Connect, T: Runtime>(
-    server: &Server<R, T>,
-    resource: &Resource,
-    drawn: u64,
-    least: u64,
-) -> Result<bool, RedisError> {
-    if drawn >= least {
-        return Ok(true);
-    }
-    let raised = add(server, &resource.fencing_key(), (least - drawn) as i64).await?;
-    Ok(raised.is_some_and(|number| number >= least))
-}
-
-/// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client repeats
-/// INCRBY: that leaves a gap, which is harmless.
-async fn add<R: Connect, T: Runtime>(server: &Server<R, T>, key: &str, by: i64) -> Result<Option<u64>, RedisError> {
-    match server.client.send_one("INCRBY", vec![key.into(), by.into()]).await {
-        Ok(reply) => Ok(number(&reply)),
-        // Another program wrote something that is not an integer.
-        Err(RedisError::Refused(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Starts the counter from the clock; `None` if another client has started it. Two clients that start it at the same time
-/// conflict at most once: none of them adds to it before one has started it.
-async fn start<R: Connect, T: Runtime>(server: &Server<R, T>, key: &str) -> Result<Option<u64>, RedisError> {
-    loop {
-        let watched = server.client.watch(key).await?;
-        let (value, clock_us) = join(server.value_of(key), clock_us(server)).await;
-        if let Value::Text(bytes) = value?
-            && number(&Reply::Bytes(bytes)).is_some()
-        {
-            watched.discard().await?;
-            return Ok(None);
-        }
-        let number = clock_us?;
-        watched.queue("SET", vec![key.into(), (number as i64).into(), "PX".into(), DAY_MS.into()]).await?;
-        if watched.exec().await?.is_some() {
-            return Ok(Some(number));
+impl<R: Connect, T: Runtime> Server<R, T> {
+    /// The next number: greater than all that this server returned before. Only the holder of the lock may call this.
+    /// Otherwise another client could be granted the lock later and have a smaller number.
+    pub(crate) async fn next_fencing(&self, resource: &Resource) -> Result<u64, RedisError> {
+        let key = resource.fencing_key();
+        loop {
+            if let Some(number) = self.add(&key, 1).await? {
+                return Ok(number);
+            }
+            if let Some(number) = self.start(&key).await? {
+                return Ok(number);
+            }
         }
     }
-}
 
-/// The server's clock in microseconds since the Unix epoch.
-async fn clock_us<R: Connect, T: Runtime>(server: &Server<R, T>) -> Result<u64, RedisError> {
-    let replies = server.client.send("TIME", vec![]).await?;
-    let us = match replies.as_slice() {
-        [seconds, us] => seconds.as_int().zip(us.as_int()).map(|(seconds, us)| seconds * 1_000_000 + us),
-        _ => None,
-    };
-    us.and_then(|us| u64::try_from(us).ok())
-        .filter(is_valid)
-        .ok_or_else(|| RedisError::Refused(format!("TIME replied {replies:?}, which is not a plausible time")))
+    /// Raises the counter so that the next number is greater than `least`. `drawn` is what [`Server::next_fencing`] returned on this server.
+    /// Returns whether the counter has reached `least`.
+    pub(crate) async fn raise_fencing(&self, resource: &Resource, drawn: u64, least: u64) -> Result<bool, RedisError> {
+        if drawn >= least {
+            return Ok(true);
+        }
+        let raised = self.add(&resource.fencing_key(), (least - drawn) as i64).await?;
+        Ok(raised.is_some_and(|number| number >= least))
+    }
+
+    /// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client repeats
+    /// INCRBY: that leaves a gap, which is harmless.
+    async fn add(&self, key: &str, by: i64) -> Result<Option<u64>, RedisError> {
+        match self.client.send_one("INCRBY", vec![key.into(), by.into()]).await {
+            Ok(reply) => Ok(number(&reply)),
+            // Another program wrote something that is not an integer.
+            Err(RedisError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts the counter from the clock; `None` if another client has started it. Two clients that start it at the same time
+    /// conflict at most once: none of them adds to it before one has started it.
+    async fn start(&self, key: &str) -> Result<Option<u64>, RedisError> {
+        loop {
+            let watched = self.client.watch(key).await?;
+            let (value, clock_us) = join(self.value_of(key), self.clock_us()).await;
+            if let Value::Text(bytes) = value?
+                && number(&Reply::Bytes(bytes)).is_some()
+            {
+                watched.discard().await?;
+                return Ok(None);
+            }
+            let number = clock_us?;
+            watched.queue("SET", vec![key.into(), (number as i64).into(), "PX".into(), DAY_MS.into()]).await?;
+            if watched.exec().await?.is_some() {
+                return Ok(Some(number));
+            }
+        }
+    }
+
+    /// The server's clock in microseconds since the Unix epoch.
+    async fn clock_us(&self) -> Result<u64, RedisError> {
+        let replies = self.client.send("TIME", vec![]).await?;
+        let us = match replies.as_slice() {
+            [seconds, us] => seconds.as_int().zip(us.as_int()).map(|(seconds, us)| seconds * 1_000_000 + us),
+            _ => None,
+        };
+        us.and_then(|us| u64::try_from(us).ok())
+            .filter(is_valid)
+            .ok_or_else(|| RedisError::Refused(format!("TIME replied {replies:?}, which is not a plausible time")))
+    }
 }
 
 fn is_valid(number: &u64) -> bool {

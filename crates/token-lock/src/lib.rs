@@ -65,7 +65,8 @@ mod resource;
 mod settings;
 mod token;
 
-pub use locks::{Guarded, Lease, Locks};
+pub use locks::Locks;
+pub use locks::guard::{Guarded, Lease};
 pub use outcome::{Acquired, Extended, Grant, Held, Inspected, LockError, Page, Released};
 pub use resource::{InvalidResource, Resource};
 pub use settings::{MAX_RESOURCES, MAX_WAIT_MS, Settings, TTL_MS};

@@ -26,7 +26,7 @@ impl StatementError for TableError {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (redis, _server) = server::redis().await?;
-    let cache = Cache::new(redis, NativeRuntime::new(), Settings::default());
+    let cache = Cache::new(redis, NativeRuntime::default(), Settings::default());
     LocalSet::new().run_until(run(Repository::new(cache, BOOKS))).await
 }
 

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(redis: NativeRedis) -> Result<(), Box<dyn Error>> {
-    let cache = Cache::new(redis, NativeRuntime::new(), Settings::default());
+    let cache = Cache::new(redis, NativeRuntime::default(), Settings::default());
     let fetch = async || Ok::<_, Infallible>(Some(b"[]".to_vec()));
 
     // Equal parameters are one entry. The order of their members does not matter.

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use ports::{Client, ClientSettings, Connect, Redis, RedisError, Runtime};
+use ports::{Client, ClientSettings, Connect, RedisError, Runtime};
 
 use crate::entry::Entry;
 use crate::fill::{Filler, SingleFlight};
 use crate::generations::Generations;
-use crate::invalidate::{self, Invalidator, Page, Registered, Registry};
+use crate::invalidate::listing::{Page, Registered};
+use crate::invalidate::{Invalidator, Registry};
 use crate::kv::{Cached, KeyValue};
 use crate::read::{Hints, Lookup, ReadResult, Reader};
 use crate::settings::Settings;
@@ -17,31 +18,35 @@ use crate::write::{StatementError, Write, WriteError, Writer};
 /// The cache of one instance, which its requests share. What it has in memory may be lost at any time, or be different in
 /// each instance, without harm.
 pub struct Cache<R: Connect, T> {
-    settings: Settings,
-    client: Rc<Client<R, T>>,
-    generations: Generations<R, T>,
-    registry: Rc<Registry<R, T>>,
-    stats: Rc<StatsRecorder<R, T>>,
+    reader: Rc<Reader<R, T>>,
+    filler: Filler<R, T>,
     writer: Rc<Writer<R, T>>,
-    single_flight: SingleFlight,
-    hints: Hints,
+    kv: KeyValue<R, T>,
+    invalidator: Rc<Invalidator<R, T>>,
+    stats: Rc<StatsRecorder<R, T>>,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Connect, T: Runtime> Cache<R, T> {
     /// A cache over `redis`. It sends no command yet.
     pub fn new(redis: R, runtime: T, settings: Settings) -> Rc<Self> {
-        let of_client = ClientSettings { timeout_ms: settings.timeout_ms, circuit_open_ms: settings.breaker_ms };
+        let Settings { timeout_ms, breaker_ms: circuit_open_ms, patience_ms, .. } = settings;
+        let of_client = ClientSettings { timeout_ms, circuit_open_ms, patience_ms };
         let client = Rc::new(Client::new(redis, Rc::new(runtime), of_client));
-        Rc::new(Self {
-            settings,
-            generations: Generations::new(&client, settings),
-            registry: Rc::new(Registry::new(&client, settings)),
-            stats: Rc::new(StatsRecorder::new(&client, settings)),
-            writer: Rc::new(Writer::new(&client, settings)),
-            single_flight: SingleFlight::default(),
-            hints: Hints::default(),
-            client,
-        })
+        let generations = Rc::new(Generations::new(&client, settings));
+        let registry = Rc::new(Registry::new(&client));
+        let stats = Rc::new(StatsRecorder::new(&client, settings));
+        let writer = Rc::new(Writer::new(&client, settings));
+        let invalidator = Rc::new(Invalidator {
+            client: Rc::clone(&client),
+            generations: Rc::clone(&generations),
+            registry: Rc::clone(&registry),
+        });
+        let reader =
+            Rc::new(Reader { client, settings, generations, stats: Rc::clone(&stats), hints: Hints::default() });
+        let filler = Filler { reader: Rc::clone(&reader), registry, single_flight: SingleFlight::default() };
+        let kv =
+            KeyValue { reader: Rc::clone(&reader), invalidator: Rc::clone(&invalidator), writer: Rc::clone(&writer) };
+        Rc::new(Self { reader, filler, writer, kv, invalidator, stats })
     }
 
     /// Cache-aside: reads the entry from the cache, or else fetches the value from the source (`None`: absent) and stores
@@ -55,12 +60,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<ReadResult, E> {
         // Until then this read waits for the fills of others.
-        let deadline_ms = self.client.runtime().monotonic_ms() + self.settings.fill_wait_ms;
-        match self.reader().read(entry).await {
+        let deadline_ms = self.reader.client.runtime().monotonic_ms() + self.reader.settings.fill_wait_ms;
+        match self.reader.read(entry).await {
             Ok(Lookup::Found { versions, value, ttl_ms }) => {
                 Ok(ReadResult::hit(entry.key(versions), value, Some(ttl_ms)))
             }
-            Ok(Lookup::Missing { versions }) => self.filler().fill(entry, versions, deadline_ms, fetch).await,
+            Ok(Lookup::Missing { versions }) => self.filler.fill(entry, versions, deadline_ms, fetch).await,
             Err(reason) => Ok(ReadResult::bypass(reason, fetch().await?)),
         }
     }
@@ -76,7 +81,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         entries: &[Entry],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<ReadResult>, E> {
-        self.filler().get_or_set_many(entries, fetch).await
+        self.filler.get_or_set_many(entries, fetch).await
     }
 
     /// Runs `statement`, one SQL statement that changes rows of scopes. No read that starts after this has returned gets
@@ -93,31 +98,13 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     ) -> Result<V, WriteError<E>> {
         self.writer.write(write, statement).await
     }
-
-    fn reader(&self) -> Reader<'_, R, T> {
-        let Self { client, settings, generations, hints, stats, .. } = self;
-        Reader { client, settings: *settings, generations, hints, stats }
-    }
-
-    fn filler(&self) -> Filler<'_, R, T> {
-        Filler { reader: self.reader(), single_flight: &self.single_flight, registry: &self.registry }
-    }
-
-    fn invalidator(&self) -> Invalidator<'_, R, T> {
-        let Self { client, settings, generations, registry, .. } = self;
-        Invalidator { client, generations, registry, retry_ms: settings.patience_ms }
-    }
-
-    fn kv(&self) -> KeyValue<'_, R, T> {
-        KeyValue { reader: self.reader(), invalidator: self.invalidator(), writer: &self.writer }
-    }
 }
 
 /// Operations that a client requests by name. While Redis is unreachable they are repeated for `patience_ms`.
 ///
 /// # Errors
 /// [`RedisError::Unreachable`] after that; [`RedisError::Refused`] if Redis is full.
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
+impl<R: Connect, T: Runtime> Cache<R, T> {
     /// The value of an entry, if it is cached.
     pub async fn get(&self, entry: &Entry) -> Result<Option<Cached>, RedisError> {
         Ok(self.mget(std::slice::from_ref(entry)).await?.pop().flatten())
@@ -125,12 +112,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
 
     /// The values of entries, in their order. It takes one command if the entries are named.
     pub async fn mget(&self, entries: &[Entry]) -> Result<Vec<Option<Cached>>, RedisError> {
-        self.kv().mget(entries).await
+        self.kv.mget(entries).await
     }
 
     /// How long the value of an entry will live, in ms; `None`: it is not cached. This is not counted as a read.
     pub async fn exists(&self, entry: &Entry) -> Result<Option<u64>, RedisError> {
-        Ok(self.kv().peek(std::slice::from_ref(entry)).await?.pop().flatten().map(|cached| cached.ttl_ms))
+        Ok(self.kv.peek(std::slice::from_ref(entry)).await?.pop().flatten().map(|cached| cached.ttl_ms))
     }
 
     /// Sets the value of an entry. No fetch that began before this has returned will replace it. For a scoped entry, all
@@ -142,47 +129,47 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
     /// [`Cache::set`] for many entries, with one MSET. A second round trip (several for hundreds of entries) sets TTLs.
     /// If it fails, some of the values may be set.
     pub async fn mset(&self, values: &[(Entry, Vec<u8>)]) -> Result<(), RedisError> {
-        self.kv().mset(values).await
+        self.kv.mset(values).await
     }
 
     /// Removes an entry. No fetch that began before this has returned will bring it back. `true`: it existed. For a scoped
     /// entry, it removes all entries of the scope.
     /// If it fails, the entry may or may not be removed.
     pub async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {
-        self.kv().delete(entry).await
+        self.kv.delete(entry).await
     }
 
     /// Makes all entries of an operation outdated and removes them; returns how many it removed. The cost depends only on
     /// their number. If this or another invalidation fails, none or some of the entries are outdated.
     pub async fn invalidate_operation(&self, module: &str, operation: &str) -> Result<u64, RedisError> {
-        self.invalidator().operation(module, operation).await
+        self.invalidator.operation(module, operation).await
     }
 
     /// Makes all entries of a module outdated and removes them; returns how many it removed.
     pub async fn invalidate_module(&self, module: &str) -> Result<u64, RedisError> {
-        self.invalidator().module(module).await
+        self.invalidator.module(module).await
     }
 
     /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed.
     pub async fn invalidate_user(&self, id: i64) -> Result<u64, RedisError> {
-        self.invalidator().user(id).await
+        self.invalidator.user(id).await
     }
 
     /// Makes the named entries of an operation whose names match a Redis glob outdated and removes them; returns how many
     /// it removed. No pattern can match other keys. It scans all keys of Redis, at most 1,000 at a time.
     pub async fn invalidate_matching(&self, module: &str, operation: &str, pattern: &str) -> Result<u64, RedisError> {
-        self.invalidator().matching(module, operation, pattern).await
+        self.invalidator.matching(module, operation, pattern).await
     }
 
     /// Makes everything outdated and removes it; returns how many entries it removed. Counters, locks, the versions of
     /// scopes and the keys of other programs stay.
     pub async fn clear(&self) -> Result<u64, RedisError> {
-        self.invalidator().all().await
+        self.invalidator.all().await
     }
 
     /// The operations that have entries.
     pub async fn registered(&self) -> Result<Vec<Registered>, RedisError> {
-        invalidate::registered(&self.registry).await
+        self.invalidator.registered().await
     }
 
     /// Up to `limit` entries of a module (of all modules, if it is `None`) and an operation (likewise). `cursor` is the
@@ -195,7 +182,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Cache<R, T> {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Option<Page>, RedisError> {
-        invalidate::entries(&self.registry, &self.generations, (module, operation), cursor, limit).await
+        self.invalidator.entries((module, operation), cursor, limit).await
     }
 
     /// The counters since the last reset, or since Redis lost them.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ports::{Arg, Client, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 
 use crate::entry::{Entry, Version, Versions};
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ pub(crate) struct Generations<R: Connect, T> {
     known: RefCell<HashMap<String, Version>>,
 }
 
-impl<R: Redis + Connect, T: Runtime> Generations<R, T> {
+impl<R: Connect, T: Runtime> Generations<R, T> {
     pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
         Self { client: Rc::clone(client), settings, known: RefCell::default() }
     }
@@ -150,7 +150,7 @@ impl<R: Redis + Connect, T: Runtime> Generations<R, T> {
     /// exist, nothing depends on it anyway. Returns what was under `keys` before.
     pub(crate) async fn replace_generation(&self, generation: &str, keys: &[String]) -> Result<Replies, RedisError> {
         self.client
-            .retry(self.settings.patience_ms, async || {
+            .retry(async || {
                 let before = self.read(keys).await?;
                 let fresh = Version::fresh(self.client.runtime()).number();
                 self.client.call("SET", vec![generation.into(), fresh.into(), "XX".into()]).await?;

@@ -2,7 +2,7 @@
 //! user's version, or its own version. This costs one command and also covers fetches under way. The entries are then
 //! removed with the help of the registries, to free memory and to be counted.
 
-mod listing;
+pub(crate) mod listing;
 mod member;
 mod registry;
 mod scan;
@@ -10,10 +10,8 @@ mod scan;
 use std::rc::Rc;
 
 use futures_util::future::{join, join3};
-use ports::{Arg, Client, Connect, Redis, RedisError, Runtime};
+use ports::{Arg, Client, Connect, RedisError, Runtime};
 
-pub use self::listing::{Listed, Page, Registered};
-pub(crate) use self::listing::{entries, registered};
 use self::member::Member;
 pub(crate) use self::registry::Registry;
 use self::registry::count_in;
@@ -27,15 +25,13 @@ const MEMBERS_AT_ONCE: i64 = 512;
 
 /// Makes entries outdated and removes them. All methods return how many entries they removed. If they fail, none or only
 /// some of the entries are outdated.
-pub(crate) struct Invalidator<'a, R: Connect, T> {
-    pub client: &'a Client<R, T>,
-    pub generations: &'a Generations<R, T>,
-    pub registry: &'a Rc<Registry<R, T>>,
-    /// How long commands are repeated while Redis is unreachable.
-    pub retry_ms: u64,
+pub(crate) struct Invalidator<R: Connect, T> {
+    pub client: Rc<Client<R, T>>,
+    pub generations: Rc<Generations<R, T>>,
+    pub registry: Rc<Registry<R, T>>,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
+impl<R: Connect, T: Runtime> Invalidator<R, T> {
     pub(crate) async fn operation(&self, module: &str, operation: &str) -> Result<u64, RedisError> {
         let generation = key::operation_generation(module, operation);
         let keys = [key::module_generation(module), generation.clone()];
@@ -61,7 +57,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
         let version = scope.version();
         let before = self.generations.replace_generation(&version, std::slice::from_ref(&version)).await?;
         let of_scope = self.registry.members_of(&scope).await?;
-        let removed = self.retry(async || self.unlink_members(&of_scope, &before).await).await?;
+        let removed = self.client.retry(async || self.unlink_members(&of_scope, &before).await).await?;
         Ok(removed + self.unlink_registered(&key::user_registry(id), &before).await?)
     }
 
@@ -71,10 +67,10 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
         let path_begins = key::named_version("").len();
         let mut scan = Scan::new(&prefix, pattern);
         let mut removed = 0;
-        while let Some(keys) = scan.next(self.client, self.retry_ms).await? {
+        while let Some(keys) = scan.next(&self.client).await? {
             let paths: Vec<String> = keys.iter().map(|key| key[path_begins..].to_owned()).collect();
             if !paths.is_empty() {
-                removed += self.retry(async || self.unlink_named(&paths).await).await?;
+                removed += self.client.retry(async || self.unlink_named(&paths).await).await?;
             }
         }
         Ok(removed)
@@ -91,7 +87,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
         // The rest is in no registry: it was evicted from it, or is not registered yet.
         let (entries, versions) = (key::named_entry(""), key::named_version(""));
         let mut scan = Scan::new(key::NAMESPACE, "*");
-        while let Some(keys) = scan.next(self.client, self.retry_ms).await? {
+        while let Some(keys) = scan.next(&self.client).await? {
             for generation in keys.iter().filter(|key| key.starts_with(&key::module_generation(""))) {
                 self.generations.replace_generation(generation, &[]).await?;
             }
@@ -100,11 +96,10 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
             };
             let (rest, entries) = ([with(&versions), with(key::REGISTRIES)].concat(), with(&entries));
             if !rest.is_empty() {
-                self.retry(async || self.client.call("UNLINK", rest.clone()).await).await?;
+                self.client.retry_call("UNLINK", rest).await?;
             }
             if !entries.is_empty() {
-                let unlink = async || self.client.call_one("UNLINK", entries.clone()).await;
-                removed += count_in(&self.retry(unlink).await?);
+                removed += count_in(&self.client.retry_call_one("UNLINK", entries).await?);
             }
         }
         Ok(removed)
@@ -130,21 +125,20 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
     async fn unlink_registered(&self, registry: &str, before: &Replies) -> Result<u64, RedisError> {
         // Entries that are registered from now on are current, and go into a new set.
         let taken = format!("{registry}~{:016x}", self.client.runtime().random_u64());
-        let rename = async || self.client.call("RENAME", vec![registry.into(), taken.as_str().into()]).await;
-        match self.retry(rename).await {
+        match self.client.retry_call("RENAME", vec![registry.into(), taken.as_str().into()]).await {
             // There is no such registry. (If an attempt took effect without a reply, the renamed set ends by itself.)
             Err(RedisError::Refused(_)) => return Ok(0),
             outcome => outcome?,
         };
         let mut removed = 0;
         loop {
-            let pop = async || self.client.call("ZPOPMIN", vec![taken.as_str().into(), MEMBERS_AT_ONCE.into()]).await;
-            let popped = self.retry(pop).await?;
+            let pop = vec![taken.as_str().into(), MEMBERS_AT_ONCE.into()];
+            let popped = self.client.retry_call("ZPOPMIN", pop).await?;
             if popped.is_empty() {
                 return Ok(removed);
             }
             let members: Vec<Member> = popped.chunks(2).filter_map(|pair| Member::from_reply(&pair[0])).collect();
-            removed += self.retry(async || self.unlink_members(&members, before).await).await?;
+            removed += self.client.retry(async || self.unlink_members(&members, before).await).await?;
         }
     }
 
@@ -169,9 +163,5 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Invalidator<'_, R, T> {
         let (unlinked, forgotten) = join(unlink, self.registry.forget(scoped.iter().copied())).await;
         forgotten?;
         Ok(removed + count_in(&unlinked?))
-    }
-
-    async fn retry<V>(&self, operation: impl AsyncFn() -> Result<V, RedisError>) -> Result<V, RedisError> {
-        self.client.retry(self.retry_ms, operation).await
     }
 }

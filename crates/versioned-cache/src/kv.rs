@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures_util::future::join3;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use ports::{Arg, Connect, Redis, RedisError, Runtime};
+use ports::{Arg, Connect, RedisError, Runtime};
 
 use crate::entry::{Entry, EntryId, Envelope, Version, Versions};
 use crate::invalidate::Invalidator;
@@ -27,13 +27,13 @@ pub struct Cached {
 }
 
 /// Gets, sets and deletes entries.
-pub(crate) struct KeyValue<'a, R: Connect, T> {
-    pub reader: Reader<'a, R, T>,
-    pub invalidator: Invalidator<'a, R, T>,
-    pub writer: &'a Rc<Writer<R, T>>,
+pub(crate) struct KeyValue<R: Connect, T> {
+    pub reader: Rc<Reader<R, T>>,
+    pub invalidator: Rc<Invalidator<R, T>>,
+    pub writer: Rc<Writer<R, T>>,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
+impl<R: Connect, T: Runtime> KeyValue<R, T> {
     /// Gets values and counts hits and misses.
     pub(crate) async fn mget(&self, entries: &[Entry]) -> Result<Vec<Option<Cached>>, RedisError> {
         let found = self.peek(entries).await?;
@@ -45,7 +45,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
 
     /// Gets values and counts nothing.
     pub(crate) async fn peek(&self, entries: &[Entry]) -> Result<Vec<Option<Cached>>, RedisError> {
-        let seen = self.retry(async || self.reader.look_up_many(entries).await).await?;
+        let seen = self.reader.client.retry(async || self.reader.look_up_many(entries).await).await?;
         let found = entries.iter().zip(seen).map(|(entry, seen)| {
             let (value, versions) = (seen.value.filter(|value| !value.is_empty())?, seen.versions.ok()?);
             Some(Cached { value, ttl_ms: seen.ttl_ms, key: entry.key(versions) })
@@ -57,20 +57,22 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
     /// values again. If they change each time, an invalidation runs at the same time as this call, and it is correct to
     /// order it after the call.
     pub(crate) async fn mset(&self, values: &[(Entry, Vec<u8>)]) -> Result<(), RedisError> {
-        self.retry(async || {
-            for _ in 0..ATTEMPTS {
-                if self.mset_once(values).await? {
-                    break;
+        self.reader
+            .client
+            .retry(async || {
+                for _ in 0..ATTEMPTS {
+                    if self.mset_once(values).await? {
+                        break;
+                    }
                 }
-            }
-            Ok(())
-        })
-        .await
+                Ok(())
+            })
+            .await
     }
 
     /// `true`: the generations that the values were set with are current.
     async fn mset_once(&self, values: &[(Entry, Vec<u8>)]) -> Result<bool, RedisError> {
-        let Reader { client, generations, .. } = self.reader;
+        let Reader { client, generations, .. } = &*self.reader;
         let others: Vec<Vec<String>> = values.iter().map(|(entry, _)| entry.other_keys()).collect();
         let known = generations.known(others.iter().flatten()).await?;
         let now_ms = client.runtime().unix_ms();
@@ -110,18 +112,16 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> KeyValue<'_, R, T> {
 
     /// Removes an entry; `true`: it existed. For a scoped entry it removes all entries of the scope.
     pub(crate) async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {
-        self.retry(async || match &entry.id {
-            EntryId::Named { path } => Ok(self.invalidator.unlink_named(std::slice::from_ref(path)).await? > 0),
-            EntryId::Scoped { scope, .. } => {
-                let seen = self.reader.look_up_many(std::slice::from_ref(entry)).await?;
-                self.writer.bump(std::slice::from_ref(scope)).await?;
-                Ok(seen.iter().any(|seen| seen.value.is_some()))
-            }
-        })
-        .await
-    }
-
-    async fn retry<V>(&self, operation: impl AsyncFn() -> Result<V, RedisError>) -> Result<V, RedisError> {
-        self.reader.client.retry(self.reader.settings.patience_ms, operation).await
+        self.reader
+            .client
+            .retry(async || match &entry.id {
+                EntryId::Named { path } => Ok(self.invalidator.unlink_named(std::slice::from_ref(path)).await? > 0),
+                EntryId::Scoped { scope, .. } => {
+                    let seen = self.reader.look_up_many(std::slice::from_ref(entry)).await?;
+                    self.writer.bump(std::slice::from_ref(scope)).await?;
+                    Ok(seen.iter().any(|seen| seen.value.is_some()))
+                }
+            })
+            .await
     }
 }

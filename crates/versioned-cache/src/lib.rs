@@ -7,7 +7,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let server = dev_servers::RedisServer::start(folder.path()).await?;
-//! # let (redis, runtime) = (NativeRedis::new(&server.url())?, NativeRuntime::new());
+//! # let (redis, runtime) = (NativeRedis::new(&server.url())?, NativeRuntime::default());
 //! # tokio::task::LocalSet::new().run_until(async move {
 //! use versioned_cache::{Cache, Entry, Settings, Source, Ttl};
 //!
@@ -118,7 +118,7 @@ mod write;
 
 pub use cache::Cache;
 pub use entry::{Check, Entry};
-pub use invalidate::{Listed, Page, Registered};
+pub use invalidate::listing::{Listed, Page, Registered};
 pub use key::Scope;
 pub use kv::Cached;
 pub use read::{Bypass, CacheStatus, ReadResult, Source, Stored};

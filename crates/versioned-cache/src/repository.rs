@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ports::{Connect, Redis, Runtime};
+use ports::{Connect, Runtime};
 
 use crate::cache::Cache;
 use crate::entry::Entry;
@@ -30,7 +30,7 @@ pub struct Repository<R: Connect, T> {
     kind: Kind,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Repository<R, T> {
+impl<R: Connect, T: Runtime> Repository<R, T> {
     /// The rows of this kind, through this cache.
     pub fn new(cache: Rc<Cache<R, T>>, kind: Kind) -> Self {
         Self { cache, kind }

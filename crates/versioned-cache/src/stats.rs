@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
-use ports::{Client, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 use crate::entry::Entry;
 use crate::key::STATS;
@@ -132,7 +132,7 @@ impl Drop for Sending {
     }
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
+impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
     pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
         Self { client: Rc::clone(client), settings, pending: RefCell::default(), sending: Rc::default() }
     }
@@ -170,14 +170,12 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
 
     pub(crate) async fn read(&self) -> Result<Stats, RedisError> {
         self.send().await;
-        let read = async || self.client.call("HGETALL", vec![STATS.into()]).await;
-        Ok(Stats::from_replies(&self.client.retry(self.settings.patience_ms, read).await?))
+        Ok(Stats::from_replies(&self.client.retry_call("HGETALL", vec![STATS.into()]).await?))
     }
 
     pub(crate) async fn reset(&self) -> Result<(), RedisError> {
         self.send().await;
-        let delete = async || self.client.call("DEL", vec![STATS.into()]).await;
-        self.client.retry(self.settings.patience_ms, delete).await.map(drop)
+        self.client.retry_call("DEL", vec![STATS.into()]).await.map(drop)
     }
 
     /// INFO and DBSIZE.
@@ -197,7 +195,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> StatsRecorder<R, T> {
                 keys: keys?.as_int().and_then(|keys| u64::try_from(keys).ok()).unwrap_or(0),
             })
         };
-        self.client.retry(self.settings.patience_ms, read).await
+        self.client.retry(read).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
-use ports::{Arg, Client, Connect, Redis, RedisError, Runtime};
+use ports::{Arg, Client, Connect, RedisError, Runtime};
 
 use crate::entry::Version;
 use crate::key::Scope;
@@ -46,7 +46,7 @@ pub(crate) struct Writer<R: Connect, T> {
     settings: Settings,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Writer<R, T> {
+impl<R: Connect, T: Runtime> Writer<R, T> {
     pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
         Self { client: Rc::clone(client), settings }
     }

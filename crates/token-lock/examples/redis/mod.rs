@@ -15,7 +15,7 @@ pub async fn with_locks(example: impl AsyncFnOnce(Rc<Locks<NativeRedis, NativeRu
         Err(_) => private.insert(RedisServer::start(folder.path()).await.expect("redis-server is installed")).url(),
     };
     let redis = NativeRedis::new(&url).expect("REDIS_URL is a Redis URL");
-    let locks = Locks::new(vec![redis], NativeRuntime::new(), Settings::default());
+    let locks = Locks::new(vec![redis], NativeRuntime::default(), Settings::default());
     // The locks start background tasks on the current thread.
     tokio::task::LocalSet::new().run_until(example(locks)).await;
 }

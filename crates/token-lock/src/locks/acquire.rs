@@ -1,19 +1,23 @@
-//! Acquires several resources, one after the other, once or repeatedly.
+//! Acquires several resources, one after the other, once or repeatedly. Each is acquired on the majority of the servers.
+
+use std::rc::Rc;
 
 use futures_util::future::join_all;
-use ports::{Connect, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
-use super::acquire_one::acquire_one;
-use super::inspect::inspect;
-use super::release::release;
+use super::Locks;
 use super::release_on_drop::ReleaseOnDrop;
 use crate::outcome::{Acquired, Grant, LockError};
-use crate::quorum::Quorum;
+use crate::quorum::{Replies, Server};
 use crate::resource::Resource;
+use crate::token::Token;
 
 /// The first and the longest pause between two attempts, before jitter.
 const PAUSE_MS: u64 = 8;
 const MAX_PAUSE_MS: u64 = 64;
+
+/// The reply of one server: the fencing number if it granted the lock, `None` if another client holds it.
+type Fencing = Option<u64>;
 
 /// The result of an attempt.
 pub(super) enum Attempt<R: Connect, T: Runtime> {
@@ -23,86 +27,204 @@ pub(super) enum Attempt<R: Connect, T: Runtime> {
     Taken,
 }
 
-pub(super) async fn acquire<R: Connect, T: Runtime>(
-    quorum: &Quorum<R, T>,
-    resources: &[Resource],
-    ttl_ms: u64,
-    wait_ms: u64,
-) -> Result<Acquired, LockError> {
-    Ok(match attempt_within(quorum, resources, ttl_ms, wait_ms).await? {
-        Attempt::Granted(granted) => {
-            let (grants, on_drop): (Vec<_>, Vec<_>) = granted.into_iter().unzip();
-            on_drop.into_iter().for_each(ReleaseOnDrop::disarm);
-            Acquired::Granted(grants)
-        }
-        Attempt::Taken => Acquired::Taken { retry_after_ms: retry_after_ms(quorum, resources).await },
-    })
-}
-
-/// Repeats the attempt until it succeeds or `wait_ms` are over.
-pub(super) async fn attempt_within<R: Connect, T: Runtime>(
-    quorum: &Quorum<R, T>,
-    resources: &[Resource],
-    ttl_ms: u64,
-    wait_ms: u64,
-) -> Result<Attempt<R, T>, LockError> {
-    let mut resources = resources.to_vec();
-    resources.sort();
-    resources.dedup();
-    let runtime = &*quorum.runtime;
-    let until_ms = runtime.monotonic_ms() + wait_ms;
-    let mut pause_ms = PAUSE_MS;
-    loop {
-        let attempt = attempt(quorum, &resources, ttl_ms).await?;
-        let left_ms = until_ms.saturating_sub(runtime.monotonic_ms());
-        if left_ms == 0 || matches!(attempt, Attempt::Granted(_)) {
-            return Ok(attempt);
-        }
-        runtime.sleep(jittered(runtime, pause_ms).min(left_ms)).await;
-        pause_ms = (2 * pause_ms).min(MAX_PAUSE_MS);
+impl<R: Connect, T: Runtime> Locks<R, T> {
+    /// Tries once to lock all of `resources`, or none of them. Duplicates count once. At most
+    /// [`MAX_RESOURCES`](crate::MAX_RESOURCES). `ttl_ms` must be in [`TTL_MS`](crate::TTL_MS). If the future is dropped
+    /// before it returns, its locks are released in the background.
+    ///
+    /// # Errors
+    /// [`LockError::Unavailable`]: nothing is granted.
+    pub async fn acquire(&self, resources: &[Resource], ttl_ms: u64) -> Result<Acquired, LockError> {
+        self.acquire_within(resources, ttl_ms, 0).await
     }
-}
 
-/// There is no deadlock, because an attempt that finds a lock taken releases the others before it waits.
-async fn attempt<R: Connect, T: Runtime>(
-    quorum: &Quorum<R, T>,
-    resources: &[Resource],
-    ttl_ms: u64,
-) -> Result<Attempt<R, T>, LockError> {
-    let mut granted = Vec::with_capacity(resources.len());
-    for resource in resources {
-        match acquire_one(quorum, resource, ttl_ms).await {
-            Ok(Some(grant)) => granted.push(grant),
-            not_granted => {
-                release_all(quorum, granted).await;
-                return not_granted.map(|_| Attempt::Taken);
+    /// [`Locks::acquire`], repeated until the locks are granted or `wait_ms` milliseconds are over.
+    ///
+    /// # Errors
+    /// As [`Locks::acquire`].
+    pub async fn acquire_within(
+        &self,
+        resources: &[Resource],
+        ttl_ms: u64,
+        wait_ms: u64,
+    ) -> Result<Acquired, LockError> {
+        Ok(match self.attempt_within(resources, ttl_ms, wait_ms).await? {
+            Attempt::Granted(granted) => {
+                let (grants, on_drop): (Vec<_>, Vec<_>) = granted.into_iter().unzip();
+                on_drop.into_iter().for_each(ReleaseOnDrop::disarm);
+                Acquired::Granted(grants)
+            }
+            Attempt::Taken => Acquired::Taken { retry_after_ms: self.retry_after_ms(resources).await },
+        })
+    }
+
+    /// Repeats the attempt until it succeeds or `wait_ms` are over.
+    pub(super) async fn attempt_within(
+        &self,
+        resources: &[Resource],
+        ttl_ms: u64,
+        wait_ms: u64,
+    ) -> Result<Attempt<R, T>, LockError> {
+        let mut resources = resources.to_vec();
+        resources.sort();
+        resources.dedup();
+        let runtime = &*self.quorum.runtime;
+        let until_ms = runtime.monotonic_ms() + wait_ms;
+        let mut pause_ms = PAUSE_MS;
+        loop {
+            let attempt = self.attempt(&resources, ttl_ms).await?;
+            let left_ms = until_ms.saturating_sub(runtime.monotonic_ms());
+            if left_ms == 0 || matches!(attempt, Attempt::Granted(_)) {
+                return Ok(attempt);
+            }
+            runtime.sleep(jittered(runtime, pause_ms).min(left_ms)).await;
+            pause_ms = (2 * pause_ms).min(MAX_PAUSE_MS);
+        }
+    }
+
+    /// There is no deadlock, because an attempt that finds a lock taken releases the others before it waits.
+    async fn attempt(&self, resources: &[Resource], ttl_ms: u64) -> Result<Attempt<R, T>, LockError> {
+        let mut granted = Vec::with_capacity(resources.len());
+        for resource in resources {
+            match self.acquire_one(resource, ttl_ms).await {
+                Ok(Some(grant)) => granted.push(grant),
+                not_granted => {
+                    self.release_all(granted).await;
+                    return not_granted.map(|_| Attempt::Taken);
+                }
             }
         }
-    }
-    // The first lock may have expired before the last was granted.
-    if granted.iter().all(|(grant, _)| quorum.is_valid(grant.valid_until_ms)) {
-        return Ok(Attempt::Granted(granted));
-    }
-    release_all(quorum, granted).await;
-    Err(LockError::Unavailable(format!("to lock all resources took longer than the TTL of {ttl_ms} ms")))
-}
-
-/// Releases the locks now, or in the background if that fails.
-async fn release_all<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, granted: Vec<(Grant, ReleaseOnDrop<R, T>)>) {
-    let releases = granted.into_iter().map(async |(grant, on_drop)| {
-        if release(quorum, &grant.resource, &grant.token).await.is_ok() {
-            on_drop.disarm();
+        // The first lock may have expired before the last was granted.
+        if granted.iter().all(|(grant, _)| self.quorum.is_valid(grant.valid_until_ms)) {
+            return Ok(Attempt::Granted(granted));
         }
-    });
-    join_all(releases).await;
+        self.release_all(granted).await;
+        Err(LockError::Unavailable(format!("to lock all resources took longer than the TTL of {ttl_ms} ms")))
+    }
+
+    /// Releases the locks now, or in the background if that fails.
+    async fn release_all(&self, granted: Vec<(Grant, ReleaseOnDrop<R, T>)>) {
+        let releases = granted.into_iter().map(async |(grant, on_drop)| {
+            if self.release(&grant.resource, &grant.token).await.is_ok() {
+                on_drop.disarm();
+            }
+        });
+        join_all(releases).await;
+    }
+
+    /// `None`: another client holds the lock.
+    pub(super) async fn acquire_one(
+        &self,
+        resource: &Resource,
+        ttl_ms: u64,
+    ) -> Result<Option<(Grant, ReleaseOnDrop<R, T>)>, LockError> {
+        let quorum = &self.quorum;
+        let token = Token::random(&*quorum.runtime);
+        let validity = quorum.validity(ttl_ms);
+        let on_drop = ReleaseOnDrop::new(quorum, resource, &token);
+        let question = |server: Rc<Server<R, T>>| {
+            let (resource, token) = (resource.clone(), token.clone());
+            async move { server.run(server.grant(&resource, &token, ttl_ms)).await }
+        };
+        let decided =
+            |replies: &Replies<Fencing>| replies.is_majority(Option::is_some) || replies.is_majority(Option::is_none);
+        let replies = quorum.ask(question, decided).await;
+        let is_granted = replies.is_majority(Option::is_some);
+        let fencing = if is_granted { self.agree_on_fencing(&replies, resource).await } else { None };
+        if let Some(fencing) = fencing
+            && quorum.is_valid(validity.until_ms)
+        {
+            quorum.detach(replies);
+            let grant = Grant {
+                resource: resource.clone(),
+                token,
+                fencing,
+                ttl_ms,
+                expires_at_ms: validity.expires_at_ms,
+                valid_until_ms: validity.until_ms,
+            };
+            return Ok(Some((grant, on_drop)));
+        }
+        let outcome = if is_granted {
+            Err(LockError::Unavailable(format!(
+                "the majority took longer than the TTL of {ttl_ms} ms, or did not agree"
+            )))
+        } else if replies.is_quorum() {
+            Ok(None)
+        } else {
+            Err(replies.error())
+        };
+        self.withdraw(&replies, on_drop, resource, &token).await;
+        outcome
+    }
+
+    /// The greatest number of the majority. First raises the counters of the majority to it. Every later majority shares a
+    /// server with this one, so the next grant gets a greater number.
+    async fn agree_on_fencing(&self, replies: &Replies<Fencing>, resource: &Resource) -> Option<u64> {
+        let drawn: Vec<(usize, u64)> = replies.successful().filter_map(|(at, number)| Some((at, (*number)?))).collect();
+        let greatest = drawn.iter().map(|(_, number)| *number).max()?;
+        let raises = drawn.into_iter().map(async |(at, number)| {
+            let server = &self.quorum.servers[at];
+            server.client.within_timeout(server.raise_fencing(resource, number, greatest)).await
+        });
+        let raised = join_all(raises).await.into_iter().filter(|raised| *raised == Ok(true)).count();
+        (raised >= replies.majority()).then_some(greatest)
+    }
+
+    /// Removes what a failed attempt has locked: now on the servers that replied, in the background on the others.
+    async fn withdraw(
+        &self,
+        replies: &Replies<Fencing>,
+        mut on_drop: ReleaseOnDrop<R, T>,
+        resource: &Resource,
+        token: &Token,
+    ) {
+        let removals = replies.successful().map(async |(at, fencing)| {
+            let server = &self.quorum.servers[at];
+            let is_gone =
+                fencing.is_none() || server.client.within_timeout(server.delete_if(resource, token)).await.is_ok();
+            is_gone.then_some(server)
+        });
+        for server in join_all(removals).await.into_iter().flatten() {
+            on_drop.disarm_on(server);
+        }
+    }
+
+    /// The longest remaining TTL of the locks that other clients hold. If it is unknown, or if they have just been released, a
+    /// short random time.
+    pub(super) async fn retry_after_ms(&self, resources: &[Resource]) -> u64 {
+        let inspected = join_all(resources.iter().map(|resource| self.inspect(resource))).await;
+        let longest = inspected.into_iter().flatten().filter_map(|inspected| inspected.held?.ttl_ms).max();
+        longest.unwrap_or_else(|| jittered(&*self.quorum.runtime, MAX_PAUSE_MS)).max(1)
+    }
 }
 
-/// The longest remaining TTL of the locks that other clients hold. If it is unknown, or if they have just been released, a
-/// short random time.
-pub(super) async fn retry_after_ms<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, resources: &[Resource]) -> u64 {
-    let inspected = join_all(resources.iter().map(|resource| inspect(quorum, resource))).await;
-    let longest = inspected.into_iter().flatten().filter_map(|inspected| inspected.held?.ttl_ms).max();
-    longest.unwrap_or_else(|| jittered(&*quorum.runtime, MAX_PAUSE_MS)).max(1)
+impl<R: Connect, T: Runtime> Server<R, T> {
+    /// Takes the lock on one server, then gets its fencing number.
+    async fn grant(&self, resource: &Resource, token: &Token, ttl_ms: u64) -> Result<Fencing, RedisError> {
+        if !self.take(&resource.key(), token, ttl_ms).await? {
+            return Ok(None);
+        }
+        self.next_fencing(resource).await.map(Some)
+    }
+
+    async fn take(&self, key: &str, token: &Token, ttl_ms: u64) -> Result<bool, RedisError> {
+        let set = || {
+            let ttl = (ttl_ms as i64).into();
+            self.client.send_one("SET", vec![key.into(), token.as_str().into(), "NX".into(), "PX".into(), ttl])
+        };
+        // The client does not repeat SET by itself. Here it is safe, because the token tells whose lock it is.
+        let (reply, is_repeated) = match set().await {
+            Err(RedisError::Unreachable(_)) => (set().await?, true),
+            outcome => (outcome?, false),
+        };
+        match reply {
+            // Perhaps the first SET took effect and its reply was lost.
+            Reply::Nil if is_repeated => Ok(self.value_of(key).await?.is(token.as_str())),
+            Reply::Nil => Ok(false),
+            _ => Ok(true),
+        }
+    }
 }
 
 /// Between half of `ms` and `ms`, so that waiting clients do not all retry at the same time.

@@ -10,12 +10,10 @@ use std::task::{Poll, Waker};
 use futures_util::future::{Either, join_all, select};
 use ports::{Connect, Runtime};
 
-use super::acquire::{Attempt, attempt_within, retry_after_ms};
-use super::extend::extend;
-use super::release::release;
+use super::Locks;
+use super::acquire::Attempt;
 use super::release_on_drop::ReleaseOnDrop;
 use crate::outcome::{Extended, Grant, LockError, Released};
-use crate::quorum::Quorum;
 use crate::resource::Resource;
 
 /// How often the locks are extended during one TTL, and how often after a failed extension.
@@ -88,60 +86,68 @@ impl<T: Runtime> Lease<T> {
     }
 }
 
-pub(super) async fn guard<R: Connect, T: Runtime, V>(
-    quorum: &Quorum<R, T>,
-    resources: &[Resource],
-    ttl_ms: u64,
-    wait_ms: u64,
-    work: impl AsyncFnOnce(Lease<T>) -> V,
-) -> Result<Guarded<V>, LockError> {
-    let (grants, on_drop): (Vec<_>, Vec<_>) = match attempt_within(quorum, resources, ttl_ms, wait_ms).await? {
-        Attempt::Granted(granted) => granted.into_iter().unzip(),
-        Attempt::Taken => return Ok(Guarded::Taken { retry_after_ms: retry_after_ms(quorum, resources).await }),
-    };
-    let valid_until_ms = grants.iter().map(|grant| grant.valid_until_ms).min().unwrap_or(u64::MAX);
-    let lease = Lease(Rc::new(State {
-        runtime: Rc::clone(&quorum.runtime),
-        grants,
-        valid_until_ms: Cell::new(valid_until_ms),
-        lost: Cell::new(false),
-        waiting: RefCell::default(),
-    }));
-    let working = pin!(work(lease.clone()));
-    let value = match select(working, pin!(extend_until_lost(quorum, &lease, ttl_ms))).await {
-        Either::Left((value, _)) => value,
-        Either::Right((never, _)) => match never {},
-    };
-    let in_time = !lease.is_lost();
-    let releases = lease.0.grants.iter().map(|grant| release(quorum, &grant.resource, &grant.token));
-    // A release without a reply proves nothing: then only the time counts.
-    let kept = |released| matches!(released, Ok(Released::Removed) | Err(_));
-    let kept = join_all(releases).await.into_iter().all(kept);
-    on_drop.into_iter().for_each(ReleaseOnDrop::disarm);
-    Ok(Guarded::Done { value, lost: !(in_time && kept) })
-}
-
-/// Extends the locks periodically. When one is lost, notifies the work and waits for ever.
-async fn extend_until_lost<R: Connect, T: Runtime>(quorum: &Quorum<R, T>, lease: &Lease<T>, ttl_ms: u64) -> Infallible {
-    let (state, runtime) = (&lease.0, &quorum.runtime);
-    let left_ms = || state.valid_until_ms.get().saturating_sub(runtime.monotonic_ms());
-    let mut pause_ms = ttl_ms / EXTENSIONS_PER_TTL;
-    while !lease.is_lost() {
-        runtime.sleep(pause_ms.clamp(1, left_ms().max(1))).await;
-        let valid_until_ms = quorum.validity(ttl_ms).until_ms;
-        let extending =
-            join_all(state.grants.iter().map(|grant| extend(quorum, &grant.resource, &grant.token, ttl_ms)));
-        // After its end a lock is lost, even if a late reply says that it was extended.
-        let Either::Left((extended, _)) = select(extending, pin!(runtime.sleep(left_ms()))).await else { break };
-        if extended.iter().any(|outcome| matches!(outcome, Ok(Extended::Expired | Extended::HeldByAnother))) {
-            break;
-        }
-        let all_extended = extended.iter().all(Result::is_ok);
-        if all_extended {
-            state.valid_until_ms.set(valid_until_ms);
-        }
-        pause_ms = ttl_ms / if all_extended { EXTENSIONS_PER_TTL } else { RETRIES_PER_TTL };
+impl<R: Connect, T: Runtime> Locks<R, T> {
+    /// Runs `work` under locks: acquires `resources` as [`Locks::acquire_within`] does, extends the locks after each
+    /// third of their TTL, and releases them when `work` returns. [`Lease`] tells `work` when a lock is lost; `work`
+    /// itself must stop then. If the future is dropped, the locks are released in the background.
+    ///
+    /// # Errors
+    /// As [`Locks::acquire`]: `work` did not start.
+    pub async fn guard<V>(
+        &self,
+        resources: &[Resource],
+        ttl_ms: u64,
+        wait_ms: u64,
+        work: impl AsyncFnOnce(Lease<T>) -> V,
+    ) -> Result<Guarded<V>, LockError> {
+        let (grants, on_drop): (Vec<_>, Vec<_>) = match self.attempt_within(resources, ttl_ms, wait_ms).await? {
+            Attempt::Granted(granted) => granted.into_iter().unzip(),
+            Attempt::Taken => return Ok(Guarded::Taken { retry_after_ms: self.retry_after_ms(resources).await }),
+        };
+        let valid_until_ms = grants.iter().map(|grant| grant.valid_until_ms).min().unwrap_or(u64::MAX);
+        let lease = Lease(Rc::new(State {
+            runtime: Rc::clone(&self.quorum.runtime),
+            grants,
+            valid_until_ms: Cell::new(valid_until_ms),
+            lost: Cell::new(false),
+            waiting: RefCell::default(),
+        }));
+        let working = pin!(work(lease.clone()));
+        let value = match select(working, pin!(self.extend_until_lost(&lease, ttl_ms))).await {
+            Either::Left((value, _)) => value,
+            Either::Right((never, _)) => match never {},
+        };
+        let in_time = !lease.is_lost();
+        let releases = lease.0.grants.iter().map(|grant| self.release(&grant.resource, &grant.token));
+        // A release without a reply proves nothing: then only the time counts.
+        let kept = |released| matches!(released, Ok(Released::Removed) | Err(_));
+        let kept = join_all(releases).await.into_iter().all(kept);
+        on_drop.into_iter().for_each(ReleaseOnDrop::disarm);
+        Ok(Guarded::Done { value, lost: !(in_time && kept) })
     }
-    lease.lose();
-    pending().await
+
+    /// Extends the locks periodically. When one is lost, notifies the work and waits for ever.
+    async fn extend_until_lost(&self, lease: &Lease<T>, ttl_ms: u64) -> Infallible {
+        let (state, runtime) = (&lease.0, &self.quorum.runtime);
+        let left_ms = || state.valid_until_ms.get().saturating_sub(runtime.monotonic_ms());
+        let mut pause_ms = ttl_ms / EXTENSIONS_PER_TTL;
+        while !lease.is_lost() {
+            runtime.sleep(pause_ms.clamp(1, left_ms().max(1))).await;
+            let valid_until_ms = self.quorum.validity(ttl_ms).until_ms;
+            let extending =
+                join_all(state.grants.iter().map(|grant| self.extend(&grant.resource, &grant.token, ttl_ms)));
+            // After its end a lock is lost, even if a late reply says that it was extended.
+            let Either::Left((extended, _)) = select(extending, pin!(runtime.sleep(left_ms()))).await else { break };
+            if extended.iter().any(|outcome| matches!(outcome, Ok(Extended::Expired | Extended::HeldByAnother))) {
+                break;
+            }
+            let all_extended = extended.iter().all(Result::is_ok);
+            if all_extended {
+                state.valid_until_ms.set(valid_until_ms);
+            }
+            pause_ms = ttl_ms / if all_extended { EXTENSIONS_PER_TTL } else { RETRIES_PER_TTL };
+        }
+        lease.lose();
+        pending().await
+    }
 }

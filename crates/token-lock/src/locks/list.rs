@@ -5,9 +5,9 @@ use std::fmt;
 use futures_util::future::join_all;
 use ports::{Connect, RedisError, Reply, Runtime};
 
-use super::inspect::inspect;
+use super::Locks;
 use crate::outcome::{LockError, Page};
-use crate::quorum::{Quorum, Server};
+use crate::quorum::Server;
 use crate::resource::Resource;
 
 /// About how many keys a page looks at.
@@ -24,37 +24,40 @@ struct Cursor {
     skipped: usize,
 }
 
-pub(super) async fn list<R: Connect, T: Runtime>(
-    quorum: &Quorum<R, T>,
-    cursor: Option<&str>,
-) -> Result<Page, LockError> {
-    let servers = &quorum.servers;
-    let start = cursor.map_or(Some(Cursor::default()), Cursor::parse).filter(|start| start.server < servers.len());
-    let mut at = start.ok_or(LockError::InvalidCursor)?;
-    let (position, keys) = loop {
-        let Some(server) = servers.get(at.server) else { return Ok(Page { locks: Vec::new(), next: None }) };
-        match server.run_for_holder(scan(server, at.position)).await {
-            Ok(found) => break found,
-            // A majority keeps each lock. While only a minority fails, one of the other servers has it too.
-            Err(_) if 2 * (at.skipped + 1) < servers.len() => {
-                at = Cursor { skipped: at.skipped + 1, ..at.next_server() };
+impl<R: Connect, T: Runtime> Locks<R, T> {
+    /// A page of all locks. `cursor` is `None` for the first page, then [`Page::next`] of the page before.
+    ///
+    /// # Errors
+    /// [`LockError::Unavailable`], [`LockError::InvalidCursor`].
+    pub async fn list(&self, cursor: Option<&str>) -> Result<Page, LockError> {
+        let servers = &self.quorum.servers;
+        let start = cursor.map_or(Some(Cursor::default()), Cursor::parse).filter(|start| start.server < servers.len());
+        let mut at = start.ok_or(LockError::InvalidCursor)?;
+        let (position, keys) = loop {
+            let Some(server) = servers.get(at.server) else { return Ok(Page { locks: Vec::new(), next: None }) };
+            match server.run_for_holder(scan(server, at.position)).await {
+                Ok(found) => break found,
+                // A majority keeps each lock. While only a minority fails, one of the other servers has it too.
+                Err(_) if 2 * (at.skipped + 1) < servers.len() => {
+                    at = Cursor { skipped: at.skipped + 1, ..at.next_server() };
+                }
+                Err(error) => return Err(LockError::Unavailable(error.to_string())),
             }
-            Err(error) => return Err(LockError::Unavailable(error.to_string())),
+        };
+        // A key that is not a valid resource was written by another program.
+        let resources: Vec<_> = keys.iter().filter_map(|key| Resource::from_key(key).ok()).collect();
+        let inspected = join_all(resources.iter().map(|resource| self.inspect(resource))).await;
+        let mut locks = Vec::new();
+        for (resource, inspected) in resources.into_iter().zip(inspected) {
+            let inspected = inspected?;
+            if inspected.held.is_some() {
+                locks.push((resource, inspected));
+            }
         }
-    };
-    // A key that is not a valid resource was written by another program.
-    let resources: Vec<_> = keys.iter().filter_map(|key| Resource::from_key(key).ok()).collect();
-    let inspected = join_all(resources.iter().map(|resource| inspect(quorum, resource))).await;
-    let mut locks = Vec::new();
-    for (resource, inspected) in resources.into_iter().zip(inspected) {
-        let inspected = inspected?;
-        if inspected.held.is_some() {
-            locks.push((resource, inspected));
-        }
+        let next = if position == 0 { at.next_server() } else { Cursor { position, ..at } };
+        let next = (next.server < servers.len()).then(|| next.to_string());
+        Ok(Page { locks, next })
     }
-    let next = if position == 0 { at.next_server() } else { Cursor { position, ..at } };
-    let next = (next.server < servers.len()).then(|| next.to_string());
-    Ok(Page { locks, next })
 }
 
 /// Some keys of locks, and the position after them (0: there are no more).

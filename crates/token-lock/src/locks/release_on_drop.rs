@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures_util::future::join_all;
 use ports::{Connect, Runtime};
 
-use super::compare::{Compared, delete_if};
+use super::compare::Compared;
 use crate::quorum::{Quorum, Server};
 use crate::resource::Resource;
 use crate::token::Token;
@@ -60,7 +60,7 @@ impl<R: Connect, T: Runtime> Drop for ReleaseOnDrop<R, T> {
 
 async fn release<R: Connect, T: Runtime>(server: &Server<R, T>, runtime: &T, resource: &Resource, token: &Token) {
     for pause_ms in PAUSES_MS {
-        if server.client.within_timeout(delete_if(server, resource, token)).await == Ok(Compared::Same) {
+        if server.client.within_timeout(server.delete_if(resource, token)).await == Ok(Compared::Same) {
             return;
         }
         runtime.sleep(pause_ms).await;

@@ -33,7 +33,9 @@ impl Value {
 impl<R: Connect, T: Runtime> Server<R, T> {
     pub(crate) fn new(redis: R, runtime: Rc<T>, settings: Settings, is_single: bool) -> Self {
         let Settings { timeout_ms, circuit_open_ms } = settings;
-        let client = Client::new(redis, runtime, ClientSettings { timeout_ms, circuit_open_ms });
+        // Nothing is repeated here: clients that wait for a lock try again.
+        let settings = ClientSettings { timeout_ms, circuit_open_ms, patience_ms: 0 };
+        let client = Client::new(redis, runtime, settings);
         Self { client, capabilities: Cell::default(), is_single }
     }
 

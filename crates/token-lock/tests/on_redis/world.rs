@@ -102,7 +102,7 @@ impl Instance {
             commands: Rc::clone(&commands),
         };
         let servers = servers.iter().map(port).collect();
-        Self { locks: Locks::new(servers, NativeRuntime::new(), settings), commands }
+        Self { locks: Locks::new(servers, NativeRuntime::default(), settings), commands }
     }
 
     /// Locks a resource that is free.

@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
-use super::filler::Filler;
-use super::lease::writes_in_flight;
-use super::store::store;
+use super::Filler;
 use crate::entry::{Entry, Versions};
 use crate::key::Scope;
 use crate::read::{BATCH_WIDTH, Bypass, ReadResult, Seen, Stored};
@@ -19,7 +17,7 @@ type Current = (Versions, Option<Vec<u8>>);
 /// A fetched value, what became of it, and the TTL in ms that it was stored with.
 type Fetched = (Option<Vec<u8>>, Stored, u64);
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
+impl<R: Connect, T: Runtime> Filler<R, T> {
     /// See [`Cache::get_or_set_many`](crate::Cache::get_or_set_many).
     pub(crate) async fn get_or_set_many<E>(
         &self,
@@ -92,9 +90,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
         let values = fetch(missing).await?;
         let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {
             Ok(true) => {
-                let entry = &entries[at];
-                let ttl_ms = entry.ttl_ms(value.is_some(), self.reader.client.runtime().random_u64());
-                let stored = store(&self.reader, entry, current[at].0, value.as_deref(), ttl_ms).await;
+                let (stored, ttl_ms) = self.reader.store(&entries[at], current[at].0, value.as_deref()).await;
                 (value, stored, ttl_ms)
             }
             Ok(false) => (value, Stored::WriteInFlight, 0),
@@ -125,7 +121,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Filler<'_, R, T> {
         if self.reader.client.call_one("EXISTS", keys).await?.as_int() == Some(0) {
             return Ok(true);
         }
-        let writes = scopes.into_iter().map(|scope| writes_in_flight(&self.reader, Some(scope)));
+        let writes = scopes.into_iter().map(|scope| self.reader.writes_in_flight(Some(scope)));
         let mut writes = stream::iter(writes).buffered(BATCH_WIDTH);
         while let Some(in_flight) = writes.try_next().await? {
             if in_flight {

@@ -1,7 +1,7 @@
 //! The lease and the marks: which instance fills an entry, and whether it may store the value.
 
 use futures_util::future::join3;
-use ports::{Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Reply, Runtime};
 
 use crate::entry::{Entry, Versions};
 use crate::key::{self, Scope};
@@ -20,7 +20,7 @@ pub(crate) struct FillPermit {
     pub absent: bool,
 }
 
-/// The outcome of [`acquire`].
+/// The outcome of [`Reader::acquire_lease`].
 pub(crate) enum Lease {
     /// This request fetches the value.
     Granted(FillPermit),
@@ -30,62 +30,61 @@ pub(crate) enum Lease {
     Outdated,
 }
 
-/// Takes the lease of a fill and counts the marks. While another instance has the lease, it waits for the value that this
-/// instance stores. After `deadline_ms` (monotonic) it waits no longer and lets the request fetch without a lease.
-pub(crate) async fn acquire<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    reader: &Reader<'_, R, T>,
-    entry: &Entry,
-    versions: Versions,
-    fill_id: &str,
-    deadline_ms: u64,
-) -> Result<Lease, RedisError> {
-    let runtime = reader.client.runtime();
-    let mut pause_ms = POLL_MS;
-    loop {
-        let args = ["1".into(), "NX".into(), "PX".into(), (reader.settings.lease_ms as i64).into()];
-        let set = std::iter::once(key::lease(fill_id).into()).chain(args).collect();
-        let (lease, writes, creates) = join3(
-            reader.client.call_one("SET", set),
-            writes_in_flight(reader, entry.scope()),
-            writes_in_flight(reader, entry.absent_guard.as_ref()),
-        )
-        .await;
-        let (lease, writes, creates) = (lease?, writes?, creates?);
-        // While a write is in flight, no instance stores the value, so waiting for it is useless.
-        if lease != Reply::Nil || writes || runtime.monotonic_ms() >= deadline_ms {
-            return Ok(Lease::Granted(FillPermit { found: !writes, absent: !writes && !creates }));
-        }
-        runtime.sleep(pause_ms).await;
-        pause_ms = (pause_ms * 2).min(POLL_MAX_MS);
-        let (current, reply) = reader.mget(entry, Some(entry.key(versions))).await?;
-        if current != Ok(versions) {
-            return Ok(Lease::Outdated);
-        }
-        let stored = if entry.is_named() {
-            reader.open_current(entry, versions, reply).ok().flatten().map(|found| found.value)
-        } else {
-            reply.into_bytes()
-        };
-        if let Some(stored) = stored {
-            return Ok(Lease::Stored(value_of(stored)));
+impl<R: Connect, T: Runtime> Reader<R, T> {
+    /// Takes the lease of a fill and counts the marks. While another instance has the lease, it waits for the value that this
+    /// instance stores. After `deadline_ms` (monotonic) it waits no longer and lets the request fetch without a lease.
+    pub(crate) async fn acquire_lease(
+        &self,
+        entry: &Entry,
+        versions: Versions,
+        fill_id: &str,
+        deadline_ms: u64,
+    ) -> Result<Lease, RedisError> {
+        let runtime = self.client.runtime();
+        let mut pause_ms = POLL_MS;
+        loop {
+            let args = ["1".into(), "NX".into(), "PX".into(), (self.settings.lease_ms as i64).into()];
+            let set = std::iter::once(key::lease(fill_id).into()).chain(args).collect();
+            let (lease, writes, creates) = join3(
+                self.client.call_one("SET", set),
+                self.writes_in_flight(entry.scope()),
+                self.writes_in_flight(entry.absent_guard.as_ref()),
+            )
+            .await;
+            let (lease, writes, creates) = (lease?, writes?, creates?);
+            // While a write is in flight, no instance stores the value, so waiting for it is useless.
+            if lease != Reply::Nil || writes || runtime.monotonic_ms() >= deadline_ms {
+                return Ok(Lease::Granted(FillPermit { found: !writes, absent: !writes && !creates }));
+            }
+            runtime.sleep(pause_ms).await;
+            pause_ms = (pause_ms * 2).min(POLL_MAX_MS);
+            let (current, reply) = self.mget(entry, Some(entry.key(versions))).await?;
+            if current != Ok(versions) {
+                return Ok(Lease::Outdated);
+            }
+            let stored = if entry.is_named() {
+                self.open_current(entry, versions, reply).ok().flatten().map(|found| found.value)
+            } else {
+                reply.into_bytes()
+            };
+            if let Some(stored) = stored {
+                return Ok(Lease::Stored(value_of(stored)));
+            }
         }
     }
-}
 
-/// Whether a write that marks `scope` is in flight. Marks of dead writers count for `mark_ms`.
-pub(crate) async fn writes_in_flight<R: Redis + Connect, T: Runtime>(
-    reader: &Reader<'_, R, T>,
-    scope: Option<&Scope>,
-) -> Result<bool, RedisError> {
-    let Some(scope) = scope else { return Ok(false) };
-    let oldest = reader.client.runtime().unix_ms().saturating_sub(reader.settings.mark_ms) as i64;
-    let args = vec![scope.writing().into(), oldest.into(), "+inf".into()];
-    Ok(reader.client.call_one("ZCOUNT", args).await?.as_int() != Some(0))
-}
+    /// Whether a write that marks `scope` is in flight. Marks of dead writers count for `mark_ms`.
+    pub(crate) async fn writes_in_flight(&self, scope: Option<&Scope>) -> Result<bool, RedisError> {
+        let Some(scope) = scope else { return Ok(false) };
+        let oldest = self.client.runtime().unix_ms().saturating_sub(self.settings.mark_ms) as i64;
+        let args = vec![scope.writing().into(), oldest.into(), "+inf".into()];
+        Ok(self.client.call_one("ZCOUNT", args).await?.as_int() != Some(0))
+    }
 
-/// Lets others fill at once what this request did not store. Best effort: the lease ends by itself.
-pub(crate) async fn release<R: Redis + Connect, T: Runtime>(reader: &Reader<'_, R, T>, fill_id: &str) {
-    if reader.settings.enabled && reader.client.admits() {
-        let _ = reader.client.call("DEL", vec![key::lease(fill_id).into()]).await;
+    /// Lets others fill at once what this request did not store. Best effort: the lease ends by itself.
+    pub(crate) async fn release_lease(&self, fill_id: &str) {
+        if self.settings.enabled && self.client.admits() {
+            let _ = self.client.call("DEL", vec![key::lease(fill_id).into()]).await;
+        }
     }
 }

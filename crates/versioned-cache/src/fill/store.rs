@@ -20,80 +20,74 @@
 //! - **Eviction or expiry** of the outdated entry: EXEC does nothing, and the value is not stored.
 
 use futures_util::future::join;
-use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, RedisError, Reply, Runtime};
 
 use crate::entry::{Entry, Envelope, Versions};
 use crate::read::{Hint, Reader, Stored};
 use crate::stats::Event;
 
-/// Stores a value (`None`: absent) under the versions that were read before it was fetched. The lease is not released: it
-/// ends by itself, and until then other requests find the entry.
-pub(crate) async fn store<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    reader: &Reader<'_, R, T>,
-    entry: &Entry,
-    versions: Versions,
-    value: Option<&[u8]>,
-    ttl_ms: u64,
-) -> Stored {
-    let value = value.unwrap_or_default();
-    let stored = if entry.is_named() {
-        store_named(reader, entry, versions, value, ttl_ms).await
-    } else {
-        let set = set_args(entry.key(versions), value.to_vec(), ttl_ms, None);
-        reader.client.call("SET", set).await.map(|_| true)
-    };
-    match stored {
-        Err(error) => {
-            eprintln!("cache: an entry was not stored: {error}");
-            reader.stats.count(entry, Event::Error);
-            Stored::Failed
-        }
-        Ok(false) => Stored::Overtaken,
-        Ok(true) => {
-            reader.stats.count(entry, Event::Fill);
-            if !entry.is_named() {
-                let expires_ms = reader.client.runtime().monotonic_ms() + ttl_ms;
-                reader.hints.set(&entry.id, Hint { versions, expires_ms });
+impl<R: Connect, T: Runtime> Reader<R, T> {
+    /// Stores a value (`None`: absent) under the versions that were read before it was fetched. The lease is not released: it
+    /// ends by itself, and until then other requests find the entry. Returns also the TTL in ms.
+    pub(crate) async fn store(&self, entry: &Entry, versions: Versions, value: Option<&[u8]>) -> (Stored, u64) {
+        let ttl_ms = entry.ttl_ms(value.is_some(), self.client.runtime().random_u64());
+        let value = value.unwrap_or_default();
+        let stored = if entry.is_named() {
+            self.store_named(entry, versions, value, ttl_ms).await
+        } else {
+            let set = set_args(entry.key(versions), value.to_vec(), ttl_ms, None);
+            self.client.call("SET", set).await.map(|_| true)
+        };
+        let stored = match stored {
+            Err(error) => {
+                eprintln!("cache: an entry was not stored: {error}");
+                self.stats.count(entry, Event::Error);
+                Stored::Failed
             }
-            Stored::Yes
+            Ok(false) => Stored::Overtaken,
+            Ok(true) => {
+                self.stats.count(entry, Event::Fill);
+                if !entry.is_named() {
+                    let expires_ms = self.client.runtime().monotonic_ms() + ttl_ms;
+                    self.hints.set(&entry.id, Hint { versions, expires_ms });
+                }
+                Stored::Yes
+            }
+        };
+        (stored, ttl_ms)
+    }
+
+    /// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not stored.
+    async fn store_named(
+        &self,
+        entry: &Entry,
+        versions: Versions,
+        value: &[u8],
+        ttl_ms: u64,
+    ) -> Result<bool, RedisError> {
+        let client = &self.client;
+        // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its TTL
+        // is not shortened, because an entry that was set may depend on it.
+        let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
+        let key = entry.key(versions);
+        let sealed = Envelope::seal(versions, client.runtime().unix_ms() + ttl_ms, value);
+        let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
+        let (extended, set) = join(extend, set).await;
+        extended?;
+        if set? != Reply::Nil {
+            return Ok(true);
         }
+        let is_outdated = async || self.is_outdated(entry, versions).await;
+        // Usually another request has stored or set it. This look saves the connection that a transaction needs.
+        Ok(is_outdated().await?
+            && client.set_watched(&key, set_args(key.clone(), sealed, ttl_ms, None), is_outdated).await?)
     }
-}
 
-/// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not stored.
-async fn store_named<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    reader: &Reader<'_, R, T>,
-    entry: &Entry,
-    versions: Versions,
-    value: &[u8],
-    ttl_ms: u64,
-) -> Result<bool, RedisError> {
-    let client = reader.client;
-    // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its TTL
-    // is not shortened, because an entry that was set may depend on it.
-    let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
-    let key = entry.key(versions);
-    let sealed = Envelope::seal(versions, client.runtime().unix_ms() + ttl_ms, value);
-    let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
-    let (extended, set) = join(extend, set).await;
-    extended?;
-    if set? != Reply::Nil {
-        return Ok(true);
+    /// Whether, at this instant, `versions` are current and the key of the named entry does not hold an entry with them.
+    async fn is_outdated(&self, entry: &Entry, versions: Versions) -> Result<bool, RedisError> {
+        let (current, reply) = self.mget(entry, Some(entry.key(versions))).await?;
+        Ok(current == Ok(versions) && !matches!(self.open_current(entry, versions, reply), Ok(Some(_))))
     }
-    let is_outdated = async || is_outdated(reader, entry, versions).await;
-    // Usually another request has stored or set it. This look saves the connection that a transaction needs.
-    Ok(is_outdated().await?
-        && client.set_watched(&key, set_args(key.clone(), sealed, ttl_ms, None), is_outdated).await?)
-}
-
-/// Whether, at this instant, `versions` are current and the key of the named entry does not hold an entry with them.
-async fn is_outdated<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    reader: &Reader<'_, R, T>,
-    entry: &Entry,
-    versions: Versions,
-) -> Result<bool, RedisError> {
-    let (current, reply) = reader.mget(entry, Some(entry.key(versions))).await?;
-    Ok(current == Ok(versions) && !matches!(reader.open_current(entry, versions, reply), Ok(Some(_))))
 }
 
 fn set_args(key: String, value: Vec<u8>, ttl_ms: u64, condition: Option<&str>) -> Vec<Arg> {

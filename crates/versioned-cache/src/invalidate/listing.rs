@@ -1,12 +1,13 @@
 //! What is cached, entry by entry.
 
 use futures_util::future::{join_all, join3};
-use ports::{Client, Connect, Redis, RedisError, Runtime};
+use ports::{Connect, RedisError, Runtime};
 
+use super::Invalidator;
 use super::member::Member;
-use super::registry::{Registry, count_in};
+use super::registry::count_in;
 use crate::entry::{Envelope, HEADER_END, Versions};
-use crate::generations::{Generations, Replies};
+use crate::generations::Replies;
 use crate::read::BATCH_WIDTH;
 
 /// How much is cached for an operation.
@@ -73,95 +74,90 @@ impl Cursor {
     }
 }
 
-/// See [`Cache::registered`](crate::Cache::registered).
-pub(crate) async fn registered<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    registry: &Registry<R, T>,
-) -> Result<Vec<Registered>, RedisError> {
-    let operations = registry.operations().await?;
-    let counts = join_all(operations.iter().map(|(module, operation)| registry.count(module, operation))).await;
-    let mut registered = Vec::with_capacity(operations.len());
-    for ((module, operation), keys) in operations.into_iter().zip(counts) {
-        let keys = keys?;
-        if keys > 0 {
-            registered.push(Registered { module, operation, keys });
-        }
-    }
-    Ok(registered)
-}
-
-/// See [`Cache::entries`](crate::Cache::entries).
-pub(crate) async fn entries<R: Redis + Connect + 'static, T: Runtime + 'static>(
-    registry: &Registry<R, T>,
-    generations: &Generations<R, T>,
-    (module, operation): (Option<&str>, Option<&str>),
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<Option<Page>, RedisError> {
-    let client = &registry.client;
-    let Some(mut at) = cursor.map_or(Some(Cursor::default()), Cursor::parse) else { return Ok(None) };
-    let mut operations = registry.operations().await?;
-    operations.retain(|(of, called)| module.is_none_or(|m| m == of) && operation.is_none_or(|o| o == called));
-    let mut page = Page::default();
-    while let Some((module, operation)) = operations.get(at.operation) {
-        let wanted = limit - page.entries.len();
-        let from = at.ends.max(client.runtime().unix_ms() as i64);
-        let skip = if from == at.ends { at.skip } else { 0 };
-        let members = registry.members(module, operation, from, skip, wanted).await?;
-        let more = members.len() == wanted;
-        for (_, ends) in &members {
-            at.skip = if *ends == at.ends { at.skip + 1 } else { 1 };
-            at.ends = *ends;
-        }
-        let members: Vec<Member> = members.into_iter().filter_map(|(member, _)| member).collect();
-        for chunk in members.chunks(BATCH_WIDTH) {
-            let keys: Vec<Vec<String>> = chunk.iter().map(Member::version_keys).collect();
-            let versions = async || generations.versions_of(&keys, &Replies::new()).await;
-            let versions = client.retry(registry.settings.patience_ms, versions).await?;
-            let described = chunk.iter().zip(versions).map(|(member, versions)| describe(client, member, versions));
-            for entry in join_all(described).await {
-                match entry {
-                    Ok(entry) => page.entries.extend(entry),
-                    // A key of another type is not an entry.
-                    Err(RedisError::Refused(_)) => {}
-                    Err(error) => return Err(error),
-                }
+impl<R: Connect, T: Runtime> Invalidator<R, T> {
+    /// See [`Cache::registered`](crate::Cache::registered).
+    pub(crate) async fn registered(&self) -> Result<Vec<Registered>, RedisError> {
+        let operations = self.registry.operations().await?;
+        let counts =
+            join_all(operations.iter().map(|(module, operation)| self.registry.count(module, operation))).await;
+        let mut registered = Vec::with_capacity(operations.len());
+        for ((module, operation), keys) in operations.into_iter().zip(counts) {
+            let keys = keys?;
+            if keys > 0 {
+                registered.push(Registered { module, operation, keys });
             }
         }
-        if more {
-            page.next = Some(at.text());
-            return Ok(Some(page));
-        }
-        at = Cursor { operation: at.operation + 1, ..Cursor::default() };
+        Ok(registered)
     }
-    Ok(Some(page))
-}
 
-/// The entry of a member under these versions; `None`: it does not exist, or is outdated.
-async fn describe<R: Redis + Connect, T: Runtime>(
-    client: &Client<R, T>,
-    member: &Member,
-    versions: Option<Versions>,
-) -> Result<Option<Listed>, RedisError> {
-    let Some(versions) = versions else { return Ok(None) };
-    let key = member.id.entry_key(versions);
-    let (ttl, size, header) = join3(
-        client.call_one("PTTL", vec![key.as_str().into()]),
-        client.call_one("STRLEN", vec![key.as_str().into()]),
-        client.call_one("GETRANGE", vec![key.as_str().into(), 0.into(), HEADER_END.into()]),
-    )
-    .await;
-    let (ttl_ms, size, header) = (count_in(&ttl?), count_in(&size?), header?);
-    let open = || header.into_bytes().and_then(Envelope::open);
-    let is_current = !member.id.is_named() || open().is_some_and(|open| open.versions.own == versions.own);
-    Ok((is_current && ttl_ms > 0).then(|| Listed {
-        key,
-        name: member.name().map(str::to_owned),
-        module: member.module.clone(),
-        operation: member.operation.clone(),
-        ttl_ms,
-        size,
-        version: versions.own.number(),
-    }))
+    /// See [`Cache::entries`](crate::Cache::entries).
+    pub(crate) async fn entries(
+        &self,
+        (module, operation): (Option<&str>, Option<&str>),
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Page>, RedisError> {
+        let Some(mut at) = cursor.map_or(Some(Cursor::default()), Cursor::parse) else { return Ok(None) };
+        let mut operations = self.registry.operations().await?;
+        operations.retain(|(of, called)| module.is_none_or(|m| m == of) && operation.is_none_or(|o| o == called));
+        let mut page = Page::default();
+        while let Some((module, operation)) = operations.get(at.operation) {
+            let wanted = limit - page.entries.len();
+            let from = at.ends.max(self.client.runtime().unix_ms() as i64);
+            let skip = if from == at.ends { at.skip } else { 0 };
+            let members = self.registry.members(module, operation, from, skip, wanted).await?;
+            let more = members.len() == wanted;
+            for (_, ends) in &members {
+                at.skip = if *ends == at.ends { at.skip + 1 } else { 1 };
+                at.ends = *ends;
+            }
+            let members: Vec<Member> = members.into_iter().filter_map(|(member, _)| member).collect();
+            for chunk in members.chunks(BATCH_WIDTH) {
+                let keys: Vec<Vec<String>> = chunk.iter().map(Member::version_keys).collect();
+                let versions = async || self.generations.versions_of(&keys, &Replies::new()).await;
+                let versions = self.client.retry(versions).await?;
+                let described = chunk.iter().zip(versions).map(|(member, versions)| self.describe(member, versions));
+                for entry in join_all(described).await {
+                    match entry {
+                        Ok(entry) => page.entries.extend(entry),
+                        // A key of another type is not an entry.
+                        Err(RedisError::Refused(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            if more {
+                page.next = Some(at.text());
+                return Ok(Some(page));
+            }
+            at = Cursor { operation: at.operation + 1, ..Cursor::default() };
+        }
+        Ok(Some(page))
+    }
+
+    /// The entry of a member under these versions; `None`: it does not exist, or is outdated.
+    async fn describe(&self, member: &Member, versions: Option<Versions>) -> Result<Option<Listed>, RedisError> {
+        let Some(versions) = versions else { return Ok(None) };
+        let key = member.id.entry_key(versions);
+        let (ttl, size, header) = join3(
+            self.client.call_one("PTTL", vec![key.as_str().into()]),
+            self.client.call_one("STRLEN", vec![key.as_str().into()]),
+            self.client.call_one("GETRANGE", vec![key.as_str().into(), 0.into(), HEADER_END.into()]),
+        )
+        .await;
+        let (ttl_ms, size, header) = (count_in(&ttl?), count_in(&size?), header?);
+        let open = || header.into_bytes().and_then(Envelope::open);
+        let is_current = !member.id.is_named() || open().is_some_and(|open| open.versions.own == versions.own);
+        Ok((is_current && ttl_ms > 0).then(|| Listed {
+            key,
+            name: member.name().map(str::to_owned),
+            module: member.module.clone(),
+            operation: member.operation.clone(),
+            ttl_ms,
+            size,
+            version: versions.own.number(),
+        }))
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
-use ports::{Arg, Client, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 
 use super::member::Member;
 use crate::entry::{Entry, EntryId};
 use crate::key::{self, OPERATIONS, Scope};
-use crate::settings::Settings;
 
 /// One of this many registrations removes members that have ended: up to [`PRUNED`], or twice as many as it adds.
 const PRUNE_ONE_IN: u64 = 8;
@@ -24,13 +23,12 @@ type Sets = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// The registries in Redis.
 pub(crate) struct Registry<R: Connect, T> {
-    pub client: Rc<Client<R, T>>,
-    pub settings: Settings,
+    client: Rc<Client<R, T>>,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
-    pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
-        Self { client: Rc::clone(client), settings }
+impl<R: Connect, T: Runtime> Registry<R, T> {
+    pub(crate) fn new(client: &Rc<Client<R, T>>) -> Self {
+        Self { client: Rc::clone(client) }
     }
 
     /// Adds entries that were stored, each with its TTL in ms. Best effort: it only makes them visible.
@@ -122,8 +120,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
 
     /// The operations that may have entries: module and operation.
     pub(crate) async fn operations(&self) -> Result<Vec<(String, String)>, RedisError> {
-        let range = async || self.client.call("ZRANGE", vec![OPERATIONS.into(), 0.into(), (-1).into()]).await;
-        let members = self.client.retry(self.settings.patience_ms, range).await?;
+        let members = self.client.retry_call("ZRANGE", vec![OPERATIONS.into(), 0.into(), (-1).into()]).await?;
         let parse = |reply: Reply| {
             let text = String::from_utf8(reply.into_bytes()?).ok()?;
             text.split_once(':').map(|(module, operation)| (module.to_owned(), operation.to_owned()))
@@ -136,9 +133,8 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
     /// How many members of an operation have not ended.
     pub(crate) async fn count(&self, module: &str, operation: &str) -> Result<u64, RedisError> {
         let now = self.client.runtime().unix_ms() as i64;
-        let args = [key::registry(module, operation).into(), now.into(), "+inf".into()];
-        let count = async || self.client.call_one("ZCOUNT", args.to_vec()).await;
-        Ok(count_in(&self.client.retry(self.settings.patience_ms, count).await?))
+        let args = vec![key::registry(module, operation).into(), now.into(), "+inf".into()];
+        Ok(count_in(&self.client.retry_call_one("ZCOUNT", args).await?))
     }
 
     /// Up to `limit` members of an operation with their ends, in that order. The first `skip` of those that end at or
@@ -153,9 +149,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
     ) -> Result<Vec<(Option<Member>, i64)>, RedisError> {
         let range = [key::registry(module, operation).into(), from.into(), "+inf".into(), "BYSCORE".into()];
         let limit = ["LIMIT".into(), skip.into(), (limit as i64).into(), "WITHSCORES".into()];
-        let args: Vec<Arg> = range.into_iter().chain(limit).collect();
-        let range = async || self.client.call("ZRANGE", args.clone()).await;
-        let replies = self.client.retry(self.settings.patience_ms, range).await?;
+        let replies = self.client.retry_call("ZRANGE", range.into_iter().chain(limit).collect()).await?;
         let pairs = replies.chunks_exact(2);
         Ok(pairs.filter_map(|pair| Some((Member::from_reply(&pair[0]), pair[1].as_int()?))).collect())
     }
@@ -167,9 +161,7 @@ impl<R: Redis + Connect + 'static, T: Runtime + 'static> Registry<R, T> {
             let registry = key::registry(&module, &operation);
             let id = EntryId::Scoped { scope: scope.clone(), suffix: String::new() };
             let member = Member::new(id, module, operation);
-            let args = [registry.into(), member.text().into()];
-            let score = async || self.client.call_one("ZSCORE", args.to_vec()).await;
-            let score = self.client.retry(self.settings.patience_ms, score).await?;
+            let score = self.client.retry_call_one("ZSCORE", vec![registry.into(), member.text().into()]).await?;
             Ok((score != Reply::Nil).then_some(member))
         }));
         found.await.into_iter().filter_map(Result::transpose).collect()

@@ -1,6 +1,6 @@
 //! Walking through the keys of Redis with SCAN, in steps that take Redis a short time.
 
-use ports::{Arg, Client, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 
 /// The cursor that a walk begins and ends with.
 const START: &[u8] = b"0";
@@ -28,17 +28,16 @@ impl Scan {
         Self { cursor: Some(START.to_vec()), pattern: [prefix, pattern].concat(), step }
     }
 
-    /// Takes a step, and repeats it for `retry_ms` while Redis is unreachable. Returns the keys that match, often none;
-    /// `None`: the walk has ended.
-    pub(crate) async fn next<R: Redis + Connect, T: Runtime>(
+    /// Takes a step, and repeats it while Redis is unreachable. Returns the keys that match, often none; `None`: the walk
+    /// has ended.
+    pub(crate) async fn next<R: Connect, T: Runtime>(
         &mut self,
         client: &Client<R, T>,
-        retry_ms: u64,
     ) -> Result<Option<Vec<String>>, RedisError> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let matching = ["MATCH".into(), self.pattern.as_str().into(), "COUNT".into(), Arg::Int(self.step as i64)];
-        let args: Vec<Arg> = std::iter::once(cursor.clone().into()).chain(matching).collect();
-        let replies = client.retry(retry_ms, async || client.call("SCAN", args.clone()).await).await?;
+        let args = std::iter::once(cursor.clone().into()).chain(matching).collect();
+        let replies = client.retry_call("SCAN", args).await?;
         let mut replies = replies.into_iter().filter_map(Reply::into_bytes);
         self.cursor = replies.next().filter(|cursor| cursor.as_slice() != START);
         Ok(Some(replies.filter_map(|key| String::from_utf8(key).ok()).collect()))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ports::{Arg, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, RedisError, Reply, Runtime};
 
 use super::hints::Hint;
 use super::lookup::{Lookup, Reader};
@@ -44,7 +44,7 @@ impl Keys {
     }
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Reader<'_, R, T> {
+impl<R: Connect, T: Runtime> Reader<R, T> {
     /// Looks many entries up: one round trip, or two if hints are missing or wrong. It changes nothing in Redis.
     pub(crate) async fn look_up_many(&self, entries: &[Entry]) -> Result<Vec<Seen>, RedisError> {
         let mut keys = Keys::default();

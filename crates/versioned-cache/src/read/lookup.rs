@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join;
-use ports::{Client, Connect, Redis, RedisError, Reply, Runtime};
+use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 use super::hints::{Hint, Hints};
 use super::status::Bypass;
@@ -26,15 +26,15 @@ pub(crate) enum Lookup {
 pub(crate) struct Corrupt;
 
 /// Reads entries.
-pub(crate) struct Reader<'a, R: Connect, T> {
-    pub client: &'a Client<R, T>,
+pub(crate) struct Reader<R: Connect, T> {
+    pub client: Rc<Client<R, T>>,
     pub settings: Settings,
-    pub generations: &'a Generations<R, T>,
-    pub hints: &'a Hints,
-    pub stats: &'a Rc<StatsRecorder<R, T>>,
+    pub generations: Rc<Generations<R, T>>,
+    pub stats: Rc<StatsRecorder<R, T>>,
+    pub hints: Hints,
 }
 
-impl<R: Redis + Connect + 'static, T: Runtime + 'static> Reader<'_, R, T> {
+impl<R: Connect, T: Runtime> Reader<R, T> {
     /// Looks an entry up and counts the hit, the miss or the bypass.
     pub(crate) async fn read(&self, entry: &Entry) -> Result<Lookup, Bypass> {
         if !entry.is_cacheable() {

@@ -107,23 +107,16 @@ impl fmt::Display for CacheStatus {
             write!(f, "; ttl={ttl}")?;
         }
         if let Some(key) = &self.key {
-            write!(f, "; key=\"{}\"", Quoted(key))?;
+            // A Structured Fields string (RFC 8941, section 3.3.3) is ASCII: other characters are percent-encoded.
+            f.write_str("; key=\"")?;
+            key.bytes().try_for_each(|byte| match byte {
+                b'"' | b'\\' => write!(f, "\\{}", char::from(byte)),
+                b' '..=b'~' => write!(f, "{}", char::from(byte)),
+                _ => write!(f, "%{byte:02X}"),
+            })?;
+            f.write_str("\"")?;
         }
         Ok(())
-    }
-}
-
-/// The inside of a Structured Fields string (RFC 8941, section 3.3.3), which is ASCII: other characters are
-/// percent-encoded.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.bytes().try_for_each(|byte| match byte {
-            b'"' | b'\\' => write!(f, "\\{}", char::from(byte)),
-            b' '..=b'~' => write!(f, "{}", char::from(byte)),
-            _ => write!(f, "%{byte:02X}"),
-        })
     }
 }
 

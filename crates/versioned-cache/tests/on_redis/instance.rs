@@ -101,7 +101,7 @@ impl Instance {
         let commands = Rc::default();
         let inner = NativeRedis::new(&server.url()).expect("a Redis URL");
         let port = Recording { inner, commands: Rc::clone(&commands) };
-        Self { cache: Cache::new(port, NativeRuntime::new(), settings), commands, row: row.clone() }
+        Self { cache: Cache::new(port, NativeRuntime::default(), settings), commands, row: row.clone() }
     }
 
     pub async fn read(&self) -> ReadResult {

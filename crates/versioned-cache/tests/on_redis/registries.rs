@@ -180,7 +180,7 @@ async fn registries_lose_members_that_have_ended() {
         .await;
         // Each registration removes a bounded number.
         let ended = async || {
-            let now = NativeRuntime::new().unix_ms();
+            let now = NativeRuntime::default().unix_ms();
             let count = client.say(&format!("ZCOUNT cache:registry:short:get -inf {now}")).await;
             count[0].as_int().expect("a number")
         };
