@@ -7,7 +7,10 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::{ADMIN_TOKEN, Response};
+use crate::Response;
+
+/// The admin token of every [`App`], unless a test sets another one.
+pub const ADMIN_TOKEN: &str = "the-admin-token-of-the-tests";
 
 /// A request that hangs must fail its test, not the whole run. No limit of the application is that long.
 const HANGS: Duration = Duration::from_secs(120);

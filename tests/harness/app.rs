@@ -9,10 +9,7 @@ use tempfile::TempDir;
 
 use crate::database::{Shared, migrations};
 use crate::host::Launch;
-use crate::{Api, Database, Host, Origin, Redis};
-
-/// The admin token of every [`App`], unless a test sets another one.
-pub const ADMIN_TOKEN: &str = "the-admin-token-of-the-tests";
+use crate::{ADMIN_TOKEN, Api, Database, Host, Origin, Redis};
 
 /// The application's deadlines, in milliseconds: as long as they may be, so that no read bypasses the cache and no lock is
 /// refused only because the machine is busy.

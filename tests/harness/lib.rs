@@ -26,8 +26,8 @@ mod response;
 mod users;
 mod wait;
 
-pub use api::{Api, Request};
-pub use app::{ADMIN_TOKEN, App, Builder};
+pub use api::{ADMIN_TOKEN, Api, Request};
+pub use app::{App, Builder};
 pub use cache::{entry_path, percent_encoded};
 pub use database::Database;
 pub use host::Host;

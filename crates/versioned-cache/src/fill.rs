@@ -134,7 +134,10 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                 (stored, ttl_ms)
             }
         };
-        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) {
+        // A stored entry makes its lease useless, so the lease ends by itself. But if the entry ends first, the next
+        // request would wait for a fill that nobody does.
+        let outlives_entry = stored == Stored::Yes && ttl_ms < self.reader.settings.lease_ms;
+        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) || outlives_entry {
             self.reader.release_lease(fill_id).await;
         }
         if let Some(leader) = leader {

@@ -52,8 +52,7 @@ async fn with_an_origin_a_miss_fetches_and_a_hit_does_not() {
 
 #[tokio::test]
 async fn the_requested_ttl_counts_from_the_fill() {
-    // The lease of a fill lasts as long as the origin may take, also after the fill, and delays the next fill.
-    let app = App::builder().variable("cache_origin_timeout_ms", "1000").spawn().await;
+    let app = App::spawn().await;
     let get = async |query: &str| app.get(format!("/api/cache/a{query}")).await;
     let start = Instant::now();
     let first = get("?ttl=2").await;

@@ -46,8 +46,7 @@ async fn failures_of_the_origin_are_reported_and_not_cached() {
 #[tokio::test]
 async fn a_value_that_the_origin_lacks_is_not_found() {
     let origin = Origin::start().await;
-    // The lease of a fill lasts as long as the origin may take, also after the fill, and delays the next fill.
-    let app = App::builder().origin(&origin).variable("cache_origin_timeout_ms", "2000").spawn().await;
+    let app = App::builder().origin(&origin).spawn().await;
     origin.reply("/a", Reply::status(404));
     for _ in 0..3 {
         app.get("/api/cache/a").await.expect_problem(404, "not-found");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ports::Reply;
-use versioned_cache::{Entry, Source, Stored};
+use versioned_cache::{Entry, Settings, Source, Stored, Ttl};
 
 use crate::instance::{Client, Failed, Instance, NAMED_TTL, Row, on_redis, settings};
 
@@ -246,6 +246,23 @@ async fn absence_is_cached_too() {
         let again = instance.cache.get_or_set(&entry("a"), fetch).await.expect("known");
         assert_eq!((again.value, again.status.source, again.status.ttl_s), (None, Source::Hit, Some(5)));
         assert_eq!(instance.cache.get(&entry("a")).await, Ok(None), "there is no value to get");
+    })
+    .await;
+}
+
+/// Otherwise the next read after the entry's end would wait for a fill that nobody does.
+#[tokio::test]
+async fn a_lease_does_not_outlive_a_short_entry() {
+    on_redis(async |server| {
+        let client = Client::new(&server.url());
+        let instance = Instance::new(&server, &Row::new(1), Settings { lease_ms: 60_000, ..settings() });
+        let short = Entry::named("kv", "get", "short", Ttl { found_s: 30, absent_s: 30 });
+        for (entry, leases) in [(&short, 0), (&entry("long"), 1)] {
+            let fetch = async || Ok::<_, Failed>(Some(b"{}".to_vec()));
+            let result = instance.cache.get_or_set(entry, fetch).await.expect("fetched");
+            assert_eq!(result.status.source, Source::Miss(Stored::Yes));
+            assert_eq!(client.say("KEYS filling:*").await.len(), leases, "{entry:?}");
+        }
     })
     .await;
 }
