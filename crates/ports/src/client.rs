@@ -118,17 +118,11 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         timeout_ms: u64,
         operation: impl Future<Output = Result<V, RedisError>>,
     ) -> Result<V, RedisError> {
-        let outcome = match select(pin!(operation), pin!(self.runtime.sleep(timeout_ms))).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(((), operation)) => match select(operation, pin!(self.runtime.sleep(GRACE_MS))).await {
-                Either::Left((outcome, _)) => outcome,
-                Either::Right(_) => {
-                    self.redis.reconnect();
-                    self.pool.borrow_mut().clear();
-                    Err(RedisError::Unreachable(format!("no reply within {timeout_ms} ms")))
-                }
-            },
-        };
+        let outcome = self.in_time(timeout_ms, operation).await.unwrap_or_else(|| {
+            self.redis.reconnect();
+            self.pool.borrow_mut().clear();
+            Err(RedisError::Unreachable(format!("no reply within {timeout_ms} ms")))
+        });
         match &outcome {
             Ok(_) | Err(RedisError::Refused(_)) => self.circuit.close(),
             Err(RedisError::Unreachable(_)) => {
@@ -136,6 +130,17 @@ impl<R: Connect, T: Runtime> Client<R, T> {
             }
         }
         outcome
+    }
+
+    /// The outcome of `operation`; `None`, and it is dropped, after `timeout_ms`.
+    async fn in_time<V>(&self, timeout_ms: u64, operation: impl Future<Output = V>) -> Option<V> {
+        match select(pin!(operation), pin!(self.runtime.sleep(timeout_ms))).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(((), operation)) => match select(operation, pin!(self.runtime.sleep(GRACE_MS))).await {
+                Either::Left((outcome, _)) => Some(outcome),
+                Either::Right(_) => None,
+            },
+        }
     }
 
     /// Runs one command without a deadline, for use inside [`Client::within`]. If the connection is broken and the
@@ -207,7 +212,7 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         wanted: impl AsyncFnOnce() -> Result<bool, RedisError>,
     ) -> Result<bool, RedisError> {
         let timeout_ms = SET_WATCHED_ROUND_TRIPS * self.timeout_for(&args);
-        self.within(timeout_ms, async {
+        let set = async {
             let transaction = self.watch(key).await?;
             if !wanted().await? {
                 // Nothing is set, even if DISCARD fails: the connection is closed then.
@@ -216,8 +221,13 @@ impl<R: Connect, T: Runtime> Client<R, T> {
             }
             transaction.queue("SET", args).await?;
             Ok(transaction.exec().await?.is_some())
+        };
+        // A failed dedicated connection says nothing about the shared one, so the circuit and the shared connection stay
+        // as they are.
+        self.in_time(timeout_ms, set).await.unwrap_or_else(|| {
+            self.pool.borrow_mut().clear();
+            Err(RedisError::Unreachable(format!("no transaction within {timeout_ms} ms")))
         })
-        .await
     }
 
     /// Begins a transaction, without a deadline: see [`WatchTransaction::begin`].

@@ -277,3 +277,13 @@ fn a_missed_deadline_closes_idle_connections() {
     assert!(run(&world, client.call("GET", vec![])).is_err());
     assert_eq!(world.connections_open.get(), 0);
 }
+
+#[test]
+fn a_late_transaction_leaves_the_circuit_and_the_shared_connection_alone() {
+    let (world, client) = given();
+    script(&world, &[NEVER]);
+    let set = client.set_watched("k", vec!["k".into(), "v".into()], async || Ok(true));
+    assert!(run(&world, set).is_err());
+    assert!(client.admits());
+    assert_eq!((world.reconnects.get(), world.connections_open.get()), (0, 0));
+}

@@ -134,11 +134,12 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                 (stored, ttl_ms)
             }
         };
-        // A stored entry makes its lease useless, so the lease ends by itself. But if the entry ends first, the next
+        // A stored entry makes its lease useless, so the lease ends by itself. But it must not outlive the entry: the next
         // request would wait for a fill that nobody does.
-        let outlives_entry = stored == Stored::Yes && ttl_ms < self.reader.settings.lease_ms;
-        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) || outlives_entry {
+        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) {
             self.reader.release_lease(fill_id).await;
+        } else if stored == Stored::Yes && ttl_ms < self.reader.settings.lease_ms {
+            self.reader.shorten_lease(fill_id, ttl_ms).await;
         }
         if let Some(leader) = leader {
             leader.complete(value.clone());

@@ -87,4 +87,12 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             let _ = self.client.call("DEL", vec![key::lease(fill_id).into()]).await;
         }
     }
+
+    /// Lets the lease end no later than the entry that was stored. Best effort.
+    pub(crate) async fn shorten_lease(&self, fill_id: &str, ttl_ms: u64) {
+        if self.settings.enabled && self.client.admits() {
+            let args = vec![key::lease(fill_id).into(), (ttl_ms as i64).into(), "LT".into()];
+            let _ = self.client.call("PEXPIRE", args).await;
+        }
+    }
 }

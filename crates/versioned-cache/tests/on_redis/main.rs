@@ -88,7 +88,8 @@ async fn five_hundred_readers_of_a_cold_key_cost_one_fetch() {
 #[tokio::test]
 async fn requests_do_not_wait_for_a_cancelled_fill() {
     on_redis(async |server| {
-        let instance = Instance::new(&server, &Row::new(1), settings());
+        // Only the end of `fill_wait_ms` ends the wait: the lease lives longer than this test.
+        let instance = Instance::new(&server, &Row::new(1), Settings { lease_ms: 3_600_000, ..settings() });
         let (fetching, fetches) = tokio::sync::oneshot::channel();
         let cold = entry();
         let stuck = instance.cache.get_or_set(&cold, async || {
