@@ -1,5 +1,5 @@
-//! A page of the list: its query string, its cursor and its JSON. A cache hit gives only the JSON, so a page that has a next one ends
-//! in a line feed (insignificant white space in JSON).
+//! A page of the list: its query string, its cursor and its JSON. A cache hit gives only the JSON, so a page that has a
+//! next one ends in a line feed (insignificant white space in JSON).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

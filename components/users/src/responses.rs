@@ -1,5 +1,7 @@
 //! Successful responses.
 
+use std::fmt::Display;
+
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +15,7 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// The response to a read: 304 if the client has this JSON already, else 200. `status` are the parameters of
 /// `Cache-Status`.
-pub fn read(known: &IfNoneMatch, tag: &ETag, status: &str, json: Vec<u8>) -> Response {
+pub fn read(known: &IfNoneMatch, tag: &ETag, status: impl Display, json: Vec<u8>) -> Response {
     ([(CACHE_CONTROL, REVALIDATE), cache_status(status)], known.respond(tag, json)).into_response()
 }
 

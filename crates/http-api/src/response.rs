@@ -35,7 +35,7 @@ pub fn to_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn with_json_body(status: StatusCode, body: Body) -> Response {
-    (status, [(CONTENT_TYPE, APPLICATION_JSON)], body).into_response()
+    (status, [(CONTENT_TYPE, HeaderValue::from_static(APPLICATION_JSON))], body).into_response()
 }
 
 static PRODUCT: OnceLock<&'static str> = OnceLock::new();

@@ -78,7 +78,7 @@ async fn show_page(app: &App, query: &PageQuery, known: &IfNoneMatch) -> Result<
     // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
     let json = found.value.unwrap_or_else(|| page::to_json(&[], query.limit));
     let link = page::next(&json, query).map(|next| [next_link(&next)]);
-    Ok((link, responses::read(known, &ETag::of_bytes(&json), &found.status.to_string(), json)).into_response())
+    Ok((link, responses::read(known, &ETag::of_bytes(&json), found.status, json)).into_response())
 }
 
 async fn show_many(app: &App, ids: &[i64], known: &IfNoneMatch) -> Result<Response, Problem> {
@@ -90,7 +90,7 @@ async fn show_many(app: &App, ids: &[i64], known: &IfNoneMatch) -> Result<Respon
     };
     let found = app.users.find_many(ids, fetch).await.map_err(problems::database)?;
     let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
-    Ok(responses::read(known, &ETag::of_bytes(&json), &summary(&found), json))
+    Ok(responses::read(known, &ETag::of_bytes(&json), summary(&found), json))
 }
 
 /// The parameters of one `Cache-Status` for several users: a hit if the database was not read.

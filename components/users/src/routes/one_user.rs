@@ -31,7 +31,7 @@ pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNon
     let find = async || Ok(app.store.find(id).await?.as_ref().map(User::to_json));
     let found = app.users.find(id, find).await.map_err(problems::database)?;
     match found.value {
-        Some(json) => Ok(responses::read(&known, &etag(&json), &found.status.to_string(), json)),
+        Some(json) => Ok(responses::read(&known, &etag(&json), found.status, json)),
         None => Err(problems::no_such_user(id).with_header(cache_status(found.status))),
     }
 }
