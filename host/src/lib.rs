@@ -12,7 +12,7 @@
 //!
 //! Modules import only from rows below their own:
 //!
-//! | room | what it knows |
+//! | module | what it contains |
 //! |---|---|
 //! | [`run`] | start and stop, connections, routes, responses; calls between components |
 //! | [`pool`] | which instance serves which request; limits and timeouts |

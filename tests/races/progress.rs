@@ -26,8 +26,8 @@ struct Goal {
 }
 
 impl Progress {
-    /// A race that goes on until each of these things has happened so often. `TUMBLER_RACE_FACTOR` multiplies the numbers
-    /// and the time that the race may take.
+    /// A race that continues until each of these things has happened as many times as given. `TUMBLER_RACE_FACTOR`
+    /// multiplies the numbers and the time limit.
     pub fn until(goals: &[(&'static str, u64)]) -> Arc<Self> {
         let factor = std::env::var("TUMBLER_RACE_FACTOR").ok().map_or(1, |factor| factor.parse::<u32>().unwrap());
         let goal = |&(name, enough)| Goal { name, enough: enough * u64::from(factor), count: AtomicU64::new(0) };
@@ -35,14 +35,14 @@ impl Progress {
         Arc::new(Self { goals, start: Instant::now(), bound: BOUND * factor, stopped: AtomicBool::new(false) })
     }
 
-    /// Something has happened `times` times. Things that are not a goal are ignored.
+    /// Counts that something has happened `times` times. Ignores what is not a goal.
     pub fn count(&self, name: &str, times: usize) {
         if let Some(goal) = self.goals.iter().find(|goal| goal.name == name) {
             goal.count.fetch_add(times as u64, Ordering::Relaxed);
         }
     }
 
-    /// Whether the clients shall go on.
+    /// Whether the clients should continue.
     pub fn goes_on(&self) -> bool {
         !self.stopped.load(Ordering::Relaxed) && !self.is_enough() && self.start.elapsed() < self.bound
     }

@@ -15,8 +15,8 @@ use crate::problems;
 use crate::target::Target;
 use crate::ttl::{Seconds, TTL_MAX_S};
 
-/// Requests that wait for a fetch wait this much longer than the origin may take: time to store the value. If Redis takes
-/// longer, another request may fetch the value again.
+/// How much longer than the origin's deadline a request waits for the fetch of another request: the time to store the
+/// value. If Redis takes longer, another request may fetch the value again.
 const STORE_MS: u64 = 200;
 /// How long a request waits for memory.
 const MEMORY_WAIT_MS: u64 = 2_000;
@@ -27,8 +27,8 @@ pub struct App {
     pub tokens: Tokens,
     /// The cache.
     pub cache: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// The same cache over a connection of its own, for large replies: other requests do not wait behind them, and Redis
-    /// does not look dead while it sends one.
+    /// The same cache over a separate connection with a longer deadline, for large replies. Other requests do not wait
+    /// behind a large reply, and a slow large reply does not open their circuit breaker.
     pub bulk_cache: Rc<Cache<SpinRedis, SpinRuntime>>,
     /// Memory of the keys that are being warmed.
     pub warm_memory: MemoryBudget,
@@ -83,8 +83,8 @@ impl App {
         requested.or(Some(self.default_ttl_s)).filter(|seconds| *seconds > 0)
     }
 
-    /// The value of a key from the cache, or else from the origin. A value from the origin is stored for the requested TTL,
-    /// or else the default.
+    /// The value of a key from the cache, or else from the origin. A value from the origin is stored with the requested
+    /// TTL, or else with the default TTL.
     ///
     /// # Errors
     /// Those of the origin. If Redis fails, the value comes from the origin.
@@ -96,7 +96,7 @@ impl App {
     /// Invalidates entries, and returns how many were removed.
     ///
     /// # Errors
-    /// No Redis.
+    /// Redis is unavailable.
     pub async fn invalidate(&self, target: &Target) -> Result<u64, Problem> {
         let removed = match target {
             Target::Key(key) => self.cache.delete(&kv::entry(key)).await.map(u64::from),
@@ -112,7 +112,7 @@ impl App {
     /// Reserves memory for a request of many keys, and waits up to two seconds for it.
     ///
     /// # Errors
-    /// There is none in time.
+    /// There was not enough free memory in time.
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, Problem> {
         self.memory.reserve(bytes, MEMORY_WAIT_MS).await.ok_or_else(problems::no_memory)
     }

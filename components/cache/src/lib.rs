@@ -1,8 +1,8 @@
 //! The cache service: cache-aside by key, bulk reads and writes, precise invalidation, administration.
 //!
-//! The files below [`routes`] have the routes: the input of each, then its handler. Handlers use the cache protocol
-//! (`App::cache`) with the entries that [`kv`] makes; what the cache lacks comes from the [`origin`]. Large requests
-//! reserve [`memory`] first. docs/cache.md describes the API, docs/problems.md its errors.
+//! Each file below [`routes`] has the input of its routes, then their handlers. Handlers use the cache protocol
+//! (`App::cache`) with the entries that [`kv`] builds. Values that are not cached come from the [`origin`]. Large
+//! requests reserve [`memory`] first. docs/cache.md describes the API, docs/problems.md its errors.
 //!
 //! Modules import downwards only: `routes` → `app`, `responses` → `problems`, `memory`, `target` → `origin` → `kv` →
 //! `key`, `ttl`.
@@ -26,7 +26,7 @@ use spin_sdk::http::Request;
 
 use app::App;
 
-/// Answers one request. Other caches must not store the response: an invalidation would not reach them.
+/// Handles one request. Other caches must not store the response: an invalidation would not reach them.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
     let mut response = serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await;

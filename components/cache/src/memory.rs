@@ -10,12 +10,12 @@ use spin_adapter::SpinRuntime;
 
 /// The budget of requests for many keys, in bytes.
 pub const MANY_KEYS_BYTES: usize = 288 * MIB;
-/// The budget of keys that are being warmed, in bytes. It is separate, because reservations last as long as an origin
-/// takes. An instance needs as much as both budgets again: for what reserves nothing (bodies that are being read, single
-/// values), for small reservations, and for fragmentation. Hosts should allow it 1 GiB.
+/// The budget of keys that are being warmed, in bytes. It is separate, because these reservations last as long as the
+/// origin takes. Besides both budgets, an instance needs about the same amount of memory for everything else: bodies
+/// that are being read, single values, small reservations, and fragmentation. Hosts should allow it 1 GiB.
 pub const WARM_BYTES: usize = 96 * MIB;
-/// Reservations of up to so many bytes never wait, even if the budget is used up: such a request needs no more than one for
-/// a single key, and hosts limit the requests in an instance (to 16, as a rule).
+/// Reservations of up to this many bytes never wait, even if the budget is used up. Such a request needs no more memory
+/// than a request for a single key, and hosts limit the concurrent requests of an instance (usually to 16).
 const SMALL: usize = MIB;
 const MIB: usize = 1024 * 1024;
 /// How often a waiter checks whether there is room: the first in the queue, and the others.
@@ -31,7 +31,8 @@ struct State {
     total: usize,
     /// Small reservations may raise it above the total.
     reserved: usize,
-    /// The ids of the waiters and their bytes, in the order of arrival: small requests do not overtake a large one forever.
+    /// The waiters in the order of arrival: id and bytes. The order keeps small requests from overtaking a large one
+    /// forever.
     queue: VecDeque<(u64, usize)>,
     next_id: u64,
 }
@@ -51,12 +52,12 @@ struct Waiter<'a> {
 }
 
 impl MemoryBudget {
-    /// A budget of so many bytes, all free.
+    /// A budget of this many bytes, all of them free.
     pub fn new(bytes: usize) -> Self {
         Self(Rc::new(RefCell::new(State { total: bytes, reserved: 0, queue: VecDeque::new(), next_id: 0 })))
     }
 
-    /// Reserves so many bytes; `None` if there is no room within `wait_ms`.
+    /// Reserves this many bytes; `None` if they do not become free within `wait_ms`.
     pub async fn reserve(&self, bytes: usize, wait_ms: u64) -> Option<Reservation> {
         if bytes <= SMALL {
             return Some(self.grant(bytes));
@@ -115,7 +116,7 @@ impl Drop for Waiter<'_> {
 }
 
 impl Reservation {
-    /// Releases all but so many bytes.
+    /// Keeps up to this many bytes and releases the rest.
     pub fn shrink_to(&mut self, bytes: usize) {
         let unused = self.bytes.saturating_sub(bytes);
         self.bytes -= unused;

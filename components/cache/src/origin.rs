@@ -1,4 +1,4 @@
-//! Where values come from that the cache lacks: a server, or, without one, made-up values for demonstrations.
+//! The source of values that are not cached: the origin server, or generated demo values if none is configured.
 
 use axum::http::{StatusCode, Uri};
 use http_api::{APPLICATION_JSON, path};
@@ -15,7 +15,7 @@ use crate::kv::VALUE_MAX;
 /// The source of values.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// Values are made up.
+    /// There is no server: demo values are generated.
     Demo,
     /// A server.
     Server {
@@ -31,7 +31,7 @@ pub enum Origin {
 pub enum OriginError {
     /// There was no complete response in time.
     TimedOut,
-    /// There was no response, or it broke off.
+    /// There was no response, or the connection broke before its end.
     Unreachable,
     /// The response is not a value. The text follows "The response of the origin".
     Unusable(&'static str),

@@ -37,13 +37,13 @@ pub fn origin(error: OriginError) -> Problem {
     match error {
         OriginError::TimedOut => Problem::new(Kind::GatewayTimeout, "The origin did not answer in time."),
         OriginError::Unreachable => {
-            Problem::new(Kind::BadGateway, "The origin is unreachable, or its response broke off.")
+            Problem::new(Kind::BadGateway, "The origin is unreachable, or its response is incomplete.")
         }
         OriginError::Unusable(why) => Problem::new(Kind::BadGateway, format!("The response of the origin {why}.")),
     }
 }
 
-/// There is no value under this key: in the cache, or at the origin either.
+/// There is no value under this key, neither in the cache nor at the origin.
 pub fn no_such_value() -> Problem {
     Problem::new(Kind::NotFound, "There is no value under this key.")
 }

@@ -1,5 +1,5 @@
-//! Successful responses with cached values. They carry a value as the bytes that were stored: reading it and writing it
-//! again would change numbers.
+//! Successful responses with cached values. A value is sent as the bytes that were stored. Parsing and serializing it
+//! again would change numbers, for example 1.10 to 1.1.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +15,8 @@ pub fn one_value(key: &Key, value: &[u8], status: CacheStatus) -> Response {
     ([cache_status(status)], json_bytes(StatusCode::OK, body)).into_response()
 }
 
-/// Several keys and their values, which are JSON; `missing` lists the keys without one. `kept` is dropped with the body:
-/// when it is sent, or when the host gives it up.
+/// Several keys and their values, which are JSON; `missing` lists the keys without a value. `kept` is dropped with the
+/// body: after it was sent, or when the host discards it.
 pub fn many_values<'a, K: 'static>(values: impl Iterator<Item = (&'a Key, Option<Vec<u8>>)>, kept: K) -> Response {
     let mut body = ChunkedBody::default();
     body.push(b"{\"entries\":{");

@@ -30,8 +30,8 @@ impl App {
     }
 }
 
-/// The addresses of the lock servers: those of `lock_servers`, which are separated by commas; if there are none, the server
-/// of the cache.
+/// The addresses of the lock servers: those in `lock_servers`, separated by commas. If it is empty, the server of the
+/// cache.
 fn addresses(cache_server: Variable, lock_servers: Variable) -> Result<Vec<String>, VariableError> {
     const EXPECTED: &str = "empty, or the addresses of one Redis server or of an odd number of different ones, \
                             separated by commas";
@@ -46,8 +46,8 @@ fn split(list: &str) -> Vec<String> {
     list.split(',').map(|address| address.trim().to_owned()).collect()
 }
 
-/// A server that is listed twice would have two votes. An even number of servers tolerates no more failures than one
-/// server less.
+/// A server that is listed twice would have two votes. An even number is refused because it does not help: four servers
+/// tolerate one failure, as three do.
 fn is_valid(addresses: &[String]) -> bool {
     let is_redis = |address: &String| address.starts_with("redis://") || address.starts_with("rediss://");
     let is_new = |(at, address): (usize, &String)| !addresses[..at].contains(address);

@@ -28,7 +28,7 @@ use spin_sdk::http::Request;
 
 use app::App;
 
-/// Answers one request. Responses must not be cached: a lock can end at any time.
+/// Handles one request. Responses must not be cached: a lock can end at any time.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
     let mut response = serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await;

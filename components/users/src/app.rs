@@ -57,11 +57,11 @@ impl App {
         Ok(Self { users: Repository::new(Cache::new(redis, SpinRuntime, settings), kind), store: Store::new(database) })
     }
 
-    /// Creates all of `new`, or none. Their ids are drawn first, because the cache must know before the INSERT which users
-    /// it concerns.
+    /// Creates all of `new`, or none. Draws their ids first, because the cache must know before the INSERT which users
+    /// it creates.
     ///
     /// # Errors
-    /// There are no ids. The inner error is that of the INSERT.
+    /// Outer: the ids could not be drawn. Inner: the INSERT failed.
     pub async fn create(&self, new: &[NewUser]) -> Result<Result<Vec<User>, WriteError<StoreError>>, Problem> {
         let ids = self.store.draw_ids(new.len()).await.map_err(problems::database)?;
         Ok(self.users.create(&ids, async || self.store.insert(&ids, new).await).await)

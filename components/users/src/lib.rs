@@ -1,8 +1,8 @@
 //! The users service: CRUD over PostgreSQL with versioned Redis caching.
 //!
-//! The files below [`routes`] have the handlers, [`input`] the bodies. Handlers read through the cache
-//! (`App::users`) or write through it, with a statement of the [`store`]. docs/users.md describes the API, docs/problems.md
-//! its errors.
+//! The handlers are in the files below [`routes`], the request bodies in [`input`]. Handlers read and write users
+//! through the cache (`App::users`). The SQL statements are in the [`store`]. docs/users.md describes the API,
+//! docs/problems.md its errors.
 
 mod app;
 mod input;
@@ -20,7 +20,7 @@ use spin_sdk::http::Request;
 
 use app::App;
 
-/// Answers one request.
+/// Handles one request.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
     serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await

@@ -30,8 +30,8 @@ impl Default for PageQuery {
 }
 
 impl PageQuery {
-    /// The query string in its canonical form: equal pages have equal texts; the first page without filters has the empty
-    /// one. It is part of the cache key, and makes the links to next pages.
+    /// The query string in canonical form: all requests for the same page have the same text. For the first page
+    /// without filters it is empty. It is part of the cache key and of the link to the next page.
     pub fn canonical(&self) -> String {
         query::write([
             ("limit", Some(self.limit).filter(|limit| *limit != LIMIT_DEFAULT).map(|limit| limit.to_string())),

@@ -10,7 +10,7 @@ use http_api::{ETag, IfNoneMatch};
 
 use crate::user::User;
 
-/// Users are personal, and they change: only browsers may keep them, and must ask whether they are current.
+/// Users are personal data, and they change: only browsers may store them, and must revalidate them before each use.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// The response to a read: 304 if the client has this JSON already, else 200. `status` are the parameters of

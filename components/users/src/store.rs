@@ -174,10 +174,11 @@ fn versions(only: &IfMatch) -> ParameterValue {
     }
 }
 
-/// The changed row: its columns from 1 on. Column 0 is true if the user existed when the statement began: an unchanged
-/// user then had another version, or, for a statement without a condition, was removed while the statement waited for it.
+/// The row that the statement changed; its columns start at 1. Column 0 is true if the user existed when the statement
+/// began. If the user existed and was not changed, it had another version. Or, if the statement has no condition on the
+/// version, another request archived the user while the statement waited for the row.
 fn changed<'a>(rows: &'a [Row], only: &IfMatch) -> Result<&'a Row, StoreError> {
-    let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement gave no row".to_owned()))?;
+    let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement returned no row".to_owned()))?;
     if row.get::<Option<i64>>(1)?.is_some() {
         return Ok(row);
     }

@@ -33,7 +33,8 @@ pub struct User {
     pub version: i32,
 }
 
-/// The columns that [`User::from_row`] reads, in their order. Times as numbers: the host gives no `timestamptz`.
+/// The columns that [`User::from_row`] reads, in this order. Times are numbers, because the host does not support
+/// `timestamptz`.
 macro_rules! columns {
     () => {
         "id, name, email, roles, is_active, (extract(epoch FROM created_at) * 1000)::bigint AS created_ms, \
@@ -67,7 +68,7 @@ impl User {
     }
 }
 
-/// The entity tag of a user's JSON: that of its version; the hash of JSON without one.
+/// The entity tag of a user's JSON: the user's version. If the JSON has no version, the tag is a hash of the JSON.
 pub fn etag(json: &[u8]) -> ETag {
     version(json).map_or_else(|| ETag::of_bytes(json), ETag::of_version)
 }

@@ -1,5 +1,5 @@
-//! What lets an ordinary async fn be an axum handler although its future is not `Send`, and the handlers of requests that
-//! no route answers.
+//! Makes axum handlers of ordinary async fns whose futures are not `Send`. Also the handlers for requests that match no
+//! route.
 
 use std::convert::Infallible;
 use std::ops::Deref;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | write a handler as an ordinary async fn, also with futures that are not `Send` | [`local`] |
 //! | share state between the requests of an instance | [`Shared`] |
-//! | answer requests that no route answers | [`no_such_route`], [`no_such_method`] |
+//! | respond to requests that match no route | [`no_such_route`], [`no_such_method`] |
 //! | require a bearer token for some routes | [`Tokens::guard`] with [`Access`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
 //! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use chunked::ChunkedBody;
 
-/// The media type of all bodies but problems.
+/// The media type of all bodies except problems.
 pub const APPLICATION_JSON: &str = "application/json";
 
 /// 200 with `value` as JSON.

@@ -12,7 +12,7 @@ pub type StepId = (usize, u32);
 
 /// The steps of a world's tasks. `S` is a step, such as a command; `O` is its outcome, such as a reply.
 pub struct Steps<S, O> {
-    /// The task that is being polled; whoever polls a task sets this first.
+    /// The task that is being polled. Set this before you poll a task.
     pub current: usize,
     /// Per task: the number of steps that it has started.
     pub started: Vec<u32>,

@@ -1,5 +1,6 @@
-//! What the cache and lock protocols need of Redis ([`Redis`], [`Connect`], [`Connection`]) and of their surroundings
-//! ([`Runtime`]). These traits are small, so that a simulation can implement them and try every interleaving.
+//! What the cache and lock protocols need: Redis ([`Redis`], [`Connect`], [`Connection`]), and clocks, timers and
+//! randomness ([`Runtime`]). These traits are small, so that a simulation can implement them and try every
+//! interleaving.
 //!
 //! [`Client`] makes one Redis server resilient: a deadline for every call, a retry where it is safe, a circuit breaker,
 //! and transactions that watch a key ([`WatchTransaction`]).

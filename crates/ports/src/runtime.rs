@@ -5,7 +5,7 @@ pub trait Runtime: 'static {
     /// Wall-clock time in milliseconds since the Unix epoch.
     fn unix_ms(&self) -> u64;
 
-    /// A clock in milliseconds that never goes back. It starts anywhere: only differences have a meaning.
+    /// A clock in milliseconds that never goes back. Its zero is arbitrary: only differences have a meaning.
     fn monotonic_ms(&self) -> u64;
 
     /// 64 bits from a cryptographically secure source.

@@ -21,9 +21,9 @@ pub fn on_undelivered(response: Response, undo: impl Future<Output = ()> + 'stat
     response.map(|body| Body::new(Tracked { body, unread: Some(move || wit_bindgen::spawn(undo)) }))
 }
 
-/// A body that calls `unread` when it is dropped before it was read to its end. A host that asks for the frame after the
-/// last one has passed on the last one. Therefore the body does not say beforehand that a frame is the last
-/// ([`HttpBody::is_end_stream`]).
+/// A body that calls `unread` if it is dropped before the host has read it to its end. When the host asks for another
+/// frame, it has passed on the frame before. Therefore the body never announces that a frame is the last one
+/// ([`HttpBody::is_end_stream`]): the host has to ask once more.
 struct Tracked<F: FnOnce()> {
     body: Body,
     unread: Option<F>,

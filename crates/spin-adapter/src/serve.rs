@@ -16,7 +16,7 @@ thread_local! {
     static ROUTER: RefCell<Option<Router>> = const { RefCell::new(None) };
 }
 
-/// Answers one request with the router that `build` makes on the first one; `product` is the name that responses show.
+/// Handles one request with the router that `build` makes at the first request; `product` is the name in responses.
 /// Requests that come before the first router is ready each build one; one of them is kept.
 ///
 /// Every response has a `content-length`, because without it hosts send chunks, which costs a delayed ACK; except for

@@ -11,7 +11,8 @@
 //!
 //! INCRBY on a missing counter returns a small number. Numbers below [`SMALLEST`] are not valid: the counter was lost.
 //!
-//! A counter expires one day after it started, so unused resources leave nothing behind. To expire is one way to be lost.
+//! A counter expires one day after it started, so unused resources leave nothing behind. An expired counter is a lost
+//! one.
 
 use futures_util::future::join;
 use ports::{Connect, RedisError, Reply, Runtime};
@@ -40,8 +41,8 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         }
     }
 
-    /// Raises the counter so that the next number is greater than `least`. `drawn` is what [`Server::next_fencing`] returned on this server.
-    /// Returns whether the counter has reached `least`.
+    /// Raises the counter so that the next number is greater than `least`. `drawn` is the number that
+    /// [`Server::next_fencing`] returned on this server. Returns whether the counter has reached `least`.
     pub(crate) async fn raise_fencing(&self, resource: &Resource, drawn: u64, least: u64) -> Result<bool, RedisError> {
         if drawn >= least {
             return Ok(true);
@@ -61,8 +62,8 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         }
     }
 
-    /// Starts the counter from the clock; `None` if another client has started it. Two clients that start it at the same time
-    /// conflict at most once: none of them adds to it before one has started it.
+    /// Starts the counter from the clock; `None` if another client has started it. Two clients that start it at the
+    /// same time conflict at most once: neither adds to it before one of them has started it.
     async fn start(&self, key: &str) -> Result<Option<u64>, RedisError> {
         loop {
             let watched = self.client.watch(key).await?;

@@ -8,7 +8,7 @@ use crate::token::Token;
 pub struct Grant {
     /// The locked resource.
     pub resource: Resource,
-    /// Proves to release and extend who holds the lock.
+    /// Proves who holds the lock: release and extend need it.
     pub token: Token,
     /// The fencing number: greater than those of all earlier grants of this resource, and less than 2^53. Send it with
     /// every use of the resource. The resource refuses a number that is less than the greatest it has seen.
@@ -66,7 +66,7 @@ pub struct Inspected {
     /// `None`: free.
     pub held: Option<Held>,
     /// The last fencing number that the servers know, usually that of the last grant. `None`: unknown, for example
-    /// because the counter was evicted. For people only: a resource must compare the numbers that its users send.
+    /// because the counter was evicted. Only for display: a resource must compare the numbers that clients send.
     pub fencing: Option<u64>,
 }
 

@@ -15,8 +15,8 @@ use crate::settings::Settings;
 use crate::stats::{Server, Stats, StatsRecorder};
 use crate::write::{StatementError, Write, WriteError, Writer};
 
-/// The cache of one instance, which its requests share. What it has in memory may be lost at any time, or be different in
-/// each instance, without harm.
+/// The cache of one instance, which its requests share. Its memory may be lost at any time, and may differ between
+/// instances: correctness never depends on it.
 pub struct Cache<R: Connect, T> {
     reader: Rc<Reader<R, T>>,
     filler: Filler<R, T>,
@@ -59,7 +59,7 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<ReadResult, E> {
-        // Until then this read waits for the fills of others.
+        // Until this time, the read waits for the fills of other requests.
         let deadline_ms = self.reader.client.runtime().monotonic_ms() + self.reader.settings.fill_wait_ms;
         match self.reader.read(entry).await {
             Ok(Lookup::Found { versions, value, ttl_ms }) => {
@@ -172,9 +172,9 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.registered().await
     }
 
-    /// Up to `limit` entries of a module (of all modules, if it is `None`) and an operation (likewise). `cursor` is the
-    /// `next` of the page before. A page may be shorter, even empty, although there are more. `Ok(None)`: the cursor is
-    /// not valid.
+    /// Up to `limit` entries of a module (`None`: of all modules) and an operation (`None`: of all operations).
+    /// `cursor` is [`Page::next`] of the previous page. A page may have fewer entries, even none, although more pages
+    /// follow. `Ok(None)`: the cursor is not valid.
     pub async fn entries(
         &self,
         module: Option<&str>,

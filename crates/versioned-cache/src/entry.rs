@@ -126,7 +126,8 @@ impl Entry {
         }
     }
 
-    /// The scope whose writes in flight forbid to store a value. Named entries have no scope and no such writes.
+    /// The scope of the entry: while a write of the scope is in flight, no value is stored. Named entries have no
+    /// scope.
     pub(crate) fn scope(&self) -> Option<&Scope> {
         match &self.id {
             EntryId::Scoped { scope, .. } => Some(scope),
@@ -143,7 +144,7 @@ impl Entry {
         if self.is_named() { self.ttl.exact_ms(found) } else { self.ttl.jittered_ms(found, random) }
     }
 
-    /// Whether it is stored at all.
+    /// Whether values are cached at all: a TTL of 0 disables that.
     pub(crate) fn is_cacheable(&self) -> bool {
         self.ttl.found_s > 0
     }

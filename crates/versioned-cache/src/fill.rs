@@ -1,5 +1,5 @@
-//! What happens on a miss: one request fetches the value and stores it, the others share its result. So many requests for
-//! a cold key cost about one fetch.
+//! What happens on a miss: one request fetches and stores the value, and the others share its result. So a burst of
+//! requests for a cold key costs about one fetch.
 
 mod batch;
 mod lease;
@@ -18,7 +18,7 @@ use crate::invalidate::Registry;
 use crate::read::{Bypass, Lookup, ReadResult, Reader, Stored, value_of};
 use crate::stats::Event;
 
-/// How often a follower looks whether the fill of its leader is complete.
+/// How often a follower checks whether the fill of its leader is complete.
 const FOLLOW_POLL_MS: u64 = 2;
 
 /// Fetches and stores what a read has missed.
@@ -127,7 +127,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
             Some(false) => (Stored::WriteInFlight, 0),
             Some(true) => {
                 let (stored, ttl_ms) = self.reader.store(entry, versions, value.as_deref()).await;
-                // Absences are not listed. What another request has stored, it has registered.
+                // Absences are not registered. If another request stored the entry, that request registers it.
                 if stored == Stored::Yes && value.is_some() {
                     self.registry.register(&[(entry, ttl_ms)]).await;
                 }

@@ -1,4 +1,4 @@
-//! The versions and generations in Redis: how they are read, started, and given new numbers.
+//! The versions and generations in Redis: reads, starts and replaces them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
             let args = [Arg::from(key.as_str()), fresh.number().into()];
             args.into_iter().chain(condition.map(Arg::from)).chain(ttl).collect()
         };
-        // MGET and not GET: it takes a key of another type for missing.
+        // MGET and not GET: if the key has another type, MGET replies nil and GET fails.
         let read = async || self.client.call_one("MGET", vec![key.as_str().into()]).await;
         let mut current = current;
         for _ in 0..ATTEMPTS {
@@ -79,8 +79,8 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
             self.client.call("SET", set(None)).await?;
             return Ok(fresh);
         }
-        // The version of a named entry may not: if another instance has started it meanwhile, a value that was set
-        // depends on it.
+        // The version of a named entry must not be overwritten: another instance may have started it in the meantime,
+        // and a value that was set may depend on it.
         for _ in 0..ATTEMPTS {
             let mut started = None;
             let wanted = async || {
@@ -94,10 +94,10 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
                 return Ok(version);
             }
         }
-        Err(RedisError::Unreachable(format!("{key} changes all the time")))
+        Err(RedisError::Unreachable(format!("other programs keep changing {key}")))
     }
 
-    /// The numbers under keys of [`Entry::other_keys`], from memory if they are known. They may have changed since: see
+    /// The versions under keys of [`Entry::other_keys`], from memory if they are known. They may be outdated: see
     /// [`Generations::are_current`].
     pub(crate) async fn known(
         &self,
@@ -123,7 +123,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         Ok(known)
     }
 
-    /// Whether Redis has these numbers. Remembers those that it has.
+    /// Whether Redis still has these versions. Remembers the versions that Redis has now.
     pub(crate) async fn are_current(&self, known: &HashMap<String, Version>) -> Result<bool, RedisError> {
         let replies = self.client.call("MGET", known.keys().map(|key| key.as_str().into()).collect()).await?;
         let mut are_current = true;
@@ -146,8 +146,8 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         }
     }
 
-    /// Gives a generation (or a user's version) a new number, so that nothing depends on it any more. If it does not
-    /// exist, nothing depends on it anyway. Returns what was under `keys` before.
+    /// Replaces a generation (or a user's version) by a fresh one, which makes all its entries outdated. If it does not
+    /// exist, there are no such entries. Returns the replies for `keys` from before the change.
     pub(crate) async fn replace_generation(&self, generation: &str, keys: &[String]) -> Result<Replies, RedisError> {
         self.client
             .retry(async || {

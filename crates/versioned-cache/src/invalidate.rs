@@ -51,7 +51,7 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         Ok(removed)
     }
 
-    /// Entries of the user's scope for a query are outdated, too, but not removed: they end by themselves.
+    /// Entries of the user's scope for a query become outdated, too, but they are not removed: they expire.
     pub(crate) async fn user(&self, id: i64) -> Result<u64, RedisError> {
         let scope = Scope::user(id);
         let version = scope.version();
@@ -84,7 +84,7 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         for module in modules {
             removed += self.module(&module).await?;
         }
-        // The rest is in no registry: it was evicted from it, or is not registered yet.
+        // The other entries are in no registry: the registry was evicted, or they are not registered yet.
         let (entries, versions) = (key::named_entry(""), key::named_version(""));
         let mut scan = Scan::new(key::NAMESPACE, "*");
         while let Some(keys) = scan.next(&self.client).await? {
@@ -105,7 +105,8 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         Ok(removed)
     }
 
-    /// Makes named entries outdated and removes them. Fetches under way depend on the versions, so these go, too.
+    /// Makes named entries outdated and removes them. It removes their versions, too: so fetches in progress are
+    /// outdated.
     pub(crate) async fn unlink_named(&self, paths: &[String]) -> Result<u64, RedisError> {
         let keys = |name: fn(&str) -> String| paths.iter().map(|path| Arg::from(name(path))).collect::<Vec<_>>();
         let members: Vec<Member> = paths.iter().filter_map(|path| Member::named(path)).collect();
@@ -120,13 +121,13 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         Ok(count_in(&entries?))
     }
 
-    /// Removes the entries in a registry, and the registry. `before` has the versions that the entries were stored under,
-    /// as far as these were replaced.
+    /// Removes the entries in a registry, and the registry. `before` has the replaced versions, under which the entries
+    /// were stored.
     async fn unlink_registered(&self, registry: &str, before: &Replies) -> Result<u64, RedisError> {
         // Entries that are registered from now on are current, and go into a new set.
         let taken = format!("{registry}~{:016x}", self.client.runtime().random_u64());
         match self.client.retry_call("RENAME", vec![registry.into(), taken.as_str().into()]).await {
-            // There is no such registry. (If an attempt took effect without a reply, the renamed set ends by itself.)
+            // There is no such registry. (If an attempt took effect without a reply, the renamed set expires.)
             Err(RedisError::Refused(_)) => return Ok(0),
             outcome => outcome?,
         };

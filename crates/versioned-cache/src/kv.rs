@@ -99,7 +99,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
         // After the reply, because commands that are sent together may arrive in any order. If this instance dies before,
         // the end in the envelope counts.
         let expire = ttls.iter().flat_map(|(key, ms)| {
-            // If two requests set the same entry, the longer TTL holds. The order in which their commands arrive does not matter.
+            // If two requests set the same entry, the longer TTL counts, whichever command arrives first.
             let args = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];
             [client.call("PEXPIRE", args("NX")), client.call("PEXPIRE", args("GT"))]
         });

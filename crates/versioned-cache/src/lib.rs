@@ -38,8 +38,8 @@
 //!
 //! # Entries
 //!
-//! Every entry depends on some numbers in Redis, its *versions*: a *version* of its own, the *generations* of its module
-//! and its operation, and a user's version if the entry belongs to a user. A number that was used once is never used
+//! Every entry depends on some integers in Redis, its *versions*: its own *version*, the *generations* of its module
+//! and its operation, and a user's version if the entry belongs to a user. A value that was used once is never used
 //! again. There are two kinds of entries:
 //!
 //! - **Scoped** ([`Entry::new`]): responses about a [`Scope`] (one user, the list of users) whose rows are written through
@@ -75,12 +75,13 @@
 //! There are four known ways to break this. Each has a test that fails without its defence:
 //!
 //! 1. A version key is lost, and counting starts again from a number that was used before. Defence: versions start from
-//!    the clock plus random bits, and what `INCR` makes of a lost key is not accepted as a version.
+//!    the clock plus random bits. `INCR` on a lost key returns 1, which is not accepted as a version.
 //! 2. An old row is stored after the write. Defence: it is stored under the versions that were read before the row.
 //! 3. A reader fills between the first bump and the commit. Defence: it finds the mark and stores nothing.
 //! 4. The writer dies after the commit. Defence: the first bump came before the statement.
 //!
-//! If the marks themselves are lost mid-write (FLUSHALL, a restart), the second bump makes outdated what was filled since.
+//! Redis may lose the marks during a write (FLUSHALL, a restart). Entries that were filled after that become outdated
+//! with the second bump.
 //!
 //! The same holds for an invalidation: a read that starts after it has returned never gets a value that was fetched before
 //! it began. The request that fetched the value had read its versions before, and the invalidation changed one of them to

@@ -52,8 +52,8 @@ pub struct Settings {
     pub breaker_ms: u64,
     /// What a write does while Redis is unreachable.
     pub write_policy: WritePolicy,
-    /// How long a mark (write in flight) counts. Every statement must end well before that. The clocks of different
-    /// instances may differ by the rest.
+    /// How long a mark (write in flight) counts. Every statement must end well before that. The remaining time is the
+    /// difference that the clocks of the instances may have.
     pub mark_ms: u64,
     /// How long the lease of a fill lives.
     pub lease_ms: u64,

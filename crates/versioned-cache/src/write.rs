@@ -36,7 +36,7 @@ pub trait StatementError {
 
 /// More versions than this are bumped together, by one MSET of fresh versions.
 const SINGLE_BUMPS_MAX: usize = 4;
-/// The first and the longest pause between attempts to make up for a bump that Redis missed.
+/// The first and the longest pause between attempts to repeat a failed bump.
 const CATCH_UP_MS: u64 = 50;
 const CATCH_UP_MAX_MS: u64 = 1_000;
 
@@ -60,7 +60,7 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         let runtime = self.client.runtime();
         let token = format!("{:016x}{:016x}", runtime.random_u64(), runtime.random_u64());
         if let Err(error) = self.begin(&write, &token).await {
-            eprintln!("cache: a write was not announced to Redis: {error}");
+            eprintln!("cache: a write could not be marked in Redis: {error}");
             if self.settings.write_policy == WritePolicy::Consistent {
                 let _ = self.unmark(&write.mark, &token).await;
                 return Err(WriteError::CacheUnavailable);
@@ -82,17 +82,18 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         expiries.and(bumps)
     }
 
-    /// The second bump makes outdated what was filled after the marks were lost (Redis flushed or restarted mid-write).
+    /// Bumps again and removes the marks. The second bump makes entries outdated that were filled after Redis lost the
+    /// marks (flushed or restarted mid-write).
     async fn finish(self: &Rc<Self>, write: Write, token: String, keep_marks: bool) {
         let unmark = async { if keep_marks { Ok(()) } else { self.unmark(&write.mark, &token).await } };
         let (bumped, unmarked) = join(self.bump(&write.bump), unmark).await;
         let Err(error) = bumped.and(unmarked) else { return };
-        eprintln!("cache: Redis does not know the end of a write yet: {error}");
+        eprintln!("cache: the bump after a write failed and is repeated in the background: {error}");
         let writer = Rc::clone(self);
         self.client.runtime().spawn(async move { writer.catch_up(write, token, keep_marks).await });
     }
 
-    /// Repeats the end of a write for as long as its mark would count.
+    /// Repeats the last step of a write (bump, remove the marks) for as long as its marks would count.
     async fn catch_up(&self, write: Write, token: String, keep_marks: bool) {
         let runtime = self.client.runtime();
         let deadline_ms = runtime.monotonic_ms() + self.settings.mark_ms;
@@ -141,7 +142,7 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
     }
 }
 
-/// Runs commands side by side; the first error, if any.
+/// Runs commands concurrently. Returns the first error, if any.
 async fn all<F: Future<Output = Result<V, RedisError>>, V>(calls: impl Iterator<Item = F>) -> Result<(), RedisError> {
     join_all(calls).await.into_iter().try_for_each(|outcome| outcome.map(drop))
 }

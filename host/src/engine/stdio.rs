@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-/// A longer line is written in parts, in bytes.
+/// The longest line, in bytes. Longer lines are written in parts.
 const MAX_LINE: usize = 8 * 1024;
 
 /// The stream that lines are written to.

@@ -10,7 +10,7 @@ use super::job::{CallError, Reply};
 use super::response_body::OpenBodies;
 
 struct Request {
-    /// None after the client was answered that the request timed out.
+    /// `None` after the request has timed out and its client has got that error.
     reply: Option<Reply>,
     deadline: Option<Instant>,
 }
@@ -60,7 +60,7 @@ impl InFlight {
             || self.requests.borrow().iter().any(|(_, request)| request.reply.as_ref().is_some_and(|r| !r.is_closed()))
     }
 
-    /// Answers the requests whose deadline has passed. Returns the next deadline.
+    /// Sends the timeout error for each request whose deadline has passed. Returns the next deadline.
     pub fn time_out(&self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for (_, request) in self.requests.borrow_mut().iter_mut() {

@@ -99,8 +99,8 @@ async fn run_event_loop(
         if let Poll::Ready(result) = events.as_mut().poll(cx) {
             return Poll::Ready(result.flatten().map(|()| None));
         }
-        // A component that computes, or that waits in a blocking call, blocks its whole event loop. Therefore time is
-        // checked out here, and other instances take the waiting requests.
+        // A component that computes, or that waits in a blocking call, blocks its whole event loop. Therefore the time
+        // is checked here, outside of the event loop, and other instances take the waiting requests.
         slot.blocked.set(!slot.event_loop_ran.get());
         if slot.blocked.get() && pool.has_waiting() {
             pool.dispatch();

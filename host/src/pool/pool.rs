@@ -31,7 +31,7 @@ pub struct Pool {
     slots: RefCell<Slab<Rc<Slot>>>,
     starting: Cell<usize>,
     failures: Cell<u32>,
-    /// No instance is started before.
+    /// No instance is started before this time.
     paused_until: Cell<Option<Instant>>,
     draining: Cell<bool>,
     ended: Notify,

@@ -1,4 +1,4 @@
-//! The pool with instances that the test plays.
+//! Tests of the pool. Instead of real instances, the tests take the requests.
 
 use http_body_util::{BodyExt, Empty};
 

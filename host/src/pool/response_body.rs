@@ -38,7 +38,7 @@ impl OpenBodies {
         self.instance.register(instance);
     }
 
-    /// Lets all open bodies fail at their end: the instance has trapped.
+    /// Makes all open bodies end with an error, because the instance has trapped.
     pub fn break_all(&self) {
         self.broken.store(true, Ordering::Relaxed);
     }

@@ -118,7 +118,7 @@ impl Timer {
     }
 }
 
-/// Whether `limit` has passed since `since`. No limit never passes.
+/// Whether `limit` has passed since `since`. Always false without a limit.
 fn is_over(since: Instant, limit: Option<Duration>, now: Instant) -> bool {
     limit.and_then(|limit| since.checked_add(limit)).is_some_and(|end| end <= now)
 }

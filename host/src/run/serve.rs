@@ -44,7 +44,7 @@ pub fn serve(app: App, options: &Options) -> Result<()> {
             })?);
         }
         let mut stdout = std::io::stdout().lock();
-        // The reader of the output may have gone: no reason to stop.
+        // The program that reads the output may have exited: that is no reason to stop.
         let _ = stdout.write_all(application.announcement(address).as_bytes()).and_then(|()| stdout.flush());
         drop(stdout);
         tokio::select! {

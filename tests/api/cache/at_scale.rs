@@ -57,7 +57,7 @@ async fn ask<T: redis::FromRedisValue>(redis: &mut MultiplexedConnection, words:
     redis::cmd(words[0]).arg(&words[1..]).query_async(redis).await.unwrap()
 }
 
-/// The result of `work`, and how long the slowest PING of another client took meanwhile.
+/// The result of `work`, and how long the slowest PING of another client took during `work`.
 async fn pinging<T>(app: &App, work: impl Future<Output = T>) -> (T, Duration) {
     let mut redis = app.redis.connection().await;
     let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! /api/cache and /admin/cache: one file for each route, and one for each matter that concerns several.
+//! /api/cache and /admin/cache: one file for each route, and one for each topic of several routes.
 
 mod access;
 mod at_scale;

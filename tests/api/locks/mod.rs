@@ -1,4 +1,4 @@
-//! /api/cache/lock and /admin/locks: one file for each route, and one for each matter that concerns several.
+//! /api/cache/lock and /admin/locks: one file for each route, and one for each topic of several routes.
 
 mod access;
 mod acquire;

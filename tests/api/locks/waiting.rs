@@ -1,4 +1,5 @@
-//! Requests that wait for a lock: they are granted it soon after it is free, end in time, and send few commands meanwhile.
+//! Requests that wait for a lock: they get it soon after it is free, end in time, and send few commands while they
+//! wait.
 
 use std::time::{Duration, Instant};
 

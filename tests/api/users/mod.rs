@@ -1,4 +1,4 @@
-//! /users: one file for each route, and one for each matter that concerns them all.
+//! /users: one file for each route, and one for each topic of all routes.
 
 mod batch;
 mod caching;

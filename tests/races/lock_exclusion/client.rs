@@ -70,7 +70,7 @@ const LONGEST_MAX_MS: u64 = 2_000;
 const NO_GRANT_MICROS: u64 = 1_000_000;
 
 impl Ttls {
-    /// TTLs of up to `max_ms`, or more where that is too short.
+    /// TTLs of up to `max_ms`, or longer on a machine that is too slow for them.
     pub fn up_to(max_ms: u64) -> Arc<Self> {
         Arc::new(Self { shortest_max_ms: max_ms, max_ms: max_ms.into(), last_grant: now().into() })
     }

@@ -50,7 +50,7 @@ struct Row<'a> {
 /// Entries by operation; those of one operation by the times when they expire.
 ///
 /// # Errors
-/// Bad parameters, no Redis.
+/// Bad parameters; Redis is unavailable.
 pub async fn entries(app: Shared<App>, Query(query): Query<EntriesQuery>) -> Result<impl IntoResponse, Problem> {
     let EntriesQuery { module, operation, cursor, limit } = &query;
     let page = app.cache.entries(module.as_deref(), operation.as_deref(), cursor.as_deref(), *limit as usize).await;

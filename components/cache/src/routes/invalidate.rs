@@ -79,7 +79,7 @@ fn user(id: Value) -> Result<i64, String> {
 }
 
 /// # Errors
-/// A bad body, no Redis.
+/// A bad body; Redis is unavailable.
 pub async fn invalidate(app: Shared<App>, _: NoQuery, JsonBody(target): JsonBody<Target>) -> Result<Response, Problem> {
     let invalidated = app.invalidate(&target).await?;
     Ok(json(&json!({ "invalidated": invalidated })))

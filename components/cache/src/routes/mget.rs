@@ -39,7 +39,7 @@ impl FromJson for MgetBody {
 }
 
 /// # Errors
-/// A bad body, no Redis, no memory, values that are too large together.
+/// A bad body; Redis is unavailable; not enough memory in time; the values together are too large.
 pub async fn mget(
     app: Shared<App>,
     _: NoQuery,

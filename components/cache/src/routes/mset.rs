@@ -18,7 +18,8 @@ use crate::kv::VALUE_MAX;
 use crate::ttl::{Seconds, TTL};
 use crate::{kv, problems};
 
-/// How often values are in memory while they are stored: in the body, as members, with their envelopes, and sent.
+/// How many copies of the values are in memory while they are stored: in the body, as members, in their envelopes, and
+/// in the command to Redis.
 const COPIES: usize = 4;
 
 /// The members of an object in their order, duplicates included; values as they were written.
@@ -57,7 +58,7 @@ impl FromJson for MsetBody {
 }
 
 /// # Errors
-/// A bad body, no TTL, no memory, no Redis.
+/// A bad body; there is no TTL; not enough memory in time; Redis is unavailable.
 pub async fn mset(app: Shared<App>, _: NoQuery, request: Request) -> Result<Response, Problem> {
     let body = read_body(request, MsetBody::MAX_BYTES).await?;
     let _reservation = app.reserve(COPIES * body.len()).await?;

@@ -15,7 +15,7 @@ use crate::kv::{self, VALUE_MAX};
 use crate::ttl::TtlQuery;
 use crate::{problems, responses};
 
-/// Answers the value, from the cache or the origin.
+/// Returns the value, from the cache or the origin.
 ///
 /// # Errors
 /// There is no value; the origin failed.
@@ -27,10 +27,11 @@ pub async fn show(app: Shared<App>, key: Key, Query(TtlQuery(ttl)): Query<TtlQue
     }
 }
 
-/// Answers whether the cache has a value, without asking the origin: with the body of a `GET`, which the router removes.
+/// Reports whether the cache has a value, and never asks the origin. The response is that of a `GET`; the router
+/// removes its body.
 ///
 /// # Errors
-/// The cache has no value; no Redis.
+/// The cache has no value, or Redis is unavailable.
 pub async fn probe(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, Problem> {
     let cached = app.cache.get(&kv::entry(&key)).await.map_err(problems::redis)?;
     let cached = cached.ok_or_else(problems::no_such_value)?;
@@ -42,7 +43,7 @@ pub async fn probe(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, P
 /// Stores any JSON.
 ///
 /// # Errors
-/// No TTL, a bad body, no Redis.
+/// There is no TTL, the body is bad, or Redis is unavailable.
 pub async fn store(
     app: Shared<App>,
     key: Key,
@@ -62,10 +63,10 @@ struct Deleted<'a> {
     deleted: bool,
 }
 
-/// Removes the value, and answers whether there was one.
+/// Removes the value, and reports whether there was one.
 ///
 /// # Errors
-/// No Redis.
+/// Redis is unavailable.
 pub async fn remove(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, Problem> {
     let deleted = app.cache.delete(&kv::entry(&key)).await.map_err(problems::redis_change)?;
     Ok(json(&Deleted { key: key.as_str(), deleted }))

@@ -1,5 +1,8 @@
-//! Statistics: `GET /api/cache/stats`, hits and misses of all components together; `GET /admin/cache/stats`, all counters
-//! by module and operation, and figures of the Redis server; `POST /admin/cache/stats/reset`.
+//! Statistics:
+//!
+//! - `GET /api/cache/stats`: the hits and misses of all components together.
+//! - `GET /admin/cache/stats`: all counters by module and operation, and the state of the Redis server.
+//! - `POST /admin/cache/stats/reset`: sets the counters to zero.
 
 use std::collections::BTreeMap;
 
@@ -59,10 +62,10 @@ struct Redis {
     keys: u64,
 }
 
-/// Answers all hits and misses.
+/// Returns the sums of hits and misses.
 ///
 /// # Errors
-/// No Redis.
+/// Redis is unavailable.
 pub async fn totals(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
     let total = app.cache.stats().await.map_err(problems::redis)?.total();
     Ok(json(&json!({ "hits": total.hits, "misses": total.misses })))
@@ -71,7 +74,7 @@ pub async fn totals(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
 /// Sets all counters to zero.
 ///
 /// # Errors
-/// No Redis.
+/// Redis is unavailable.
 pub async fn reset(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
     // What the other cache counted before must not appear after the reset.
     app.bulk_cache.send_stats().await;
@@ -79,10 +82,10 @@ pub async fn reset(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
     Ok(json(&json!({ "reset": true })))
 }
 
-/// Answers all counters.
+/// Returns all counters.
 ///
 /// # Errors
-/// No Redis.
+/// Redis is unavailable.
 pub async fn report(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
     let (stats, registered, server) =
         try_join3(app.cache.stats(), app.cache.registered(), app.cache.server()).await.map_err(problems::redis)?;

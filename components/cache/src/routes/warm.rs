@@ -19,12 +19,12 @@ use crate::origin::OriginError;
 use crate::problems;
 use crate::ttl::{Seconds, TTL};
 
-/// Keys that one request fills at a time: the load that it puts on the origin.
+/// How many keys one request fills concurrently. This limits its load on the origin.
 const WIDTH: usize = 16;
 /// Bytes of memory that one key may take while it is filled. Its value is in memory as the response of the origin, for
 /// requests that wait for it, with its envelope, and while it is sent.
 const BYTES_PER_KEY: usize = 5 * VALUE_MAX;
-/// How long one request starts to fill keys.
+/// After this time, a request starts to fill no more keys.
 const MAX_MS: u64 = 20_000;
 
 /// The body.
@@ -81,7 +81,7 @@ struct Failed<'a> {
 }
 
 /// # Errors
-/// A bad body, no TTL, no Redis.
+/// A bad body; there is no TTL; Redis is unavailable.
 pub async fn warm(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<WarmBody>) -> Result<Response, Problem> {
     let ttl_s = app.ttl(body.ttl).ok_or_else(problems::missing_ttl_member)?;
     let warmed = body.keys.len();

@@ -83,11 +83,11 @@ fn check_resources(names: Vec<String>, errors: &mut Errors) -> Option<Vec<Resour
     })
 }
 
-/// Answers the locks, or how long another client holds one of them. The locks are released if the response cannot be
-/// delivered: the client may have disconnected while it waited.
+/// Returns the locks, or how long another client will hold one of them. If the response cannot be delivered, the locks
+/// are released: the client may have disconnected while it waited.
 ///
 /// # Errors
-/// A bad body; no Redis.
+/// A bad body; Redis is unavailable.
 pub async fn acquire(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<AcquireBody>) -> Result<Response, Problem> {
     let acquired = app.locks.acquire_within(&body.resources, body.ttl_ms, body.wait_ms).await;
     let grants = match acquired.map_err(problems::acquire)? {
@@ -100,7 +100,7 @@ pub async fn acquire(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<Acqu
     Ok(on_undelivered(json(&granted), async move {
         for Grant { resource, token, .. } in &grants {
             if let Err(error) = app.locks.release(resource, token).await {
-                eprintln!("a lock whose client has disconnected lasts until its TTL ends: {error}");
+                eprintln!("cannot release the lock of a client that has disconnected; its TTL ends it: {error}");
             }
         }
     }))

@@ -45,10 +45,10 @@ impl FromJson for ExtendBody {
     }
 }
 
-/// Answers when the lock ends, or why it could not be extended.
+/// Returns when the lock ends, or why it could not be extended.
 ///
 /// # Errors
-/// A bad body; a key that does not belong to a lock; no Redis.
+/// A bad body; a key that does not belong to a lock; Redis is unavailable.
 pub async fn extend(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<ExtendBody>) -> Result<Response, Problem> {
     let resource = rules::resource_of_key(&body.key)?;
     let extended = app.locks.extend(&resource, &body.token, body.ttl_ms).await.map_err(problems::change)?;

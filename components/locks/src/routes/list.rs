@@ -42,10 +42,10 @@ impl ListQuery {
     }
 }
 
-/// Answers a page of locks, with a link to the next one.
+/// Returns a page of locks, with a link to the next one.
 ///
 /// # Errors
-/// Bad parameters; no Redis.
+/// Bad parameters; Redis is unavailable.
 pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<impl IntoResponse, Problem> {
     let mut cursor = query.cursor.clone();
     // Two steps may find the same lock.

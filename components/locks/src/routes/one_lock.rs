@@ -23,19 +23,19 @@ impl<S: Sync> FromRequestParts<S> for ResourceName {
     }
 }
 
-/// Answers whether the resource is locked, and for how long; never the token.
+/// Reports whether the resource is locked, and for how long; never shows the token.
 ///
 /// # Errors
-/// A bad resource; no Redis.
+/// A bad resource; Redis is unavailable.
 pub async fn show(app: Shared<App>, ResourceName(resource): ResourceName, _: NoQuery) -> Result<Response, Problem> {
     let inspected = app.locks.inspect(&resource).await.map_err(problems::read)?;
     Ok(json(&LockState::new(&resource, &inspected)))
 }
 
-/// Releases a lock without its token, and answers whether there was one. The log records the request.
+/// Releases a lock without its token, and reports whether there was one. The log records the request.
 ///
 /// # Errors
-/// A bad resource; no Redis.
+/// A bad resource; Redis is unavailable.
 pub async fn break_lock(
     app: Shared<App>,
     ResourceName(resource): ResourceName,

@@ -39,10 +39,10 @@ impl FromJson for ReleaseBody {
     }
 }
 
-/// Answers whether the lock is free now, and whether it had expired before.
+/// Reports whether the lock is free now, and whether it had expired before.
 ///
 /// # Errors
-/// A bad body; a key that does not belong to a lock; no Redis.
+/// A bad body; a key that does not belong to a lock; Redis is unavailable.
 pub async fn release(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<ReleaseBody>) -> Result<Response, Problem> {
     let resource = rules::resource_of_key(&body.key)?;
     let released = app.locks.release(&resource, &body.token).await.map_err(problems::change)?;

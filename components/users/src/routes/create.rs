@@ -14,20 +14,20 @@ use crate::store::StoreError;
 use crate::user::User;
 use crate::{page, problems, responses};
 
-/// Answers the new user and its URL.
+/// Returns the new user and its URL.
 ///
 /// # Errors
-/// A bad body, a taken address, no database.
+/// A bad body, an address that is taken, an unavailable database.
 pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUser>) -> Result<Response, Problem> {
     let created = app.create(&[new]).await?.map_err(|error| problems::write(error, 0))?;
     let user = created.first().ok_or_else(|| Problem::internal("the INSERT gave no row"))?;
     Ok(responses::created(user))
 }
 
-/// Answers an array of the new users, in the order of the request.
+/// Returns an array of the new users, in the order of the request.
 ///
 /// # Errors
-/// A bad body, taken or duplicate addresses, no database.
+/// A bad body, addresses that are taken or duplicate, an unavailable database.
 pub async fn create_batch(
     app: Shared<App>,
     _: NoQuery,

@@ -61,10 +61,10 @@ fn parse_ids(text: &str) -> Result<Vec<i64>, String> {
     Ok(ids)
 }
 
-/// Answers an array of users; a page has a link to the next one.
+/// Returns an array of users; a page has a link to the next one.
 ///
 /// # Errors
-/// Bad parameters, no database.
+/// Bad parameters, an unavailable database.
 pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNoneMatch) -> Result<Response, Problem> {
     match query {
         ListQuery::Page(query) => show_page(&app, &query, &known).await,

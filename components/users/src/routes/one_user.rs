@@ -23,10 +23,10 @@ impl<S: Sync> FromRequestParts<S> for UserId {
     }
 }
 
-/// Answers the user, from the cache or the database.
+/// Returns the user, from the cache or the database.
 ///
 /// # Errors
-/// No such user, no database.
+/// There is no such user, or the database is unavailable.
 pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
     let find = async || Ok(app.store.find(id).await?.as_ref().map(User::to_json));
     let found = app.users.find(id, find).await.map_err(problems::database)?;
@@ -36,10 +36,11 @@ pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNon
     }
 }
 
-/// Changes the given members, for `PUT` and `PATCH`, and answers the user in its new version.
+/// Changes the given members, for `PUT` and `PATCH`, and returns the user in its new version.
 ///
 /// # Errors
-/// A bad body or `If-Match`; no such user, another version, a taken address, no database.
+/// A bad body or `If-Match`; there is no such user, it has another version, the address is taken, or the database is
+/// unavailable.
 pub async fn update(
     app: Shared<App>,
     UserId(id): UserId,
@@ -52,10 +53,10 @@ pub async fn update(
     Ok(responses::changed(&user))
 }
 
-/// Archives the user, and answers 204.
+/// Archives the user, and responds with 204.
 ///
 /// # Errors
-/// A bad `If-Match`; no such user, another version, no database.
+/// A bad `If-Match`; there is no such user, it has another version, or the database is unavailable.
 pub async fn remove(app: Shared<App>, UserId(id): UserId, _: NoQuery, only: IfMatch) -> Result<StatusCode, Problem> {
     let statement = async || app.store.archive(id, &only).await;
     app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;

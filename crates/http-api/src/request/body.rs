@@ -17,8 +17,8 @@ pub enum BodyError<E> {
     /// It has more bytes than allowed. The rest was not read.
     #[error("the body is too large")]
     TooLarge,
-    /// It broke off.
-    #[error("the body broke off: {0}")]
+    /// The connection broke before its end.
+    #[error("the body is incomplete: {0}")]
     Broken(E),
 }
 
@@ -26,7 +26,7 @@ pub enum BodyError<E> {
 ///
 /// # Errors
 /// [`Kind::UnsupportedMediaType`], with a header field that says what is accepted (RFC 9110, section 15.5.16);
-/// [`Kind::ContentTooLarge`]; [`Kind::MalformedJson`] if the client broke off.
+/// [`Kind::ContentTooLarge`]; [`Kind::MalformedJson`] if the body is incomplete.
 pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
     if !is_json(&request) {
         let error = FieldError::field("content-type", format!("must be {APPLICATION_JSON}"));
@@ -42,7 +42,7 @@ pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
                 .with_extension("limitBytes", max)
         }
         BodyError::Broken(error) => {
-            eprintln!("a request body broke off: {error}");
+            eprintln!("a request body could not be read: {error}");
             Problem::new(Kind::MalformedJson, "The request body could not be read to its end.")
         }
     })
@@ -71,7 +71,7 @@ pub async fn collect_limited<B: HttpBody<Data = Bytes>>(body: B, max: usize) -> 
             return Err(BodyError::TooLarge);
         }
         if length > collected.capacity() {
-            // Twice as much, so that bytes are moved seldom, but not more than can come.
+            // Doubles the capacity, so that bytes are moved rarely, but not beyond the largest possible body.
             let capacity = (2 * collected.capacity()).min(max_capacity).max(length);
             collected.reserve_exact(capacity - collected.len());
         }

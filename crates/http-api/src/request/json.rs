@@ -14,7 +14,7 @@ use super::body::read_body;
 use super::validation::Errors;
 use crate::problem::{FieldError, Kind, Problem};
 
-/// What the body of a route is read into; [`JsonBody`] is the extractor.
+/// The checked form of a route's body; [`JsonBody`] is the extractor.
 pub trait FromJson: Sized {
     /// The form that serde reads: [`Object`]s whose members are all optional (see [`present`]), so that [`Self::check`]
     /// reports all that are missing. Their structs need `#[serde(deny_unknown_fields)]`: otherwise unknown members are
@@ -26,7 +26,7 @@ pub trait FromJson: Sized {
     /// Bytes of a body, at most.
     const MAX_BYTES: usize;
 
-    /// The checked value of `raw`; `None` only with a broken rule in `errors`.
+    /// The checked value of `raw`. It may be `None` only if a broken rule was added to `errors`.
     fn check(raw: Self::Raw, errors: &mut Errors) -> Option<Self>;
 
     /// Reads and checks a body.

@@ -1,5 +1,5 @@
-//! Segments of paths. They are decoded more strictly than the router does, which takes a percent sign without two
-//! hexadecimal digits literally: `50%` and `50%25` would name the same resource.
+//! Segments of paths. The decoding is stricter than axum's: axum accepts a percent sign without two hexadecimal digits,
+//! so `50%` and `50%25` would name the same resource.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 

@@ -7,9 +7,10 @@ use form_urlencoded::Serializer;
 use super::validation::Errors;
 use crate::problem::Problem;
 
-/// What the query string of a route is read into; [`Query`] is the extractor.
+/// The checked form of a route's query string; [`Query`] is the extractor.
 pub trait FromQuery: Sized {
-    /// The checked parameters of `query`, a query string without `?`; `None` only with a broken rule in `errors`.
+    /// The checked parameters of `query`, a query string without `?`. It may be `None` only if a broken rule was added
+    /// to `errors`.
     fn check(query: &str, errors: &mut Errors) -> Option<Self>;
 
     /// Reads a query string without `?`.

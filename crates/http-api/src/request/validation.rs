@@ -21,7 +21,7 @@ use crate::problem::{FieldError, Problem};
 pub struct Errors {
     list: Vec<FieldError>,
     is_body: bool,
-    /// Where the element is that [`Self::each`] checks: goes before the field.
+    /// The path of the element that [`Self::each`] checks. It is put before the field.
     prefix: String,
 }
 
@@ -113,7 +113,7 @@ impl Errors {
     }
 }
 
-/// A rule for whole numbers, in bodies and in parameters alike.
+/// A rule for whole numbers in bodies and in parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WholeNumber {
     bounds: RangeInclusive<u64>,
@@ -126,7 +126,7 @@ impl WholeNumber {
         Self { bounds: min..=max, unit }
     }
 
-    /// The number that `text` is in decimal, without sign or leading zeros: each number has one text.
+    /// Parses `text`: decimal digits without sign or leading zeros, so each number has only one spelling.
     ///
     /// # Errors
     /// The detail: what it must be.
@@ -135,7 +135,7 @@ impl WholeNumber {
         self.bounded(is_canonical.then(|| text.parse().ok()).flatten())
     }
 
-    /// The number that `number` is in JSON.
+    /// Checks a JSON number.
     ///
     /// # Errors
     /// The detail: what it must be.

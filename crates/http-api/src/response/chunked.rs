@@ -10,7 +10,8 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use send_wrapper::SendWrapper;
 
-/// Parts of at least so many bytes are chunks of their own. Smaller ones share chunks: each chunk costs a call of the host.
+/// A part of at least this many bytes becomes a chunk. Smaller parts share chunks, because each chunk costs a host
+/// call.
 const LARGE: usize = 16 * 1024;
 
 /// A JSON body under construction.
@@ -48,7 +49,7 @@ impl ChunkedBody {
         }
     }
 
-    /// The response, with its length. `kept` is dropped with the body: when it is sent, or when the host gives it up.
+    /// The response, with its length. `kept` is dropped with the body: after it was sent, or when the host discards it.
     pub fn into_json<K: 'static>(mut self, status: StatusCode, kept: K) -> Response {
         self.close_last();
         let body = Chunks { ready: self.ready, left: self.length, _kept: SendWrapper::new(kept) };

@@ -1,4 +1,4 @@
-//! Why a statement gave no rows.
+//! Errors of connections and statements.
 //!
 //! The host passes on the SQLSTATE code of an error that the server reported. For an error of its own client, such as a
 //! broken connection, it gives only a text: the debug form.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use spin_sdk::pg::{DbError, Error, PgError, QueryError};
 
-/// Why a statement gave no rows. The texts are for the log: they may reveal internals.
+/// Why a statement failed. The texts are for the log: they may reveal internals.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     /// The server is unreachable, or accepts no statements for now: nothing took effect.

@@ -99,7 +99,7 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
             return Ok(Attempt::Granted(granted));
         }
         self.release_all(granted).await;
-        Err(LockError::Unavailable(format!("to lock all resources took longer than the TTL of {ttl_ms} ms")))
+        Err(LockError::Unavailable(format!("locking all resources took longer than the TTL of {ttl_ms} ms")))
     }
 
     /// Releases the locks now, or in the background if that fails.
@@ -190,8 +190,8 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         }
     }
 
-    /// The longest remaining TTL of the locks that other clients hold. If it is unknown, or if they have just been released, a
-    /// short random time.
+    /// The longest remaining TTL of the locks that other clients hold. A short random time if it is unknown, or if the
+    /// locks have just been released.
     pub(super) async fn retry_after_ms(&self, resources: &[Resource]) -> u64 {
         let inspected = join_all(resources.iter().map(|resource| self.inspect(resource))).await;
         let longest = inspected.into_iter().flatten().filter_map(|inspected| inspected.held?.ttl_ms).max();

@@ -37,7 +37,7 @@ pub enum Guarded<V> {
     },
 }
 
-/// Tells work under a guard about its locks. Clones share the same state.
+/// Lets work under a guard see the state of its locks. Clones share the same state.
 pub struct Lease<T>(Rc<State<T>>);
 
 struct State<T> {
@@ -126,7 +126,7 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         Ok(Guarded::Done { value, lost: !(in_time && kept) })
     }
 
-    /// Extends the locks periodically. When one is lost, notifies the work and waits for ever.
+    /// Extends the locks periodically. When one is lost, notifies the work and never returns.
     async fn extend_until_lost(&self, lease: &Lease<T>, ttl_ms: u64) -> Infallible {
         let (state, runtime) = (&lease.0, &self.quorum.runtime);
         let left_ms = || state.valid_until_ms.get().saturating_sub(runtime.monotonic_ms());

@@ -1,5 +1,5 @@
-//! [`Locks`]: each module adds one operation. Above the servers: acquire, release and extend, inspect, list, guard.
-//! On one server: compare (with a token).
+//! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard. The module `compare`
+//! changes a lock on one server only if the lock holds a token.
 
 mod acquire;
 mod compare;

@@ -1,4 +1,4 @@
-//! Releases a lock whose holder does not know of it.
+//! Releases a lock that no client has received: the attempt to acquire it failed or was cancelled.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use crate::token::Token;
 /// The pauses after each attempt to release. A delayed SET may arrive after the first of them.
 const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
-/// A lock that dropping this releases in the background, because the attempt to acquire it failed or was cancelled. This
-/// is best effort: if the instance dies too, the lock ends with its TTL.
+/// When this is dropped, the lock is released in the background. Best effort: if the instance dies, the lock ends with
+/// its TTL.
 pub(super) struct ReleaseOnDrop<R: Connect, T: Runtime> {
     runtime: Rc<T>,
     /// The servers that may have the lock.
@@ -34,7 +34,7 @@ impl<R: Connect, T: Runtime> ReleaseOnDrop<R, T> {
         }
     }
 
-    /// Do not release the lock: its holder knows of it now, or it is gone.
+    /// Keeps the lock: its holder has received it, or it does not exist any more.
     pub(super) fn disarm(mut self) {
         self.servers.clear();
     }

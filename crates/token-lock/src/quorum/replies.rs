@@ -18,7 +18,7 @@ pub(crate) struct Replies<A> {
 }
 
 impl<A: 'static> Replies<A> {
-    /// Prepares the question for every server. It is sent when this is waited for.
+    /// Prepares the request to every server. It is sent when a caller waits for the replies.
     pub(super) fn new<S, F>(servers: &[Rc<S>], question: impl Fn(Rc<S>) -> F) -> Self
     where
         F: Future<Output = Result<A, RedisError>> + 'static,

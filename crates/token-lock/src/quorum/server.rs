@@ -42,7 +42,7 @@ impl<R: Connect, T: Runtime> Server<R, T> {
     /// Runs an operation with the deadline, unless the circuit is open.
     pub(crate) async fn run<V>(&self, operation: impl Future<Output = Result<V, RedisError>>) -> Result<V, RedisError> {
         if !self.client.admits() {
-            return Err(RedisError::Unreachable("it failed shortly before (circuit open)".to_owned()));
+            return Err(RedisError::Unreachable("the circuit is open after a recent failure".to_owned()));
         }
         self.client.within_timeout(operation).await
     }

@@ -33,7 +33,7 @@ pub struct Redis {
     pub greatest: u64,
 }
 
-/// A counter below this was lost and then incremented. No test increments one so often.
+/// A counter below this was lost and then incremented. No test increments one that often.
 const SMALL: i64 = 1_000_000;
 
 impl Redis {

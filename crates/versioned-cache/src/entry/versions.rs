@@ -1,4 +1,4 @@
-//! The numbers in Redis that say which entries are current.
+//! Versions and generations: the integers in Redis that say which entries are current.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ pub(crate) struct Version(i64);
 const RANDOM_BITS: u32 = 21;
 
 impl Version {
-    /// No version is smaller (this one belongs to the year 1987). A smaller number is what INCR makes of a lost key:
-    /// used as a version, it would make old entries current again.
+    /// The smallest valid version (its time is in the year 1987). INCR on a lost key returns a smaller number. As a
+    /// version, that number could make old entries current again.
     const SMALLEST: i64 = 1 << 60;
 
     /// A version that was never used before.

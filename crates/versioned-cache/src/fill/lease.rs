@@ -7,7 +7,7 @@ use crate::entry::{Entry, Versions};
 use crate::key::{self, Scope};
 use crate::read::{Reader, value_of};
 
-/// How often a request looks whether another instance has stored the entry: at first, and later.
+/// The first and the longest pause between two checks whether another instance has stored the entry.
 const POLL_MS: u64 = 4;
 const POLL_MAX_MS: u64 = 32;
 
@@ -24,15 +24,16 @@ pub(crate) struct FillPermit {
 pub(crate) enum Lease {
     /// This request fetches the value.
     Granted(FillPermit),
-    /// Another instance has stored this meanwhile (`None`: absent).
+    /// Another instance has stored this value in the meantime (`None`: absent).
     Stored(Option<Vec<u8>>),
     /// The versions are not current any more, so no request will store a value under them.
     Outdated,
 }
 
 impl<R: Connect, T: Runtime> Reader<R, T> {
-    /// Takes the lease of a fill and counts the marks. While another instance has the lease, it waits for the value that this
-    /// instance stores. After `deadline_ms` (monotonic) it waits no longer and lets the request fetch without a lease.
+    /// Takes the lease of a fill and counts the marks. While another instance has the lease, it waits for the value
+    /// that the other one stores. After `deadline_ms` (monotonic) it stops waiting, and the request fetches without a
+    /// lease.
     pub(crate) async fn acquire_lease(
         &self,
         entry: &Entry,
@@ -81,7 +82,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         Ok(self.client.call_one("ZCOUNT", args).await?.as_int() != Some(0))
     }
 
-    /// Lets others fill at once what this request did not store. Best effort: the lease ends by itself.
+    /// Releases the lease, so that others can fill the entry at once. Best effort: if it fails, the lease expires.
     pub(crate) async fn release_lease(&self, fill_id: &str) {
         if self.settings.enabled && self.client.admits() {
             let _ = self.client.call("DEL", vec![key::lease(fill_id).into()]).await;

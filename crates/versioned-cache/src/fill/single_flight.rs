@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// How far a fill is.
+/// The state of a fill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     UnderWay,
@@ -25,7 +25,7 @@ pub(crate) enum Progress {
 #[derive(Debug, Default)]
 pub(crate) struct SingleFlight(RefCell<HashMap<String, Rc<RefCell<Progress>>>>);
 
-/// The part of a request in a fill.
+/// The role of a request in a fill.
 pub(crate) enum FillRole<'a> {
     /// It fetches the value.
     Leader(Leader<'a>),

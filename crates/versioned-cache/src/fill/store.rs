@@ -12,9 +12,9 @@
 //!   read sees a version that is not the one of the fetch, and nothing is stored. If it comes between the read and EXEC,
 //!   the key has changed, and EXEC does nothing. If it comes after EXEC, it overwrites the fetched value. So a set is
 //!   never lost.
-//! - **Deletion and invalidation** change one of the versions; whether they remove the entry does not matter. What EXEC
-//!   stores after them has the versions of before: no read uses it, and the next fetch finds it outdated. It replaces no
-//!   value that was set, for the reasons above.
+//! - **Deletion and invalidation** change one of the versions; whether they remove the entry does not matter. If EXEC
+//!   stores a value after that, the value has the old versions: no read uses it, and the next fetch finds it outdated.
+//!   It does not replace a value that was set, for the reasons above.
 //! - **Another fetch**: if two fetches replace the same entry, the second finds that the key has changed. If it had not
 //!   begun to watch by then, it finds a current entry, or it has later versions and replaces an outdated entry.
 //! - **Eviction or expiry** of the outdated entry: EXEC does nothing, and the value is not stored.
@@ -27,8 +27,8 @@ use crate::read::{Hint, Reader, Stored};
 use crate::stats::Event;
 
 impl<R: Connect, T: Runtime> Reader<R, T> {
-    /// Stores a value (`None`: absent) under the versions that were read before it was fetched. The lease is not released: it
-    /// ends by itself, and until then other requests find the entry. Returns also the TTL in ms.
+    /// Stores a value (`None`: absent) under the versions that were read before it was fetched. Does not release the
+    /// lease. Also returns the TTL in ms.
     pub(crate) async fn store(&self, entry: &Entry, versions: Versions, value: Option<&[u8]>) -> (Stored, u64) {
         let ttl_ms = entry.ttl_ms(value.is_some(), self.client.runtime().random_u64());
         let value = value.unwrap_or_default();

@@ -1,6 +1,7 @@
-//! What is cached for each operation and each user: sorted sets whose members are entries and whose scores are their
-//! ends. They serve to list, count and remove entries. Whether an entry is current never depends on them, so they may be
-//! evicted. Registrations remove some members that have ended or were evicted, and a registry ends with its last member.
+//! The registries list what is cached for each operation and each user: sorted sets of entries, scored by their end
+//! times. They are used to list, count and remove entries. Whether an entry is current never depends on them, so Redis
+//! may evict them. Some registrations also remove members that have expired or were evicted. A registry expires with
+//! its last member.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,7 +32,8 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
         Self { client: Rc::clone(client) }
     }
 
-    /// Adds entries that were stored, each with its TTL in ms. Best effort: it only makes them visible.
+    /// Adds entries that were stored, each with its TTL in ms. Best effort: entries that are missing are only not
+    /// listed.
     pub(crate) async fn register(self: &Rc<Self>, entries: &[(&Entry, u64)]) {
         let now_ms = self.client.runtime().unix_ms();
         let mut sets = Sets::new();
@@ -64,7 +66,7 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
         self.client.runtime().spawn(async move { registry.tidy(sets).await });
     }
 
-    /// Sets the ends of registries and removes some members. It runs after the response. If it is cancelled, a later
+    /// Sets the TTLs of registries and removes some members. It runs after the response. If it is cancelled, a later
     /// registration does it.
     async fn tidy(&self, sets: Sets) {
         join_all(sets.into_iter().map(async |(key, members)| {
@@ -72,7 +74,7 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
                 let ends = members.values().max().copied().unwrap_or_default();
                 let expire =
                     |only: &str| self.client.call("PEXPIREAT", vec![key.as_str().into(), ends.into(), only.into()]);
-                // NX too: GT alone treats a set without an end as one that never ends.
+                // NX as well: GT sets no TTL on a key without one, because it counts as infinite.
                 let (first, later) = join(expire("NX"), expire("GT")).await;
                 if first.is_err() || later.is_err() {
                     return;
@@ -93,15 +95,15 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
         let limit = ["BYSCORE".into(), "LIMIT".into(), Arg::Int(0), limit.into(), "WITHSCORES".into()];
         let range = [registry.into(), "-inf".into(), now.into()].into_iter().chain(limit).collect();
         let ended = self.client.call("ZRANGE", range).await?;
-        // By score, not by name: a member that was registered again meanwhile has a later end.
+        // By score, not by name: a member that was registered again in the meantime has a later end time.
         if let Some(last) = ended.last().and_then(Reply::as_int) {
             self.client.call("ZREMRANGEBYSCORE", vec![registry.into(), "-inf".into(), last.into()]).await?;
         }
         Ok(())
     }
 
-    /// Checks some members and removes those whose entries were evicted. (For scoped entries only the ends are known.) An
-    /// entry that is stored again at the same time may be missing from the list.
+    /// Checks some members and removes those whose entries were evicted. (Scoped entries are not checked, because their
+    /// keys contain versions.) An entry that is stored again at the same time may be missing from the list.
     async fn remove_evicted(&self, registry: &str) -> Result<(), RedisError> {
         let sample = self.client.call("ZRANDMEMBER", vec![registry.into(), SAMPLED.into()]).await?;
         let checks = sample.into_iter().filter_map(|member| {

@@ -1,4 +1,4 @@
-//! Walking through the keys of Redis with SCAN, in steps that take Redis a short time.
+//! Goes through the keys of Redis with SCAN, in small steps that block Redis only briefly.
 
 use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 

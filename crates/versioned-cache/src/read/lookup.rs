@@ -13,7 +13,7 @@ use crate::key;
 use crate::settings::Settings;
 use crate::stats::{Event, StatsRecorder};
 
-/// What the cache has for an entry. Its statement was true at one instant after the lookup began.
+/// The result of a lookup. It was true at one instant after the lookup began.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// The value under the current versions (empty: absent), and for how many ms it still lives.
@@ -22,7 +22,7 @@ pub(crate) enum Lookup {
     Missing { versions: Versions },
 }
 
-/// The entry holds what this program never stores.
+/// The entry holds a value that this program cannot have stored.
 pub(crate) struct Corrupt;
 
 /// Reads entries.
@@ -109,7 +109,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
     /// began.
     async fn look_up_again(&self, entry: &Entry, versions: Versions) -> Result<Lookup, RedisError> {
         let key = entry.key(versions);
-        // MGET and not GET: it takes a key of another type for missing.
+        // MGET and not GET: if the key has another type, MGET replies nil and GET fails.
         let value = self.client.call_one("MGET", vec![key.as_str().into()]);
         let (value, left) = join(value, self.client.call_one("PTTL", vec![key.as_str().into()])).await;
         match value?.into_bytes() {
@@ -140,7 +140,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         Ok((Versions::from_replies(&replies).ok_or(replies), value))
     }
 
-    /// What the key of a named entry holds for the current versions. Corrupt values are counted.
+    /// Opens the value under the key of a named entry: found if it has the current versions. Counts corrupt values.
     pub(crate) fn open(&self, entry: &Entry, versions: Versions, reply: Reply) -> Lookup {
         match self.open_current(entry, versions, reply) {
             Ok(Some(found)) => {

@@ -22,7 +22,7 @@ pub enum Stored {
     Collapsed,
     /// Not stored: a write is in flight.
     WriteInFlight,
-    /// Not stored: meanwhile the entry was set, stored by another request, made outdated or evicted.
+    /// Not stored: during the fetch, the entry was set, stored by another request, made outdated or evicted.
     Overtaken,
     /// Not stored: Redis failed or refused it.
     Failed,

@@ -250,7 +250,7 @@ async fn absence_is_cached_too() {
     .await;
 }
 
-/// Otherwise the next read after the entry's end would wait for a fill that nobody does.
+/// Otherwise the next read after the entry has expired would wait for a fill although there is none.
 #[tokio::test]
 async fn a_lease_does_not_outlive_a_short_entry() {
     on_redis(async |server| {

@@ -17,7 +17,7 @@ use super::tls;
 /// Connections per component and address in the whole process, as in Spin.
 const MAX_CONNECTIONS: usize = 64;
 
-/// The least that each worker has, however many workers there are.
+/// The minimum for each worker, even if there are many workers.
 const MIN_CONNECTIONS_PER_WORKER: usize = 8;
 
 /// A connection that several requests of one instance may use concurrently. It returns to its pool when it is dropped.
