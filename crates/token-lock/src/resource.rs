@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `locks:{resource}` | string, TTL | the token of the holder |
 //! | `fencing:{resource}` | integer, TTL | the last fencing number |
+//! | `probe:{random}` | none | never written: commands on it show what the server understands (see `capabilities`) |
 
 const LOCK_PREFIX: &str = "locks:";
 const FENCING_PREFIX: &str = "fencing:";
