@@ -14,13 +14,14 @@
 //! | read any body up to a limit, also a response of another server | [`collect_limited`] |
 //! | read and check a query string | [`Query`] of a type with [`FromQuery`]; [`NoQuery`] for a route without parameters |
 //! | read segments of the path | [`path::last_segment`], [`path::last_segments`] |
-//! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`] and rules of your own |
+//! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`], [`rules`] and rules of your own |
 //! | fail a request | return a [`Problem`] of a [`Kind`]; [`Problem::internal`] for a bug or a fault of this service |
 //! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], `StatusCode::NO_CONTENT` |
 //! | add header fields to a response | `([field], response).into_response()`; [`Problem::with_header`] |
 //! | send large parts without copying them | [`response::ChunkedBody`] |
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
+//! | write a time as RFC 3339 | [`response::rfc3339`] |
 //! | answer 304 to a client that has the representation | [`IfNoneMatch::respond`] with an [`ETag`] |
 //! | change a resource only in the version that the client has read | [`IfMatch`] |
 //! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |
@@ -123,5 +124,5 @@ pub use request::body::{BodyError, collect_limited, read_body};
 pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
 pub use request::query::{FromQuery, NoQuery, Query};
 pub use request::validation::{Errors, WholeNumber, row_id};
-pub use request::{path, query};
+pub use request::{path, query, rules};
 pub use response::{APPLICATION_JSON, set_product};

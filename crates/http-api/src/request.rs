@@ -4,4 +4,5 @@ pub mod body;
 pub mod json;
 pub mod path;
 pub mod query;
+pub mod rules;
 pub mod validation;

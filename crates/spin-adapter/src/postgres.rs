@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use http_api::IfMatch;
 use spin_sdk::pg::{Connection, DbValue, Decode, ParameterValue};
 
 pub use address::{CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS};
@@ -36,6 +37,19 @@ impl Row {
         let value = self.0.get(index).ok_or_else(|| DatabaseError::Other(format!("the row has no column {index}")))?;
         T::decode(value).map_err(|error| DatabaseError::Other(format!("column {index}: {error}")))
     }
+}
+
+/// The versions of `If-Match` as a parameter, for `$1::int[] IS NULL OR version = ANY ($1)`.
+pub fn versions(only: &IfMatch) -> ParameterValue {
+    match only {
+        IfMatch::Any => ParameterValue::DbNull,
+        IfMatch::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
+    }
+}
+
+/// The value, or NULL, as a parameter.
+pub fn nullable<T: Into<ParameterValue>>(value: Option<T>) -> ParameterValue {
+    value.map_or(ParameterValue::DbNull, Into::into)
 }
 
 impl Database {
