@@ -3,6 +3,7 @@
 use http_api::{Kind, Problem};
 use versioned_cache::{Settings, StatementError, WriteError, WritePolicy};
 
+use crate::postgres::DatabaseError;
 use crate::variables::{Variable, VariableError};
 
 /// A year: longer TTLs are probably mistakes.
@@ -46,6 +47,12 @@ pub fn statement_error<E: StatementError>(error: WriteError<E>) -> Result<E, Pro
             Kind::Unavailable,
             "The cache is unavailable, and the service is configured to reject writes then: nothing was changed.",
         )),
+    }
+}
+
+impl StatementError for DatabaseError {
+    fn may_still_commit(&self) -> bool {
+        DatabaseError::may_still_commit(self)
     }
 }
 

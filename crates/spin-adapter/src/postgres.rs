@@ -39,6 +39,32 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Reads the values one after the other, from `index` on.
+    pub fn columns(&self, index: usize) -> Columns<'_> {
+        Columns { row: self, index }
+    }
+}
+
+/// The values of a row that are not yet read.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    row: &'a Row,
+    index: usize,
+}
+
+impl Columns<'_> {
+    /// The next value.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    pub fn take<T: Decode>(&mut self) -> Result<T, DatabaseError> {
+        let value = self.row.get(self.index);
+        self.index += 1;
+        value
+    }
+}
+
 /// The versions of `If-Match` as a parameter, for `$1::int[] IS NULL OR version = ANY ($1)`.
 pub fn versions(only: &IfMatch) -> ParameterValue {
     match only {
@@ -113,5 +139,8 @@ mod tests {
         assert!(matches!(row.get::<i64>(1), Err(DatabaseError::Other(_))));
         assert!(matches!(row.get::<String>(0), Err(DatabaseError::Other(_))));
         assert!(matches!(row.get::<i64>(2), Err(DatabaseError::Other(_))));
+        let mut columns = row.columns(0);
+        assert_eq!((columns.take(), columns.take::<Option<i64>>()), (Ok(7), Ok(None)));
+        assert!(columns.take::<Option<i64>>().is_err());
     }
 }
