@@ -27,9 +27,9 @@ For comparison:
 ";
 
 const ABOUT_SELLERS: &str = "
-Every request has a JSON Web Token (HS256), which the component checks. A read is that of another user than the
-owner. Each registration is that of another user, whom the component asks the users component for; this user is
-not in the cache. All sales are sales of one seller, so each waits until the one before it is committed.
+Every request has a JSON Web Token (HS256). All reads have the token of one user, who is not the owner. Each
+registration has a token of another user, whom the component asks the users component for; this user is not in
+the cache. All sales are sales of one seller, so each waits until the one before it is committed.
 ";
 
 const ABOUT_LOCKS: &str = "
