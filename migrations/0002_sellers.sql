@@ -53,7 +53,8 @@ CREATE TABLE sellers (
     created_at            timestamptz(3) NOT NULL DEFAULT now(),
     updated_at            timestamptz(3) NOT NULL DEFAULT now(),
     archived_at           timestamptz(3),
-    version               integer NOT NULL DEFAULT 1 CHECK (version > 0)
+    -- Each sale adds 1, too.
+    version               bigint NOT NULL DEFAULT 1 CHECK (version > 0)
 );
 
 -- A user is one seller at a time.

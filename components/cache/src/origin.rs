@@ -82,7 +82,7 @@ fn value_in(response: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, Or
         match error {
             FetchError::TimedOut => OriginError::TimedOut,
             FetchError::TooLarge => OriginError::Unusable("is larger than a value may be"),
-            FetchError::Denied(_) | FetchError::Unreachable(_) => OriginError::Unreachable,
+            FetchError::Denied(_) | FetchError::Unreachable(_) | FetchError::Broken(_) => OriginError::Unreachable,
         }
     })?;
     if status == StatusCode::NOT_FOUND {

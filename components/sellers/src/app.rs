@@ -1,6 +1,6 @@
 //! What the requests of one instance share: the sellers, the client of the users service, and who may do what.
 
-use http_api::{Caller, JwtVerifier, Problem};
+use http_api::{JwtVerifier, Problem};
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
@@ -8,6 +8,7 @@ use spin_adapter::{SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, Ttl};
 
 use crate::problems;
+use crate::seller::View;
 use crate::sellers::Sellers;
 use crate::store::Store;
 use crate::user_service::UserService;
@@ -67,13 +68,15 @@ impl App {
         owner.map_err(|status| problems::no_such_seller(id).with_header(http_api::response::cache_status(status)))
     }
 
-    /// The user of a seller, if the caller is this user or an administrator.
+    /// The user of a seller, if `check` accepts this user.
     ///
     /// # Errors
-    /// As [`App::owner`]; the caller is somebody else.
-    pub async fn owner_for(&self, caller: &Caller, id: i64) -> Result<i64, Problem> {
+    /// As [`App::owner`]; that of `check`.
+    pub async fn checked_owner(&self, id: i64, check: impl FnOnce(i64) -> Result<(), Problem>) -> Result<i64, Problem> {
         let owner = self.owner(id).await?;
-        caller.require_self_or_admin(owner)?;
-        Ok(owner)
+        let Err(refused) = check(owner) else { return Ok(owner) };
+        // The owner may be that of a seller that was archived: nobody is refused what does not exist.
+        let found = self.sellers.find(id, owner, View::Public).await.map_err(DatabaseError::into_problem)?;
+        Err(if found.value.is_some() { refused } else { problems::no_such_seller(id) })
     }
 }

@@ -65,8 +65,12 @@ impl DecimalRule {
 }
 
 fn of_number(text: &str) -> Option<Decimal> {
-    let number = if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) };
-    number.ok()
+    if text.contains(['e', 'E']) {
+        return Decimal::from_scientific(text).ok();
+    }
+    // Zeros at the end do not make a number less exact, but there may be too many of them for `Decimal`.
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+    Decimal::from_str_exact(text).ok()
 }
 
 fn of_hundredths(hundredths: i64) -> Decimal {
@@ -130,6 +134,8 @@ mod tests {
             ("1e2", "100.00"),
             ("125E-1", "12.50"),
             ("100", "100.00"),
+            ("0.0", "0.00"),
+            ("4.50000000000000000000000000000000000", "4.50"),
         ] {
             assert_eq!(json(&RATE, text).as_deref(), Some(expected), "{text}");
         }

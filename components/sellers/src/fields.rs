@@ -73,6 +73,9 @@ const FIELDS: [Field; 19] = [
     field("commissionRate", COMMISSION_RATE, Group::General, Rule::Percent),
 ];
 
+/// What a verification needs, besides the name. `Store::act` and `problems::action_refused` have the same list.
+const NEEDED_TO_VERIFY: [&str; 6] =
+    ["business_email", "business_phone", "business_address", "business_city", "business_state", "business_country"];
 const BUSINESS_NAME: &str = "businessName";
 const COMMISSION_RATE: &str = "commission_rate";
 
@@ -117,17 +120,23 @@ fn phone(text: String) -> Result<String, String> {
     is_phone.then_some(text).ok_or_else(|| "must have 5 to 50 digits, spaces, +, (, ) or -".to_owned())
 }
 
+/// Only the characters of RFC 3986, which are visible ASCII: `Uri` does not check what follows a `#`.
 fn url(text: String, max: usize) -> Result<String, String> {
-    let is_url = Uri::from_str(&text).is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-    });
-    if !is_url {
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
+    if !is_visible || !Uri::from_str(&text).is_ok_and(|uri| has_plain_authority(&uri)) {
         return Err("must be an http or https URL".to_owned());
     }
-    if text.len() > max {
-        return Err(format!("must have at most {max} characters"));
-    }
-    Ok(text)
+    rules::line(text, 1, max)
+}
+
+/// `http` or `https`, a host, perhaps a port, and no user.
+fn has_plain_authority(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    let has_name = !host.is_empty() && host.split('.').all(|label| !label.is_empty());
+    let port = authority.as_str().strip_prefix(host).unwrap_or(":");
+    let has_port = port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());
+    matches!(uri.scheme_str(), Some("http" | "https")) && has_name && (port.is_empty() || has_port)
 }
 
 /// Checked values by column: texts (decimal numbers, too) and nulls. Statements take them as one JSON parameter.
@@ -135,6 +144,11 @@ fn url(text: String, max: usize) -> Result<String, String> {
 pub struct Columns(pub Map<String, Value>);
 
 impl Columns {
+    /// Whether a member is removed that a verification needs.
+    pub fn removes_needed(&self) -> bool {
+        NEEDED_TO_VERIFY.iter().any(|column| self.0.get(*column).is_some_and(Value::is_null))
+    }
+
     /// Whether the commission rate is one of them.
     pub fn has_commission_rate(&self) -> bool {
         self.0.contains_key(COMMISSION_RATE)
@@ -275,12 +289,31 @@ mod tests {
             assert!(phone(bad.to_owned()).is_err(), "{bad}");
         }
         let longest = format!("https://a.example/{}", "x".repeat(82));
-        for good in ["http://a.example", "https://a.example:8080/b?c=d", longest.as_str()] {
+        for good in ["http://a.example", "https://a.example:8080/b?c=d#e", "http://[::1]:80/", longest.as_str()] {
             assert!(url(good.to_owned(), 100).is_ok(), "{good}");
         }
         let long = format!("{longest}x");
-        for bad in ["", "a.example", "/a", "ftp://a.example", "javascript:alert(1)", "https://", "https:// a", &long] {
-            assert!(url(bad.to_owned(), 100).is_err(), "{bad}");
+        for bad in [
+            "",
+            "a.example",
+            "/a",
+            "ftp://a.example",
+            "javascript:alert(1)",
+            "https://",
+            "https:// a",
+            "https://a.example/#\0",
+            "https://a.example/#\n",
+            "https://a.example/\u{85}",
+            "https://a.example/ü",
+            "https://a.example/<b>",
+            "https://a.example:99999/",
+            "https://a.example:",
+            "https://user@a.example",
+            "https://a@b@c/",
+            "https://a..b",
+            &long,
+        ] {
+            assert!(url(bad.to_owned(), 100).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The periods of analytics: which span of time, and in which buckets. All times are UTC, in milliseconds since the Unix
 //! epoch.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
 use http_api::{Errors, FromQuery, WholeNumber, query};
 
@@ -11,6 +13,8 @@ const BUCKETS_MAX: usize = 366;
 const LIMIT_DEFAULT: i64 = 10;
 const LIMIT: WholeNumber = WholeNumber::new(1, 100, "");
 const HOUR_MS: i64 = 3_600_000;
+/// The years of startDate and endDate.
+const YEARS: RangeInclusive<i32> = 1970..=9998;
 
 /// The parameter `period`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +138,9 @@ fn parse_time(text: &str, days: u64) -> Result<i64, String> {
         Some(midnight) => Some(midnight.and_utc()),
         None => DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()),
     };
-    time.map(|time| time.timestamp_millis())
-        .ok_or_else(|| "must be a date (2026-01-31), or a time as in RFC 3339".to_owned())
+    time.filter(|time| YEARS.contains(&time.year()))
+        .map(|time| time.timestamp_millis())
+        .ok_or_else(|| "must be a date (2026-01-31) or a time as in RFC 3339, from 1970 to 9998".to_owned())
 }
 
 impl Period {
@@ -257,14 +262,24 @@ mod tests {
         for (start, end) in [("2026-01-02", "2026-01-01"), ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")] {
             assert_eq!(wrong(&format!("startDate={start}&endDate={end}")), ["endDate"]);
         }
-        for bad in ["", "2026", "2026-02-30", "2026-1-1", "01.01.2026", "2026-01-01T00:00:00", "+262142-12-31"] {
+        for bad in [
+            "",
+            "2026",
+            "2026-02-30",
+            "2026-1-1",
+            "01.01.2026",
+            "2026-01-01T00:00:00",
+            "+262142-12-31",
+            "+999-01-01",
+            "-999-01-01",
+        ] {
             assert_eq!(wrong(&format!("startDate={bad}&endDate=2026-01-01")), ["startDate"], "{bad}");
         }
         assert_eq!(wrong("startDate=2025-01-01&endDate=2026-01-02"), ["endDate"], "367 days");
         assert!(AnalyticsQuery::from_query("startDate=2025-01-01&endDate=2026-01-01").is_ok(), "366 days");
         assert_eq!(wrong("startDate=2025-01-01&endDate=2025-01-16&period=day"), ["endDate"], "384 hours");
         assert!(AnalyticsQuery::from_query("startDate=1996-01-01&endDate=2026-01-01&period=year").is_ok());
-        assert_eq!(wrong("startDate=0001-01-01&endDate=9999-12-31&period=all_time"), ["endDate"]);
+        assert_eq!(wrong("startDate=0001-01-01&endDate=9999-12-31&period=all_time"), ["startDate", "endDate"]);
     }
 
     #[test]

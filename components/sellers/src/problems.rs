@@ -65,9 +65,9 @@ pub fn action_refused(action: Action, seller: &Seller) -> Problem {
     in_state(seller, &format!("does not allow {}", action.name()))
 }
 
-/// The seller is suspended.
-pub fn suspended(seller: &Seller) -> Problem {
-    in_state(seller, "cannot be changed")
+/// The seller is suspended; or an administrator removes a member that its verification needed.
+pub fn edit_refused(seller: &Seller) -> Problem {
+    in_state(seller, "cannot be changed, or must keep the members that a verification needs")
 }
 
 fn in_state(seller: &Seller, what: &str) -> Problem {
@@ -129,15 +129,15 @@ pub fn user_inactive(id: i64) -> Problem {
     Problem::new(Kind::UserInactive, format!("User {id} is not active.")).with_extension("user", format!("/users/{id}"))
 }
 
-/// The users service failed.
+/// The users service failed. The client of the service logs when it becomes unavailable.
 pub fn user_service(error: UserServiceError) -> Problem {
-    eprintln!("{error}");
     match error {
         UserServiceError::Unavailable(_) => {
             Problem::new(Kind::UserServiceUnavailable, "The users service is unavailable: try again later.")
                 .with_header((RETRY_AFTER, HeaderValue::from_static("3")))
         }
         UserServiceError::Unusable(_) => {
+            eprintln!("{error}");
             Problem::new(Kind::UserServiceFailed, "The users service gave a response that cannot be used.")
         }
     }

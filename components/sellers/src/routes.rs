@@ -47,7 +47,8 @@ impl<const AFTER: usize> FromRequestParts<Shared<App>> for OwnSeller<AFTER> {
     async fn from_request_parts(parts: &mut Parts, app: &Shared<App>) -> Result<Self, Problem> {
         let SellerId(id) = SellerId::<AFTER>::from_request_parts(parts, app).await?;
         let caller = Caller::from_request_parts(parts, app).await?;
-        let owner = SendWrapper::new(app.owner_for(&caller, id)).await?;
+        let check = |owner| caller.require_self_or_admin(owner);
+        let owner = SendWrapper::new(app.checked_owner(id, check)).await?;
         Ok(Self { id, owner })
     }
 }

@@ -29,18 +29,23 @@ pub const FIRST_MS: i64 = 946_684_800_000;
 /// Characters of an Idempotency-Key, at most.
 const KEY_MAX: usize = 255;
 
-/// The body of `POST /sellers/:id/sales`.
+/// The body of `POST /sellers/:id/sales`. Its JSON is digested for the `Idempotency-Key`, and digests are stored: a new
+/// member must be absent from the JSON unless a request has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewSale {
     /// How much was paid.
     pub amount: TwoDecimals,
     /// The currency; `None`: that of the seller's other sales.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// What was sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub product_id: Option<String>,
     /// The category of what was sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// When, in milliseconds since the Unix epoch; `None`: now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub occurred_ms: Option<i64>,
 }
 
@@ -258,6 +263,12 @@ mod tests {
         for other in [r#"{"amount":1.5}"#, r#"{"amount":1.51,"category":"a"}"#, r#"{"amount":1.5,"productId":"a"}"#] {
             assert_ne!(key(r#"{"amount": 1.5, "category": "a"}"#), key(other), "{other}");
         }
+        let stored = key(r#"{"amount": 1.5, "category": "a"}"#).map(|key| key.digest);
+        assert_eq!(
+            stored.as_deref(),
+            Some("4f48fc7510506dbafc60c5768e75b3389d025be605320cd330fd38b8004114cb"),
+            "earlier keys must stay valid"
+        );
         assert_eq!(SentKey(None).with(&NewSale::from_json(br#"{"amount":1}"#).unwrap()), None);
     }
 

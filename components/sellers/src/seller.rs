@@ -77,7 +77,7 @@ pub struct Seller {
     #[serde(serialize_with = "rfc3339")]
     pub updated_at: i64,
     /// 1; each change adds 1.
-    pub version: i32,
+    pub version: i64,
 }
 
 /// The members that only the owner and administrators see.

@@ -69,18 +69,21 @@ impl Store {
     }
 }
 
-/// The statement that changes the seller `$1` if it has one of the versions `$2` (NULL: any) and `only_if` is true for the
-/// columns of `sellers`. `before` locks the row first, and waits for other changes: so `only_if` sees the current state, and
-/// `before` is the state from which `changed` came, for `then`. The result is one row: whether the seller was changed, and
-/// the seller as it is now. No row: there is no such seller.
+/// The statement that changes the seller `$1` if it has one of the versions `$2` (NULL: any) and `only_if` is true. The
+/// result is one row: whether the seller was changed, and the seller as it is now. No row: there is no such seller.
+///
+/// `locked` waits for other changes of the row, and has its newest version. `before` adds the time, after that wait. All
+/// conditions are on `before`: the columns of `sellers` would be those of the snapshot, which is older than the wait. `set`
+/// may use both, because an update is always applied to the newest version.
 macro_rules! change_statement {
     (set: $set:expr, only_if: $condition:expr, then: $then:expr) => {
         concat!(
-            "WITH before AS MATERIALIZED (SELECT * FROM sellers WHERE id = $1 AND archived_at IS NULL FOR UPDATE), \
+            "WITH locked AS MATERIALIZED (SELECT * FROM sellers WHERE id = $1 AND archived_at IS NULL FOR UPDATE), \
+             before AS MATERIALIZED (SELECT locked.*, clock_timestamp() AS time FROM locked), \
              changed AS (UPDATE sellers SET ",
             $set,
-            ", updated_at = now(), version = sellers.version + 1 FROM before \
-             WHERE sellers.id = before.id AND ($2::int[] IS NULL OR sellers.version = ANY ($2)) AND ",
+            ", updated_at = before.time, version = sellers.version + 1 FROM before \
+             WHERE sellers.id = before.id AND ($2::bigint[] IS NULL OR before.version = ANY ($2)) AND ",
             $condition,
             " RETURNING sellers.*)",
             $then,

@@ -120,12 +120,16 @@ impl UserService {
         } else {
             self.circuit.open(SpinRuntime.monotonic_ms() + CIRCUIT_OPEN_MS);
         }
-        if self.was_unavailable.replace(!is_available) == is_available {
-            eprintln!("the users service is {}", if is_available { "available again" } else { "unavailable" });
+        match &outcome {
+            _ if self.was_unavailable.replace(!is_available) != is_available => {}
+            Err(error) if !is_available => eprintln!("the users service is unavailable: {error}"),
+            _ => eprintln!("the users service is available again"),
         }
         outcome.map_err(|error| match error {
             FetchError::Unreachable(_) | FetchError::TimedOut => UserServiceError::Unavailable(error.to_string()),
-            FetchError::Denied(_) | FetchError::TooLarge => UserServiceError::Unusable(error.to_string()),
+            FetchError::Denied(_) | FetchError::Broken(_) | FetchError::TooLarge => {
+                UserServiceError::Unusable(error.to_string())
+            }
         })
     }
 }

@@ -123,7 +123,7 @@ impl Store {
             "WITH changed AS (UPDATE users SET name = COALESCE($3::text, name), email = COALESCE($4::text, email), \
              roles = COALESCE($5::text[], roles), is_active = COALESCE($6::boolean, is_active), \
              updated_at = now(), version = version + 1 \
-             WHERE id = $1 AND archived_at IS NULL AND ($2::int[] IS NULL OR version = ANY ($2)) RETURNING *) \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING *) \
              SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.* \
              FROM (VALUES (1)) AS once (row) LEFT JOIN (SELECT ",
             columns!(),
@@ -147,7 +147,7 @@ impl Store {
     pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<(), StoreError> {
         const SQL: &str = "WITH changed AS (UPDATE users SET archived_at = now(), updated_at = now(), \
              version = version + 1 \
-             WHERE id = $1 AND archived_at IS NULL AND ($2::int[] IS NULL OR version = ANY ($2)) RETURNING id) \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING id) \
              SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.id \
              FROM (VALUES (1)) AS once (row) LEFT JOIN changed ON true";
         let rows = self.database.query(SQL, vec![id.into(), versions(only)]).await?;

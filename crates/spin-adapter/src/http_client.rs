@@ -39,9 +39,12 @@ pub enum FetchError {
     /// The host does not allow the component to reach this address.
     #[error("not among the component's allowed_outbound_hosts: {0}")]
     Denied(String),
-    /// The connection failed, or the response was not HTTP.
+    /// There is no connection.
     #[error("unreachable: {0}")]
     Unreachable(String),
+    /// The response is not HTTP, or the connection broke before its end.
+    #[error("no usable response: {0}")]
+    Broken(String),
     /// The time limit is over.
     #[error("no complete response in time")]
     TimedOut,
@@ -71,7 +74,10 @@ impl Client {
         let (head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
             BodyError::TooLarge => FetchError::TooLarge,
-            BodyError::Broken(code) => FetchError::from(code),
+            BodyError::Broken(code) => match FetchError::from(code) {
+                FetchError::Unreachable(text) => FetchError::Broken(text),
+                error => error,
+            },
         })?;
         Ok(Fetched { status: head.status, body })
     }
@@ -86,6 +92,16 @@ impl From<ErrorCode> for FetchError {
             | ErrorCode::ConnectionReadTimeout
             | ErrorCode::ConnectionWriteTimeout
             | ErrorCode::HttpResponseTimeout => Self::TimedOut,
+            ErrorCode::HttpProtocolError
+            | ErrorCode::HttpResponseIncomplete
+            | ErrorCode::HttpResponseHeaderSectionSize(_)
+            | ErrorCode::HttpResponseHeaderSize(_)
+            | ErrorCode::HttpResponseBodySize(_)
+            | ErrorCode::HttpResponseTrailerSectionSize(_)
+            | ErrorCode::HttpResponseTrailerSize(_)
+            | ErrorCode::HttpResponseTransferCoding(_)
+            | ErrorCode::HttpResponseContentCoding(_)
+            | ErrorCode::HttpUpgradeFailed => Self::Broken(code.to_string()),
             code => Self::Unreachable(code.to_string()),
         }
     }
@@ -103,8 +119,11 @@ mod tests {
         for late in [ErrorCode::ConnectionTimeout, ErrorCode::HttpResponseTimeout] {
             assert_eq!(FetchError::from(late), FetchError::TimedOut);
         }
-        for failed in [ErrorCode::ConnectionRefused, ErrorCode::HttpProtocolError, ErrorCode::InternalError(None)] {
+        for failed in [ErrorCode::ConnectionRefused, ErrorCode::DestinationNotFound, ErrorCode::InternalError(None)] {
             assert!(matches!(FetchError::from(failed), FetchError::Unreachable(_)));
+        }
+        for broken in [ErrorCode::HttpProtocolError, ErrorCode::HttpResponseIncomplete] {
+            assert!(matches!(FetchError::from(broken), FetchError::Broken(_)));
         }
     }
 }

@@ -65,11 +65,11 @@ impl Columns<'_> {
     }
 }
 
-/// The versions of `If-Match` as a parameter, for `$1::int[] IS NULL OR version = ANY ($1)`.
+/// The versions of `If-Match` as a parameter, for `$1::bigint[] IS NULL OR version = ANY ($1)`.
 pub fn versions(only: &IfMatch) -> ParameterValue {
     match only {
         IfMatch::Any => ParameterValue::DbNull,
-        IfMatch::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
+        IfMatch::Versions(versions) => ParameterValue::ArrayInt64(versions.iter().copied().map(Some).collect()),
     }
 }
 

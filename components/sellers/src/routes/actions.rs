@@ -21,7 +21,7 @@ pub async fn verify(
     _: NoQuery,
     only: IfMatch,
 ) -> Result<Response, Problem> {
-    caller.require_self(app.owner(id).await?)?;
+    app.checked_owner(id, |owner| caller.require_self(owner)).await?;
     act(&app, Action::Verify, id, &caller, None, &only).await
 }
 

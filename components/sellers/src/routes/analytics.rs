@@ -53,7 +53,7 @@ pub async fn overview(
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
     let now_ms = now_ms();
-    // The age of the account changes every day, whatever the period.
+    // The age of the account changes at midnight, whatever the period.
     let name = format!("overview:{}:{}", now_ms / DAY_MS, name_of(query, now_ms));
     respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
         let totals = app.sellers.store.totals(seller.id, span).await?;
@@ -70,7 +70,7 @@ pub async fn overview(
             rating: seller.rating,
             status: seller.status,
             verification_status: seller.verification_status,
-            account_age_days: (now_ms - seller.created_at).max(0) / DAY_MS,
+            account_age_days: now_ms / DAY_MS - seller.created_at / DAY_MS,
             last_sale_at: totals.last_sale_ms,
         }))
     })

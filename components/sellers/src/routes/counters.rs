@@ -40,6 +40,6 @@ pub async fn reviews(
     let statement = async || app.sellers.store.add_review(id, rating).await;
     let changed = app.sellers.change(id, statement).await;
     // No state refuses a review.
-    let seller = changed.map_err(|error| problems::write(error, id, problems::suspended))?;
+    let seller = changed.map_err(|error| problems::write(error, id, problems::edit_refused))?;
     Ok(responses::changed(&seller))
 }

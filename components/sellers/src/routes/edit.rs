@@ -57,6 +57,6 @@ pub async fn all(
 async fn edit(app: &App, id: i64, changes: &Columns, edit: Edit, only: &IfMatch) -> Result<Response, Problem> {
     let statement = async || app.sellers.store.edit(id, changes, edit, only).await;
     let changed = app.sellers.change(id, statement).await;
-    let seller = changed.map_err(|error| problems::write(error, id, problems::suspended))?;
+    let seller = changed.map_err(|error| problems::write(error, id, problems::edit_refused))?;
     Ok(responses::changed(&seller))
 }

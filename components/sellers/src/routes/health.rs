@@ -1,6 +1,8 @@
 //! `GET /sellers/health`: whether the users service responds.
 
-use axum::response::Response;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
 use http_api::response::json;
 use http_api::{Admin, NoQuery, Problem, Shared};
 use serde_json::json;
@@ -14,5 +16,6 @@ use crate::app::App;
 pub async fn show(app: Shared<App>, _: Admin, _: NoQuery) -> Result<Response, Problem> {
     let health = app.users.health_check().await;
     let status = if health.is_up { "up" } else { "down" };
-    Ok(json(&json!({ "userService": { "status": status, "latencyMs": health.latency_ms } })))
+    let body = json!({ "userService": { "status": status, "latencyMs": health.latency_ms } });
+    Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], json(&body)).into_response())
 }

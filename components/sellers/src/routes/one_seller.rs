@@ -86,13 +86,13 @@ async fn respond(app: &App, id: i64, owner: i64, view: View, known: &IfNoneMatch
 /// the database is unavailable.
 pub async fn remove(
     app: Shared<App>,
-    _: Admin,
+    Admin(caller): Admin,
     SellerId(id): SellerId,
     _: NoQuery,
     only: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let owner = app.owner(id).await?;
-    let statement = async || app.sellers.store.archive(id, &only).await;
+    let statement = async || app.sellers.store.archive(id, caller.user_id, &only).await;
     let archived = app.sellers.archive(id, owner, statement).await;
     archived.map_err(|error| problems::write(error, id, problems::in_use))?;
     Ok(StatusCode::NO_CONTENT)

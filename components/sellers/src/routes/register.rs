@@ -25,7 +25,7 @@ pub async fn register(
     validate_user(&app, caller.user_id).await?;
     let created = app.sellers.create(caller.user_id, &new).await.map_err(DatabaseError::into_problem)?;
     // Nothing refuses a seller that does not exist yet.
-    let seller = created.map_err(|error| problems::write(error, 0, problems::suspended))?;
+    let seller = created.map_err(|error| problems::write(error, 0, problems::edit_refused))?;
     Ok(responses::created(&seller))
 }
 

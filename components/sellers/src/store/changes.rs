@@ -69,7 +69,7 @@ impl Store {
     /// Sets these columns.
     ///
     /// # Errors
-    /// [`StoreError::Refused`]: the seller is suspended.
+    /// [`StoreError::Refused`]: the seller is suspended, or would lose a member that its verification needed.
     pub async fn edit(&self, id: i64, changes: &Columns, edit: Edit, only: &IfMatch) -> Result<Seller, StoreError> {
         macro_rules! set {
             ($($column:literal),*) => {
@@ -88,11 +88,14 @@ impl Store {
                 "description", "bank_name", "bank_account_holder", "bank_account_number", "bank_routing_number",
                 "payment_method"
             ),
-            only_if: "($4 OR sellers.status <> 'suspended')",
+            only_if: "($4 OR before.status <> 'suspended') \
+                      AND NOT ($5 AND before.verification_status IN ('pending', 'verified'))",
             then: ""
         );
         let always = ParameterValue::Boolean(edit == Edit::Always);
-        let parameters = vec![id.into(), versions(only), ParameterValue::Jsonb(to_json(&changes.0)), always];
+        let removes_needed = ParameterValue::Boolean(changes.removes_needed());
+        let parameters =
+            vec![id.into(), versions(only), ParameterValue::Jsonb(to_json(&changes.0)), always, removes_needed];
         self.change(SQL, parameters, only).await
     }
 
@@ -113,55 +116,57 @@ impl Store {
                 change_statement!(
                     set: $set,
                     only_if: $condition,
-                    then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, from_status, \
+                    then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, \
                            from_verification, to_status, to_verification, reason) SELECT changed.id, $3, $4, \
-                           before.status, before.verification_status, changed.status, changed.verification_status, \
-                           $5::text FROM changed, before)"
+                           before.time, before.status, before.verification_status, changed.status, \
+                           changed.verification_status, $5::text FROM changed, before)"
                 )
             };
         }
         let sql = match action {
             Action::Verify => action!(
-                set: "verification_status = 'pending', verification_requested_at = now(), rejection_reason = NULL, \
+                set: "verification_status = 'pending', verification_requested_at = before.time, rejection_reason = NULL, \
                       status = CASE sellers.status WHEN 'rejected' THEN 'pending' ELSE sellers.status END",
-                only_if: "sellers.status <> 'suspended' AND sellers.verification_status IN ('unverified', 'rejected') \
-                          AND sellers.business_email IS NOT NULL AND sellers.business_phone IS NOT NULL \
-                          AND sellers.business_address IS NOT NULL AND sellers.business_city IS NOT NULL \
-                          AND sellers.business_state IS NOT NULL AND sellers.business_country IS NOT NULL"
+                only_if: "before.status <> 'suspended' AND before.verification_status IN ('unverified', 'rejected') \
+                          AND before.business_email IS NOT NULL AND before.business_phone IS NOT NULL \
+                          AND before.business_address IS NOT NULL AND before.business_city IS NOT NULL \
+                          AND before.business_state IS NOT NULL AND before.business_country IS NOT NULL"
             ),
             Action::Approve => action!(
-                set: "verification_status = 'verified', status = 'active', verified_at = now(), verified_by = $4, \
+                set: "verification_status = 'verified', status = 'active', verified_at = before.time, verified_by = $4, \
                       rejection_reason = NULL",
-                only_if: "sellers.status <> 'suspended' AND sellers.verification_status = 'pending'"
+                only_if: "before.status <> 'suspended' AND before.verification_status = 'pending'"
             ),
             Action::Reject => action!(
                 set: "verification_status = 'rejected', status = 'rejected', rejection_reason = $5",
-                only_if: "sellers.status <> 'suspended' AND sellers.verification_status = 'pending'"
+                only_if: "before.status <> 'suspended' AND before.verification_status = 'pending'"
             ),
             Action::Suspend => action!(
                 set: "status = 'suspended', suspension_reason = $5",
-                only_if: "sellers.status <> 'suspended'"
+                only_if: "before.status <> 'suspended'"
             ),
             Action::Reactivate => action!(
                 set: "status = 'active', suspension_reason = NULL",
-                only_if: "sellers.status = 'suspended' AND sellers.verification_status = 'verified'"
+                only_if: "before.status = 'suspended' AND before.verification_status = 'verified'"
             ),
         };
         let action = action.name().to_owned().into();
         self.change(sql, vec![id.into(), versions(only), action, actor.into(), nullable(reason)], only).await
     }
 
-    /// Archives a seller without products and sales.
+    /// Archives a seller without products and sales, and adds a row to the history.
     ///
     /// # Errors
     /// [`StoreError::Refused`]: it has some.
-    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<Seller, StoreError> {
+    pub async fn archive(&self, id: i64, actor: i64, only: &IfMatch) -> Result<Seller, StoreError> {
         const SQL: &str = change_statement!(
-            set: "archived_at = now()",
-            only_if: "sellers.total_products = 0 AND sellers.total_sales = 0",
-            then: ""
+            set: "archived_at = before.time",
+            only_if: "before.total_products = 0 AND before.total_sales = 0",
+            then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, from_verification, \
+                   to_status, to_verification) SELECT id, 'archive', $3, time, status, verification_status, status, \
+                   verification_status FROM before WHERE EXISTS (SELECT FROM changed))"
         );
-        self.change(SQL, vec![id.into(), versions(only)], only).await
+        self.change(SQL, vec![id.into(), versions(only), actor.into()], only).await
     }
 
     /// Adds to the number of products.
@@ -171,7 +176,7 @@ impl Store {
     pub async fn add_products(&self, id: i64, change: i64) -> Result<Seller, StoreError> {
         const SQL: &str = change_statement!(
             set: "total_products = sellers.total_products + $3",
-            only_if: "sellers.total_products + $3 >= 0",
+            only_if: "before.total_products + $3 >= 0",
             then: ""
         );
         self.change(SQL, vec![id.into(), ParameterValue::DbNull, change.into()], &IfMatch::Any).await

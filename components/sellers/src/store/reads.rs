@@ -101,9 +101,13 @@ impl Store {
         self.read_page(&sql, slice, parameters).await
     }
 
-    /// A page of the sellers that wait for verification, the oldest request first.
+    /// A page of the sellers that wait for verification, the oldest request first. Nobody can decide about suspended ones.
     pub async fn pending(&self, slice: Slice) -> Result<Page<Seller>, DatabaseError> {
-        let sql = page_statement("verification_status = 'pending'", "verification_requested_at", "ASC");
+        let sql = page_statement(
+            "verification_status = 'pending' AND status <> 'suspended'",
+            "verification_requested_at",
+            "ASC",
+        );
         self.read_page(&sql, slice, vec![]).await
     }
 

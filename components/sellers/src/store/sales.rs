@@ -98,18 +98,20 @@ impl Store {
         key: Option<&IdempotencyKey>,
     ) -> Result<SaleOutcome, DatabaseError> {
         const SQL: &str = concat!(
-            "WITH before AS MATERIALIZED (SELECT id, currency FROM sellers WHERE id = $1 AND archived_at IS NULL \
+            "WITH locked AS MATERIALIZED (SELECT id, currency FROM sellers WHERE id = $1 AND archived_at IS NULL \
              FOR UPDATE), \
+             before AS MATERIALIZED (SELECT locked.*, clock_timestamp() AS time FROM locked), \
              known AS MATERIALIZED (SELECT seller_sales.* FROM seller_sales JOIN before ON seller_id = before.id \
              WHERE idempotency_key = $7), \
              counted AS (UPDATE sellers SET total_sales = sellers.total_sales + 1, \
              total_revenue = sellers.total_revenue + $2::text::numeric, \
-             currency = COALESCE(sellers.currency, $3, 'USD'), updated_at = now(), version = sellers.version + 1 \
+             currency = COALESCE(before.currency, $3, 'USD'), updated_at = before.time, version = sellers.version + 1 \
              FROM before WHERE sellers.id = before.id AND NOT EXISTS (SELECT FROM known) \
-             AND ($3::text IS NULL OR COALESCE(sellers.currency, $3) = $3) RETURNING sellers.id, sellers.currency), \
+             AND ($3::text IS NULL OR COALESCE(before.currency, $3) = $3) RETURNING sellers.id, sellers.currency, \
+             before.time), \
              sold AS (INSERT INTO seller_sales (seller_id, amount, currency, product_id, category, occurred_at, \
              idempotency_key, request_digest) SELECT id, $2::text::numeric, currency, $4, $5, \
-             COALESCE(timestamptz 'epoch' + $6::bigint * interval '1 millisecond', now()), $7, $8 FROM counted \
+             COALESCE(timestamptz 'epoch' + $6::bigint * interval '1 millisecond', time), $7, $8 FROM counted \
              RETURNING *), \
              hourly AS (INSERT INTO seller_sales_hourly AS known (seller_id, hour, sales, revenue) \
              SELECT seller_id, date_trunc('hour', occurred_at, 'UTC'), 1, amount FROM sold \
@@ -148,11 +150,12 @@ impl Store {
     /// Those of the database.
     pub async fn refund(&self, id: i64, sale: i64) -> Result<RefundOutcome, DatabaseError> {
         const SQL: &str = concat!(
-            "WITH before AS MATERIALIZED (SELECT id FROM sellers WHERE id = $1 AND archived_at IS NULL FOR UPDATE), \
-             refunded AS (UPDATE seller_sales SET refunded_at = now() FROM before \
+            "WITH locked AS MATERIALIZED (SELECT id FROM sellers WHERE id = $1 AND archived_at IS NULL FOR UPDATE), \
+             before AS MATERIALIZED (SELECT id, clock_timestamp() AS time FROM locked), \
+             refunded AS (UPDATE seller_sales SET refunded_at = before.time FROM before \
              WHERE seller_id = before.id AND seller_sales.id = $2 AND refunded_at IS NULL RETURNING seller_sales.*), \
              counted AS (UPDATE sellers SET total_sales = sellers.total_sales - 1, \
-             total_revenue = sellers.total_revenue - refunded.amount, updated_at = now(), \
+             total_revenue = sellers.total_revenue - refunded.amount, updated_at = refunded.refunded_at, \
              version = sellers.version + 1 FROM refunded WHERE sellers.id = refunded.seller_id), \
              hourly AS (UPDATE seller_sales_hourly SET sales = sales - 1, revenue = revenue - refunded.amount \
              FROM refunded WHERE seller_sales_hourly.seller_id = refunded.seller_id \

@@ -158,8 +158,9 @@ fn json_pointer(path: &Path) -> String {
     pointer
 }
 
-/// The JSON Pointer (RFC 6901) to the member `name` of an object.
+/// The JSON Pointer (RFC 6901) to the member `name` of an object. A very long one is cut off.
 pub fn pointer_to(name: &str) -> String {
+    let name = &name[..name.floor_char_boundary(POINTER_MAX)];
     ["/", &name.replace('~', "~0").replace('/', "~1")].concat()
 }
 

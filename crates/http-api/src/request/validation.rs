@@ -25,6 +25,9 @@ pub struct Errors {
     prefix: String,
 }
 
+/// How many broken rules are listed.
+const LISTED_MAX: usize = 100;
+
 impl Errors {
     /// For a request body: fields are JSON pointers (`/roles/0`; the empty one is the whole document).
     pub fn in_body() -> Self {
@@ -36,8 +39,12 @@ impl Errors {
         Self { list: Vec::new(), is_body: false, prefix: String::new() }
     }
 
-    /// Adds a broken rule.
+    /// Adds a broken rule. Those beyond the hundredth are not listed: a body of unknown members would get a response that
+    /// is larger than the body.
     pub fn add(&mut self, field: &str, detail: impl Into<String>) {
+        if self.list.len() >= LISTED_MAX {
+            return;
+        }
         let field = [&self.prefix, field].concat();
         self.list.push(if self.is_body { FieldError::at(field, detail) } else { FieldError::field(field, detail) });
     }
