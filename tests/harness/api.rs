@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::Response;
+use crate::{Response, jwt};
 
 /// The admin token of every [`App`], unless a test sets another one.
 pub const ADMIN_TOKEN: &str = "the-admin-token-of-the-tests";
@@ -38,6 +38,12 @@ impl Api {
     /// The same client with the admin token.
     pub fn admin(&self) -> Self {
         self.with_token(ADMIN_TOKEN)
+    }
+
+    /// The same client with a JSON Web Token of this user with these roles, which is valid for an hour.
+    pub fn with_jwt(&self, user_id: i64, roles: &[&str]) -> Self {
+        let claims = json!({"sub": user_id.to_string(), "roles": roles, "exp": jwt::in_s(3600)});
+        self.with_token(&jwt(claims))
     }
 
     /// GET `path`, which starts with a slash and may have a query.

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::database::{Shared, migrations};
 use crate::host::Launch;
-use crate::{ADMIN_TOKEN, Api, Database, Host, Origin, Redis};
+use crate::{ADMIN_TOKEN, Api, Database, Host, JWT_SECRET, Origin, Redis};
 
 /// The application's deadlines, in milliseconds: as long as they may be, so that no read bypasses the cache and no lock is
 /// refused only because the machine is busy.
@@ -160,6 +160,7 @@ impl Builder {
             ("database_url".to_owned(), database.url().to_owned()),
             ("database_egress".to_owned(), database.egress()),
             ("admin_token".to_owned(), ADMIN_TOKEN.to_owned()),
+            ("jwt_secret".to_owned(), JWT_SECRET.to_owned()),
         ];
         if !self.default_deadlines {
             variables.extend(GENEROUS.map(|(name, value)| (name.to_owned(), value.to_owned())));

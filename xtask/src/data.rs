@@ -21,7 +21,7 @@ impl Data {
     /// # Errors
     /// If another process has locked it.
     pub fn lock(holder: &str) -> Result<Self> {
-        Self::lock_folder(&workspace::root().join(".tumbler"), holder)
+        Self::lock_folder(&folder(), holder)
     }
 
     fn lock_folder(folder: &Path, holder: &str) -> Result<Self> {
@@ -74,6 +74,11 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// The folder's path, for commands that only read what `up` has written. It may not exist.
+pub fn folder() -> PathBuf {
+    workspace::root().join(".tumbler")
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -1,12 +1,12 @@
 //! The commands of the project: `cargo xtask help`.
 
-mod admin_token;
 mod bench;
 mod build;
 mod check;
 mod command;
 mod data;
 mod egress;
+mod kept_secret;
 mod packages;
 mod probe;
 mod restarts;
@@ -14,6 +14,7 @@ mod routes;
 mod steps;
 mod stores;
 mod test;
+mod token;
 mod up;
 mod wasm;
 mod workspace;
@@ -45,6 +46,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "HOST OPTIONS")]
         host: Vec<String>,
     },
+    /// Print a JSON Web Token for the application that `up` runs
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(token::Options),
     /// Delete the data that `up` keeps in .tumbler/
     Reset,
     /// Build everything and run the tests: all of them, a group, or one
@@ -70,6 +74,14 @@ Examples:
   cargo xtask up --variable cache_enabled=false
   REDIS_URL=redis://… DATABASE_URL=postgres://… cargo xtask up   # your servers instead of private ones";
 
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  cargo xtask token --sub 42
+  curl -i localhost:3000/… -H \"authorization: Bearer $(cargo xtask token --sub 42 --role admin)\"
+
+It signs with SPIN_VARIABLE_JWT_SECRET, or else with the secret that `up` keeps in .tumbler/jwt-secret.
+If SPIN_VARIABLE_JWT_ISSUER or SPIN_VARIABLE_JWT_AUDIENCE is set, the token has it.";
+
 const TEST_EXAMPLES: &str = "\
 Examples:
   cargo xtask test                              # all tests
@@ -91,6 +103,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match Cli::parse().task {
             Task::Up { listen, host } => up::run(listen, host).await,
+            Task::Token(options) => token::run(&options),
             Task::Reset => data::reset(),
             Task::Test { runner } => test::run(&runner).await,
             Task::Build => build::everything(),

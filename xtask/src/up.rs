@@ -10,9 +10,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use dev_servers::{Output, Process, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin_token::AdminToken;
 use crate::build::QUICK;
 use crate::data::Data;
+use crate::kept_secret::{ADMIN_TOKEN, JWT_SECRET, Secret};
 use crate::steps::Steps;
 use crate::stores::{self, Stores};
 use crate::wasm::Toolchain;
@@ -40,7 +40,8 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     let data = Data::lock(&format!("`cargo xtask up` at http://{listen}"))?;
     check_address(&listen)?;
     stores::check_args(&host_args)?;
-    let admin = AdminToken::choose(&host_args, data.folder())?;
+    let admin = ADMIN_TOKEN.choose(&host_args, data.folder())?;
+    let jwt = JWT_SECRET.choose(&host_args, data.folder())?;
 
     let mut steps = Steps::new(5);
     steps.next("checking the tools");
@@ -58,7 +59,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
         () = stop.received() => bail!("stopped"),
     };
     steps.next("starting the application");
-    let mut host = start_host(&program, &listen, &host_args, &stores, &admin)?;
+    let mut host = start_host(&program, &listen, &host_args, &stores, [&admin, &jwt])?;
     let manifest = workspace::root().join("spin.toml");
     let ready = async {
         host.until(START, async || TcpStream::connect(&listen).is_ok()).await?;
@@ -70,7 +71,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     drop(steps);
 
-    announce(&listen, &stores, &data, &admin)?;
+    announce(&listen, &stores, &data, &admin, &jwt)?;
     let failure = tokio::select! {
         () = stop.received() => None,
         status = host.ended() => Some(anyhow!("the host exited unexpectedly ({status}): its log above says why")),
@@ -93,12 +94,14 @@ fn start_host(
     listen: &str,
     host_args: &[String],
     stores: &Stores,
-    admin: &AdminToken,
+    secrets: [&Secret; 2],
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.current_dir(workspace::root()).args(["up", "--from", "spin.toml", "--listen", listen]);
     stores.add_variables(&mut command)?;
-    admin.add_to(&mut command);
+    for secret in secrets {
+        secret.add_to(&mut command);
+    }
     command.args(host_args);
     Ok(Process::spawn("the host", command, Output::Inherited, Signal::TERM)?)
 }
@@ -113,7 +116,7 @@ fn check_address(listen: &str) -> Result<()> {
     }
 }
 
-fn announce(listen: &str, stores: &Stores, data: &Data, admin: &AdminToken) -> Result<()> {
+fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Secret) -> Result<()> {
     println!("\nTumbler is running at http://{listen}\n\nRoutes");
     for line in routes::of(&workspace::root().join("spin.toml"))? {
         println!("  {line}");
@@ -122,9 +125,22 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &AdminToken) -> R
     println!("\nServers\n  {redis}\n  {postgres}\n\nTry");
     println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
     println!("  curl -i http://{listen}/users/1");
-    println!("  curl -i http://{listen}/admin/cache/stats -H {}", admin.header_field());
+    println!("  curl -i http://{listen}/admin/cache/stats -H {}", header_field(admin));
+    if let Secret::Kept { .. } = jwt {
+        println!(
+            "  cargo xtask token --sub 1 --role admin   # a JSON Web Token, for routes that need to know the user"
+        );
+    }
     println!("\nCtrl-C stops everything. The data stays until `cargo xtask reset`.\n");
     Ok(())
+}
+
+/// The header field for an example. It does not show the user's own token.
+fn header_field(admin: &Secret) -> String {
+    match admin {
+        Secret::Given => r#""authorization: Bearer $YOUR_ADMIN_TOKEN""#.into(),
+        Secret::Kept { value, .. } => format!("'authorization: Bearer {value}'"),
+    }
 }
 
 /// Ctrl-C and the other signals that stop this program.

@@ -6,7 +6,9 @@
 //! | write a handler as an ordinary async fn, also with futures that are not `Send` | [`local`] |
 //! | share state between the requests of an instance | [`Shared`] |
 //! | respond to requests that match no route | [`no_such_route`], [`no_such_method`] |
-//! | require a bearer token for some routes | [`Tokens::guard`] with [`Access`] |
+//! | require a static token (a secret of the operator) for some routes | [`Tokens::guard`] with [`Access`] |
+//! | require a JSON Web Token of a user for some routes | [`JwtVerifier::guard`], made from [`JwtSettings`] |
+//! | know who sends a request to such a route, and refuse others | [`Caller`], an extractor: [`Caller::require_admin`], [`Caller::require_self_or_admin`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
 //! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
@@ -115,7 +117,7 @@ mod handler;
 mod problem;
 mod request;
 
-pub use auth::{Access, Tokens, is_token};
+pub use auth::{Access, Caller, JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
 pub use conditional::{ETag, IfMatch, IfNoneMatch};
 pub use handler::{Local, Shared, local, no_such_method, no_such_route};
 pub use problem::{FieldError, Kind, Problem};

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use futures_util::future::try_join_all;
-use http_api::{Tokens, is_token};
+use http_api::{JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
 use spin_sdk::variables;
 
 /// A variable that cannot be used. It holds the variable's name and never its value, which may be a secret.
@@ -96,6 +96,35 @@ pub fn tokens(api: Variable, admin: Variable) -> Result<Tokens, VariableError> {
     Tokens::new(Some(api.as_str()).filter(|token| !token.is_empty()), &admin).ok_or(same)
 }
 
+/// The verifier of JSON Web Tokens with the keys and rules of these variables. An empty one is not set; `secret` or
+/// `public_key` must be.
+///
+/// # Errors
+/// There is no key, or one that cannot be used.
+pub fn jwt_verifier(
+    secret: Variable,
+    public_key: Variable,
+    issuer: Variable,
+    audience: Variable,
+) -> Result<JwtVerifier, VariableError> {
+    let unusable_secret = VariableError::Invalid {
+        name: secret.name,
+        expected: "a secret of at least 32 bytes, or empty if jwt_public_key is set",
+    };
+    let unusable_public_key = VariableError::Invalid {
+        name: public_key.name,
+        expected: "a public key in PEM (BEGIN PUBLIC KEY), RSA of 2048 to 4096 bits or Ed25519, or empty if jwt_secret is \
+                   set",
+    };
+    let set = |variable: Variable| Some(variable.value).filter(|value| !value.is_empty());
+    let settings =
+        JwtSettings { secret: set(secret), public_key: set(public_key), issuer: set(issuer), audience: set(audience) };
+    JwtVerifier::new(settings).map_err(|error| match error {
+        JwtKeyError::Missing | JwtKeyError::Secret => unusable_secret,
+        JwtKeyError::PublicKey => unusable_public_key,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +155,32 @@ mod tests {
             assert_eq!(tokens.err().unwrap().to_string(), expected);
         }
         assert!(tokens(Variable::new("api_token", ""), Variable::new("admin_token", "s3cret")).is_ok());
+    }
+
+    #[test]
+    fn unusable_keys_of_json_web_tokens_are_reported_by_name_and_never_with_the_key() {
+        const SECRET: &str =
+            "the variable jwt_secret must be a secret of at least 32 bytes, or empty if jwt_public_key is set";
+        const PUBLIC_KEY: &str = "the variable jwt_public_key must be a public key in PEM (BEGIN PUBLIC KEY), RSA of 2048 to \
+                                  4096 bits or Ed25519, or empty if jwt_secret is set";
+        let usable = "-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\\n\
+                      -----END PUBLIC KEY-----\\n";
+        let long = "x".repeat(32);
+        for (secret, public_key, expected) in [
+            ("", "", Some(SECRET)),
+            (&long[1..], "", Some(SECRET)),
+            (&long[1..], usable, Some(SECRET)),
+            ("", "no PEM", Some(PUBLIC_KEY)),
+            (&long, "no PEM", Some(PUBLIC_KEY)),
+            (&long, "", None),
+            ("", usable, None),
+            (&long, usable, None),
+        ] {
+            let variables =
+                [("jwt_secret", secret), ("jwt_public_key", public_key), ("jwt_issuer", ""), ("jwt_audience", "")];
+            let [secret, public_key, issuer, audience] = variables.map(|(name, value)| Variable::new(name, value));
+            let error = jwt_verifier(secret, public_key, issuer, audience).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), expected);
+        }
     }
 }

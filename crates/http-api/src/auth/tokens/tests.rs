@@ -1,8 +1,9 @@
 use super::*;
 use crate::handler::{no_such_method, no_such_route};
 use axum::body::Body;
-use axum::http::Method;
-use axum::response::Response;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt;
 use tower_service::Service;

@@ -1,0 +1,191 @@
+//! Secrets of `up`: the user's own, or ones that are generated once and kept with the data.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// The token that opens `/admin/...`: 128 bits.
+pub const ADMIN_TOKEN: Kind = Kind { variables: &["admin_token"], file: "admin-token", digits: 32 };
+/// The secret of JSON Web Tokens: 256 bits, as HS256 needs. With a public key of the user, none is needed.
+pub const JWT_SECRET: Kind = Kind { variables: &["jwt_secret", "jwt_public_key"], file: "jwt-secret", digits: 64 };
+
+/// What is known of a secret.
+#[derive(Debug)]
+pub struct Kind {
+    /// The variables of spin.toml: the one that holds the secret, then those that the user may set instead.
+    variables: &'static [&'static str],
+    /// The file's name.
+    file: &'static str,
+    /// The length of a generated secret in hexadecimal digits.
+    digits: usize,
+}
+
+/// A secret for the host.
+pub enum Secret {
+    /// The user set it, in the environment or in the host's options.
+    Given,
+    /// Generated, now or in an earlier run.
+    Kept {
+        /// The environment variable that sets it.
+        environment: String,
+        /// The secret.
+        value: String,
+    },
+}
+
+impl Kind {
+    /// The user's secret if the environment or `host_args` set one; else the one that is kept in `folder`, which is
+    /// generated if it does not exist.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn choose(&self, host_args: &[String], folder: &Path) -> Result<Secret> {
+        let is_set = |name: &&str| std::env::var_os(environment(name)).is_some() || sets(host_args, name);
+        if self.variables.iter().any(is_set) {
+            return Ok(Secret::Given);
+        }
+        let value = match self.kept(folder)? {
+            Some(value) => value,
+            None => self.generate(&folder.join(self.file))?,
+        };
+        Ok(Secret::Kept { environment: self.environment(), value })
+    }
+
+    /// The environment variable that sets the secret.
+    pub fn environment(&self) -> String {
+        environment(self.variables[0])
+    }
+
+    /// The secret of an earlier run; `None` if there is none or it is incomplete.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn kept(&self, folder: &Path) -> Result<Option<String>> {
+        let path = folder.join(self.file);
+        let secret = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.with_context(|| format!("cannot read {}", path.display()))?.trim_end().to_owned(),
+        };
+        let complete = secret.len() == self.digits && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Ok(complete.then_some(secret))
+    }
+
+    fn generate(&self, path: &Path) -> Result<String> {
+        let mut random = vec![0; self.digits / 2];
+        File::open("/dev/urandom")?.read_exact(&mut random)?;
+        let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        write(path, &secret).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(secret)
+    }
+}
+
+impl Secret {
+    /// Passes a secret that is kept to the host: in the environment, where other users of this machine cannot read it.
+    pub fn add_to(&self, host: &mut Command) {
+        if let Self::Kept { environment, value } = self {
+            host.env(environment, value);
+        }
+    }
+}
+
+/// The environment variable that sets a variable of spin.toml.
+fn environment(variable: &str) -> String {
+    format!("SPIN_VARIABLE_{}", variable.to_ascii_uppercase())
+}
+
+/// Whether a `--variable` sets this variable: by name, or in a file that contains the name.
+fn sets(host_args: &[String], variable: &str) -> bool {
+    let values = host_args.iter().enumerate().filter_map(|(at, arg)| match arg.strip_prefix("--variable") {
+        Some("") => host_args.get(at + 1).map(String::as_str),
+        Some(joined) => joined.strip_prefix('='),
+        None => None,
+    });
+    values.into_iter().any(|value| match value.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).is_ok_and(|text| text.contains(variable)),
+        None => value.strip_prefix(variable).is_some_and(|rest| rest.starts_with('=')),
+    })
+}
+
+fn write(path: &Path, secret: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    // The mode above applies to new files only.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    writeln!(file, "{secret}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(args: &[&str]) -> Vec<String> {
+        args.iter().map(|&arg| arg.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_secret_is_generated_once_and_nobody_else_can_read_it() {
+        for kind in [ADMIN_TOKEN, JWT_SECRET] {
+            let folder = tempfile::tempdir().unwrap();
+            assert_eq!(kind.kept(folder.path()).unwrap(), None);
+            let generated = || match kind.choose(&[], folder.path()).unwrap() {
+                Secret::Kept { value, .. } => value,
+                Secret::Given => panic!("no secret was given"),
+            };
+            let secret = generated();
+            assert_eq!(secret.len(), kind.digits);
+            assert_eq!(generated(), secret);
+            assert_eq!(kind.kept(folder.path()).unwrap(), Some(secret.clone()));
+            let path = folder.path().join(kind.file);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            // Incomplete, and readable by everybody.
+            std::fs::write(&path, &secret[..9]).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            assert_ne!(generated(), secret);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_host_reads_a_kept_secret_from_its_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = Command::new("host");
+        JWT_SECRET.choose(&[], folder.path()).unwrap().add_to(&mut host);
+        Secret::Given.add_to(&mut host);
+        let secret = JWT_SECRET.kept(folder.path()).unwrap().unwrap();
+        let set: Vec<_> = host.get_envs().collect();
+        assert_eq!(set, [("SPIN_VARIABLE_JWT_SECRET".as_ref(), Some(secret.as_ref()))]);
+    }
+
+    #[test]
+    fn the_users_secret_is_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let (with, without) = (folder.path().join("with.toml"), folder.path().join("without.toml"));
+        std::fs::write(&with, "admin_token = 'secret'\njwt_public_key = 'PEM'").unwrap();
+        std::fs::write(&without, "api_token = 'secret'").unwrap();
+        let at = |path: &Path| format!("@{}", path.display());
+        for (kind, given) in [
+            (ADMIN_TOKEN, args(&["--quiet", "--variable", "admin_token=secret"])),
+            (ADMIN_TOKEN, args(&["--variable=admin_token=secret"])),
+            (ADMIN_TOKEN, args(&["--variable", "admin_token=@secret.txt"])),
+            (ADMIN_TOKEN, args(&["--variable", &at(&with)])),
+            (JWT_SECRET, args(&["--variable", "jwt_secret=secret"])),
+            (JWT_SECRET, args(&["--variable=jwt_public_key=@key.pem"])),
+            (JWT_SECRET, args(&["--variable", &at(&with)])),
+        ] {
+            let secret = kind.choose(&given, folder.path()).unwrap();
+            assert!(matches!(secret, Secret::Given), "{given:?}");
+            assert_eq!(kind.kept(folder.path()).unwrap(), None);
+        }
+        for not_given in [
+            args(&["--variable", &at(&without)]),
+            args(&["admin_token=secret", "--variable"]),
+            args(&["--variable", "admin_tokens=secret"]),
+            args(&["--variable", "jwt_secret=secret"]),
+        ] {
+            assert!(!sets(&not_given, "admin_token"), "{not_given:?}");
+        }
+    }
+}
