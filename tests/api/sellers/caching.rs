@@ -22,7 +22,8 @@ async fn the_first_read_is_stored_and_the_second_is_a_hit() {
     let seller = app.given_seller("ada").await;
     let other = app.with_jwt(app.given_user_id("other").await, &["user"]);
     // The owner and an administrator share entries, so each of these is the first to read its entry.
-    let reads = [(&seller.owner, seller.path("")), (&other, seller.path("")), (&seller.owner, "/sellers/me".to_owned())];
+    let reads =
+        [(&seller.owner, seller.path("")), (&other, seller.path("")), (&seller.owner, "/sellers/me".to_owned())];
     for (client, path) in reads {
         let miss = client.get(&path).await;
         assert!(miss.is_stored(), "{path}: {miss:?}");

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::expect_two_decimals;
 
 const PROFILE: [&str; 5] = ["logoUrl", "description", "website", "businessEmail", "businessPhone"];
-const BANKING: [&str; 5] =
-    ["bankName", "bankAccountHolder", "bankAccountNumber", "bankRoutingNumber", "paymentMethod"];
+const BANKING: [&str; 5] = ["bankName", "bankAccountHolder", "bankAccountNumber", "bankRoutingNumber", "paymentMethod"];
 
 /// New values for all members that can be changed.
 fn new_values() -> Value {
@@ -25,7 +24,11 @@ fn new_values() -> Value {
 /// Some of [`new_values`].
 fn only(members: &[&str]) -> Value {
     let values = new_values();
-    members.iter().map(|member| ((*member).to_owned(), values[member].clone())).collect::<serde_json::Map<_, _>>().into()
+    members
+        .iter()
+        .map(|member| ((*member).to_owned(), values[member].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// Asserts that `response` is `before` with these changes and the next version, and that reads see it.
@@ -130,8 +133,12 @@ async fn null_removes_an_optional_text_member_and_no_other() {
     let required = ["businessName", "businessType", "paymentMethod", "commissionRate"];
     for member in new_values().as_object().unwrap().keys() {
         let body: Value = [(member.clone(), Value::Null)].into_iter().collect::<serde_json::Map<_, _>>().into();
-        let routes: Vec<&str> = [("", true), ("/profile", PROFILE.contains(&&**member)), ("/banking", BANKING.contains(&&**member))]
-            .into_iter().filter(|(_, has)| *has).map(|(path, _)| path).collect();
+        let routes: Vec<&str> =
+            [("", true), ("/profile", PROFILE.contains(&&**member)), ("/banking", BANKING.contains(&&**member))]
+                .into_iter()
+                .filter(|(_, has)| *has)
+                .map(|(path, _)| path)
+                .collect();
         for path in routes {
             seller.admin.patch(seller.path("")).json(only(&[member])).await.expect_ok();
             let before = seller.show().await;

@@ -64,7 +64,8 @@ async fn history_has_pages() {
     let read = async |query: &str| seller.owner.get(seller.path(&format!("/history{query}"))).await;
     let all = read("?limit=100").await.expect_ok()["history"].as_array().unwrap().clone();
     assert_eq!(all.len(), 15);
-    for (query, rows) in [("?limit=4", 0..4), ("?limit=4&offset=12", 12..15), ("?offset=14", 14..15), ("?offset=15", 0..0)]
+    for (query, rows) in
+        [("?limit=4", 0..4), ("?limit=4&offset=12", 12..15), ("?offset=14", 14..15), ("?offset=15", 0..0)]
     {
         let page = read(query).await;
         assert_eq!(page.expect_ok(), json!({"history": all[rows.clone()], "total": 15}), "{query}");

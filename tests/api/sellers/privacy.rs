@@ -58,7 +58,8 @@ async fn no_cache_entry_that_others_read_has_private_members() {
         assert!(hit.is_hit(), "{hit:?}");
     }
     let commands = monitor.commands().await;
-    let mut read: Vec<String> = commands.into_iter().filter(|one| one.name == "MGET").flat_map(|one| one.args).collect();
+    let mut read: Vec<String> =
+        commands.into_iter().filter(|one| one.name == "MGET").flat_map(|one| one.args).collect();
     read.sort();
     read.dedup();
     assert!(!read.is_empty(), "a hit reads keys");

@@ -50,10 +50,26 @@ async fn what_is_not_given_has_its_default() {
         assert_eq!(&seller[member], value, "{member} of {seller}");
     }
     let absent = [
-        "businessEmail", "businessPhone", "taxId", "businessAddress", "businessCity", "businessState",
-        "businessCountry", "businessPostalCode", "logoUrl", "website", "description", "bankName",
-        "bankAccountHolder", "bankAccountNumber", "bankRoutingNumber", "currency", "verifiedAt", "verifiedBy",
-        "rejectionReason", "suspensionReason",
+        "businessEmail",
+        "businessPhone",
+        "taxId",
+        "businessAddress",
+        "businessCity",
+        "businessState",
+        "businessCountry",
+        "businessPostalCode",
+        "logoUrl",
+        "website",
+        "description",
+        "bankName",
+        "bankAccountHolder",
+        "bankAccountNumber",
+        "bankRoutingNumber",
+        "currency",
+        "verifiedAt",
+        "verifiedBy",
+        "rejectionReason",
+        "suspensionReason",
     ];
     for member in absent {
         assert_eq!(seller.get(member), Some(&Value::Null), "{member} of {seller}");

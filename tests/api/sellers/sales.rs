@@ -53,7 +53,7 @@ async fn a_sale_is_recorded_and_counted() {
 async fn amounts_are_exact_decimals() {
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;
-    let mut total = 0;
+    let mut total: i64 = 0;
     for (count, (given, recorded, amount)) in (1..).zip([
         ("0.10", "0.10", 10),
         ("0.1", "0.10", 10),
@@ -84,9 +84,26 @@ async fn invalid_amounts_are_refused_and_named() {
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;
     for bad in [
-        "0", "0.00", "-0", "-1", "-0.01", "0.001", "0.005", "1.234", "1e-3", "1000000000000", "1e12", "1e308",
-        "999999999999.999", "12345678901234567890", "0.0000000000000000000000000001", "\"12.50\"", "null", "true",
-        "[1]", "{}",
+        "0",
+        "0.00",
+        "-0",
+        "-1",
+        "-0.01",
+        "0.001",
+        "0.005",
+        "1.234",
+        "1e-3",
+        "1000000000000",
+        "1e12",
+        "1e308",
+        "999999999999.999",
+        "12345678901234567890",
+        "0.0000000000000000000000000001",
+        "\"12.50\"",
+        "null",
+        "true",
+        "[1]",
+        "{}",
     ] {
         let response = sell_text(&seller, bad).await;
         assert_eq!(response.expect_errors(422, "validation"), ["/amount"], "{bad}");
@@ -251,7 +268,8 @@ mod idempotency {
         let seller = app.given_seller("ada").await;
         let body = json!({"amount": 2.5, "productId": "p"});
         let longest = "k".repeat(255);
-        for (count, key) in (1..).zip(["order-1", "8e03978e-40d5-43dd-bc93-6894a57f9324", "!#$%&'*+/=?{|}~", &longest]) {
+        for (count, key) in (1..).zip(["order-1", "8e03978e-40d5-43dd-bc93-6894a57f9324", "!#$%&'*+/=?{|}~", &longest])
+        {
             let first = send(&seller, key, &body).await;
             assert_eq!(first.status(), 201, "{first:?}");
             let version = seller.show().await["version"].clone();
@@ -336,7 +354,7 @@ mod idempotency {
     async fn concurrent_repetitions_are_recorded_once() {
         let app = App::spawn().await;
         let seller = app.given_seller("ada").await;
-        let mut total = 0;
+        let mut total: i64 = 0;
         for round in 1..=6 {
             let body = json!({"amount": round});
             let key = format!("round-{round}");

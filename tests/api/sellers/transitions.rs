@@ -12,11 +12,7 @@ type State = (&'static str, &'static str);
 
 /// Each state that a seller can have, with actions that lead to it and the actions that it allows with their outcome.
 const TABLE: [(State, &[&str], &[(&str, State)]); 8] = [
-    (
-        ("pending", "unverified"),
-        &[],
-        &[("verify", ("pending", "pending")), ("suspend", ("suspended", "unverified"))],
-    ),
+    (("pending", "unverified"), &[], &[("verify", ("pending", "pending")), ("suspend", ("suspended", "unverified"))]),
     (
         ("pending", "pending"),
         &["verify"],
@@ -34,11 +30,7 @@ const TABLE: [(State, &[&str], &[(&str, State)]); 8] = [
     ),
     (("suspended", "unverified"), &["suspend"], &[]),
     (("suspended", "pending"), &["verify", "suspend"], &[]),
-    (
-        ("suspended", "verified"),
-        &["verify", "approve", "suspend"],
-        &[("reactivate", ("active", "verified"))],
-    ),
+    (("suspended", "verified"), &["verify", "approve", "suspend"], &[("reactivate", ("active", "verified"))]),
     (("suspended", "rejected"), &["verify", "reject", "suspend"], &[]),
 ];
 
@@ -135,7 +127,8 @@ fn expect_refused(response: &Response, from: State) {
 async fn a_verification_names_the_members_that_are_missing() {
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;
-    let needed = ["businessEmail", "businessPhone", "businessAddress", "businessCity", "businessState", "businessCountry"];
+    let needed =
+        ["businessEmail", "businessPhone", "businessAddress", "businessCity", "businessState", "businessCountry"];
     let missing = |response: &Response| {
         let named = response.expect_errors(422, "validation");
         let mut named: Vec<String> = named.iter().map(|name| name.trim_start_matches('/').to_owned()).collect();
@@ -175,9 +168,8 @@ async fn a_rejected_seller_can_be_verified_in_the_end() {
     assert_eq!(state(&after), ("suspended", "verified"));
     assert_eq!((&after["verifiedBy"], &after["version"]), (&json!(ADMIN_ID), &json!(10)));
     let actions: Vec<Value> = history(&seller).await.iter().map(|row| row["action"].clone()).collect();
-    let expected = [
-        "register", "verify", "reject", "verify", "reject", "verify", "approve", "suspend", "reactivate", "suspend",
-    ];
+    let expected =
+        ["register", "verify", "reject", "verify", "reject", "verify", "approve", "suspend", "reactivate", "suspend"];
     assert_eq!(actions, expected);
 }
 
