@@ -1,5 +1,6 @@
 //! The bodies of requests: a new user, a batch of new users, changes.
 
+use http_api::rules::email as email_rule;
 use http_api::{Errors, FromJson, Object, present};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ impl FromJson for NewUser {
     const MAX_BYTES: usize = USER_MAX_BYTES;
 
     fn check(Object(user): Object<Members>, errors: &mut Errors) -> Option<Self> {
-        let email = errors.required("/email", user.email, rules::email);
+        let email = errors.required("/email", user.email, email_rule);
         let name = errors.required("/name", user.name, rules::name);
         let roles = errors.optional("/roles", user.roles, rules::roles);
         Some(Self {
@@ -96,7 +97,7 @@ impl FromJson for Changes {
         if name.is_none() && email.is_none() && roles.is_none() && is_active.is_none() {
             errors.add("", "must have at least one of name, email, roles and isActive");
         }
-        let email = errors.optional("/email", email, rules::email);
+        let email = errors.optional("/email", email, email_rule);
         let name = errors.optional("/name", name, rules::name);
         let roles = errors.optional("/roles", roles, rules::roles);
         Some(Self { name, email, roles, is_active })

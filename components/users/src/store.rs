@@ -3,7 +3,7 @@
 use http_api::IfMatch;
 use http_api::response::to_json;
 use serde::Serialize;
-use spin_adapter::postgres::{Database, DatabaseError, Row};
+use spin_adapter::postgres::{Database, DatabaseError, Row, nullable, versions};
 use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
 
@@ -81,8 +81,8 @@ impl Store {
         );
         let parameters = vec![
             query.after.unwrap_or(0).into(),
-            query.email.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
-            query.is_active.map_or(ParameterValue::DbNull, ParameterValue::Boolean),
+            nullable(query.email.clone()),
+            nullable(query.is_active),
             (query.limit as i64 + 1).into(),
         ];
         users(&self.database.read(SQL, parameters).await?)
@@ -132,12 +132,12 @@ impl Store {
         let parameters = vec![
             id.into(),
             versions(only),
-            changes.name.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
-            changes.email.clone().map_or(ParameterValue::DbNull, ParameterValue::Str),
+            nullable(changes.name.clone()),
+            nullable(changes.email.clone()),
             changes.roles.clone().map_or(ParameterValue::DbNull, |roles| {
                 ParameterValue::ArrayStr(roles.into_iter().map(Some).collect())
             }),
-            changes.is_active.map_or(ParameterValue::DbNull, ParameterValue::Boolean),
+            nullable(changes.is_active),
         ];
         let rows = self.database.query(SQL, parameters).await?;
         Ok(User::from_row(changed(&rows, only)?, 1)?)
@@ -165,13 +165,6 @@ struct Record<'a> {
 
 fn users(rows: &[Row]) -> Result<Vec<User>, DatabaseError> {
     rows.iter().map(|row| User::from_row(row, 0)).collect()
-}
-
-fn versions(only: &IfMatch) -> ParameterValue {
-    match only {
-        IfMatch::Any => ParameterValue::DbNull,
-        IfMatch::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
-    }
 }
 
 /// The row that the statement changed; its columns start at 1. Column 0 is true if the user existed when the statement

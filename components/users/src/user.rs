@@ -1,13 +1,11 @@
 //! A user as the API shows it.
 
-use chrono::{DateTime, SecondsFormat};
-use http_api::ETag;
-use http_api::response::to_json;
-use serde::{Serialize, Serializer};
+use http_api::response::{rfc3339, to_json};
+use serde::Serialize;
 use spin_adapter::postgres::{DatabaseError, Row};
 
-/// A user that is not archived. The members have the order of the JSON; `version` comes last, where [`etag`] finds it
-/// without parsing.
+/// A user that is not archived. The members have the order of the JSON; `version` comes last, where
+/// `ETag::of_last_version` finds it without parsing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -68,27 +66,6 @@ impl User {
     }
 }
 
-/// The entity tag of a user's JSON: the user's version. If the JSON has no version, the tag is a hash of the JSON.
-pub fn etag(json: &[u8]) -> ETag {
-    version(json).map_or_else(|| ETag::of_bytes(json), ETag::of_version)
-}
-
-/// The digits of the last member, if that is `version`.
-fn version(json: &[u8]) -> Option<&str> {
-    let digits = json.strip_suffix(b"}")?;
-    let colon = digits.iter().rposition(|byte| !byte.is_ascii_digit())?;
-    let (before, digits) = digits.split_at(colon + 1);
-    let digits = std::str::from_utf8(digits).ok()?;
-    (before.ends_with(b"\"version\":") && !digits.is_empty()).then_some(digits)
-}
-
-/// RFC 3339 in UTC with milliseconds: `2026-01-31T09:30:00.000Z`.
-fn rfc3339<S: Serializer>(unix_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    let time = DateTime::from_timestamp_millis(*unix_ms)
-        .ok_or_else(|| serde::ser::Error::custom("a time outside of the years that RFC 3339 can express"))?;
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,15 +91,5 @@ mod tests {
                 r#""version":3}"#
             )
         );
-    }
-
-    #[test]
-    fn the_tag_of_a_user_is_its_version() {
-        assert_eq!(etag(br#"{"id":1,"version":37}"#), ETag::of_version(37));
-        for other in
-            [&br#"{"id":1}"#[..], br#"{"version":}"#, br#"{"version":"3"}"#, b"", b"}", b"3}", br#"{"version":3} "#]
-        {
-            assert_eq!(etag(other), ETag::of_bytes(other), "{}", String::from_utf8_lossy(other));
-        }
     }
 }

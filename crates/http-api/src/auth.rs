@@ -9,6 +9,6 @@ mod jwt;
 mod tokens;
 
 pub use bearer::is_token;
-pub use caller::Caller;
+pub use caller::{Admin, Caller};
 pub use jwt::{JwtKeyError, JwtSettings, JwtVerifier};
 pub use tokens::{Access, Tokens};

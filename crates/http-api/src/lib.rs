@@ -12,17 +12,19 @@
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
 //! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
+//! | read an object whose values must keep their text, or whose members are in a table | [`Members`] |
 //! | read a JSON document without rules | [`parse`] |
 //! | read any body up to a limit, also a response of another server | [`collect_limited`] |
 //! | read and check a query string | [`Query`] of a type with [`FromQuery`]; [`NoQuery`] for a route without parameters |
-//! | read segments of the path | [`path::last_segment`], [`path::last_segments`] |
-//! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`] and rules of your own |
+//! | read segments of the path | [`path::last_segment`], [`path::last_segments`], [`path::segment_from_end`] |
+//! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`], [`rules`] and rules of your own |
 //! | fail a request | return a [`Problem`] of a [`Kind`]; [`Problem::internal`] for a bug or a fault of this service |
 //! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], `StatusCode::NO_CONTENT` |
 //! | add header fields to a response | `([field], response).into_response()`; [`Problem::with_header`] |
 //! | send large parts without copying them | [`response::ChunkedBody`] |
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
+//! | write a time as RFC 3339 | [`response::rfc3339`] |
 //! | answer 304 to a client that has the representation | [`IfNoneMatch::respond`] with an [`ETag`] |
 //! | change a resource only in the version that the client has read | [`IfMatch`] |
 //! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |
@@ -117,13 +119,14 @@ mod handler;
 mod problem;
 mod request;
 
-pub use auth::{Access, Caller, JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
+pub use auth::{Access, Admin, Caller, JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
 pub use conditional::{ETag, IfMatch, IfNoneMatch};
 pub use handler::{Local, Shared, local, no_such_method, no_such_route};
 pub use problem::{FieldError, Kind, Problem};
 pub use request::body::{BodyError, collect_limited, read_body};
 pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
+pub use request::members::{MemberList, Members};
 pub use request::query::{FromQuery, NoQuery, Query};
 pub use request::validation::{Errors, WholeNumber, row_id};
-pub use request::{path, query};
+pub use request::{path, query, rules};
 pub use response::{APPLICATION_JSON, set_product};

@@ -2,6 +2,8 @@
 
 pub mod body;
 pub mod json;
+pub mod members;
 pub mod path;
 pub mod query;
+pub mod rules;
 pub mod validation;

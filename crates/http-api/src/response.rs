@@ -9,7 +9,8 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderName, LINK};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use chrono::{DateTime, SecondsFormat};
+use serde::{Serialize, Serializer};
 
 pub use chunked::ChunkedBody;
 
@@ -32,6 +33,16 @@ pub fn json_bytes(status: StatusCode, json: impl Into<Bytes>) -> Response {
 /// If `value` has a map whose keys are not strings, or its `Serialize` fails.
 pub fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("values with members and string keys always serialize")
+}
+
+/// Serializes milliseconds since the Unix epoch as RFC 3339 in UTC, `2026-01-31T09:30:00.000Z`: for
+/// `#[serde(serialize_with = "http_api::response::rfc3339")]`.
+///
+/// # Errors
+/// The time is outside of the years that RFC 3339 can express.
+pub fn rfc3339<S: Serializer>(unix_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    let time = DateTime::from_timestamp_millis(*unix_ms).ok_or_else(|| serde::ser::Error::custom("not a time"))?;
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 fn with_json_body(status: StatusCode, body: Body) -> Response {

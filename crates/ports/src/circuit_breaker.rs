@@ -5,14 +5,14 @@ use std::cell::Cell;
 
 /// Closed until a failure. Then open for some time. Then half-open: it allows one call at a time.
 #[derive(Debug, Default)]
-pub(crate) struct CircuitBreaker {
+pub struct CircuitBreaker {
     /// Monotonic time in ms. `None`: closed.
     open_until_ms: Cell<Option<u64>>,
 }
 
 impl CircuitBreaker {
-    /// Whether a call may be sent now. In the half-open state, one call per `probe_ms` may.
-    pub(crate) fn allows(&self, now_ms: u64, probe_ms: u64) -> bool {
+    /// Whether a call may be sent at this monotonic time in ms. In the half-open state, one call per `probe_ms` may.
+    pub fn allows(&self, now_ms: u64, probe_ms: u64) -> bool {
         match self.open_until_ms.get() {
             None => true,
             Some(until_ms) if now_ms < until_ms => false,
@@ -23,11 +23,13 @@ impl CircuitBreaker {
         }
     }
 
-    pub(crate) fn open(&self, until_ms: u64) {
+    /// Opens it until this monotonic time in ms: call it after a failure.
+    pub fn open(&self, until_ms: u64) {
         self.open_until_ms.set(Some(until_ms));
     }
 
-    pub(crate) fn close(&self) {
+    /// Closes it: call it after a success.
+    pub fn close(&self) {
         self.open_until_ms.set(None);
     }
 }

@@ -15,6 +15,7 @@ mod redis;
 mod runtime;
 mod watch_transaction;
 
+pub use circuit_breaker::CircuitBreaker;
 pub use client::{Client, ClientSettings};
 pub use redis::{Arg, Connect, Connection, Redis, RedisError, Reply};
 pub use runtime::Runtime;

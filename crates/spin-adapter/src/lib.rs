@@ -1,6 +1,8 @@
 //! The one crate that knows Spin: the ports over its Redis, PostgreSQL, HTTP client, variables, and the entry point of a
 //! component.
 
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod http_client;
 pub mod postgres;
 pub mod variables;

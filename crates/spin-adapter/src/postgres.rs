@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use http_api::IfMatch;
 use spin_sdk::pg::{Connection, DbValue, Decode, ParameterValue};
 
 pub use address::{CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS};
@@ -36,6 +37,45 @@ impl Row {
         let value = self.0.get(index).ok_or_else(|| DatabaseError::Other(format!("the row has no column {index}")))?;
         T::decode(value).map_err(|error| DatabaseError::Other(format!("column {index}: {error}")))
     }
+}
+
+impl Row {
+    /// Reads the values one after the other, from `index` on.
+    pub fn columns(&self, index: usize) -> Columns<'_> {
+        Columns { row: self, index }
+    }
+}
+
+/// The values of a row that are not yet read.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    row: &'a Row,
+    index: usize,
+}
+
+impl Columns<'_> {
+    /// The next value.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    pub fn take<T: Decode>(&mut self) -> Result<T, DatabaseError> {
+        let value = self.row.get(self.index);
+        self.index += 1;
+        value
+    }
+}
+
+/// The versions of `If-Match` as a parameter, for `$1::int[] IS NULL OR version = ANY ($1)`.
+pub fn versions(only: &IfMatch) -> ParameterValue {
+    match only {
+        IfMatch::Any => ParameterValue::DbNull,
+        IfMatch::Versions(versions) => ParameterValue::ArrayInt32(versions.iter().copied().map(Some).collect()),
+    }
+}
+
+/// The value, or NULL, as a parameter.
+pub fn nullable<T: Into<ParameterValue>>(value: Option<T>) -> ParameterValue {
+    value.map_or(ParameterValue::DbNull, Into::into)
 }
 
 impl Database {
@@ -99,5 +139,8 @@ mod tests {
         assert!(matches!(row.get::<i64>(1), Err(DatabaseError::Other(_))));
         assert!(matches!(row.get::<String>(0), Err(DatabaseError::Other(_))));
         assert!(matches!(row.get::<i64>(2), Err(DatabaseError::Other(_))));
+        let mut columns = row.columns(0);
+        assert_eq!((columns.take(), columns.take::<Option<i64>>()), (Ok(7), Ok(None)));
+        assert!(columns.take::<Option<i64>>().is_err());
     }
 }

@@ -75,6 +75,14 @@ impl Entry {
         self
     }
 
+    /// Makes the entry belong to a user: any change of the user makes it outdated, and so does
+    /// [`Cache::invalidate_user`](crate::Cache::invalidate_user).
+    #[must_use]
+    pub fn of_user(mut self, id: i64) -> Self {
+        self.user = Some(id);
+        self
+    }
+
     /// Counts hits and misses under another operation, which reads the same entries.
     #[must_use]
     pub fn counted_as(mut self, operation: &'static str) -> Self {

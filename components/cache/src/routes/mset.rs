@@ -1,14 +1,14 @@
 //! `POST /api/cache/mset`: stores several values.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use axum::extract::Request;
 use axum::response::Response;
 use http_api::response::json;
-use http_api::{Errors, FromJson, NoQuery, Object, Problem, Shared, pointer_to, present, read_body};
+use http_api::{
+    Errors, FromJson, MemberList, Members, NoQuery, Object, Problem, Shared, pointer_to, present, read_body,
+};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Number, json};
 
@@ -22,9 +22,6 @@ use crate::{kv, problems};
 /// in the command to Redis.
 const COPIES: usize = 4;
 
-/// The members of an object in their order, duplicates included; values as they were written.
-type Members = Vec<(String, Box<RawValue>)>;
-
 /// The body.
 #[derive(Debug)]
 struct MsetBody {
@@ -36,7 +33,7 @@ struct MsetBody {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawMset {
-    #[serde(deserialize_with = "members")]
+    #[serde(deserialize_with = "present")]
     entries: Option<Members>,
     #[serde(deserialize_with = "present")]
     ttl: Option<Number>,
@@ -47,7 +44,7 @@ impl FromJson for MsetBody {
     const MAX_BYTES: usize = 8 * 1024 * 1024;
 
     fn check(Object(body): Object<RawMset>, errors: &mut Errors) -> Option<Self> {
-        let members = errors.required("/entries", body.entries, |members| match members.len() {
+        let members = errors.required("/entries", body.entries, |Members(members)| match members.len() {
             1..=KEYS_MAX => Ok(members),
             _ => Err(format!("must have 1 to {KEYS_MAX} members")),
         });
@@ -73,7 +70,7 @@ pub async fn mset(app: Shared<App>, _: NoQuery, request: Request) -> Result<Resp
     Ok(json(&json!({ "stored": entries.len() })))
 }
 
-fn check_entries(members: Members, errors: &mut Errors) -> Vec<(Key, Box<RawValue>)> {
+fn check_entries(members: MemberList, errors: &mut Errors) -> Vec<(Key, Box<RawValue>)> {
     let mut seen = HashSet::new();
     let mut entries = Vec::with_capacity(members.len());
     for (name, value) in members {
@@ -94,24 +91,6 @@ fn check_entries(members: Members, errors: &mut Errors) -> Vec<(Key, Box<RawValu
     entries
 }
 
-fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Members>, D::Error> {
-    struct MembersVisitor;
-
-    impl<'de> Visitor<'de> for MembersVisitor {
-        type Value = Members;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-            std::iter::from_fn(|| map.next_entry().transpose()).collect()
-        }
-    }
-
-    deserializer.deserialize_map(MembersVisitor).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,15 +99,6 @@ mod tests {
         let problem = MsetBody::from_json(body.as_bytes()).expect_err(body);
         assert_eq!(problem.status(), 422);
         problem.wrong_fields().into_iter().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn members_keep_their_order_and_duplicates() {
-        let mut deserializer = serde_json::Deserializer::from_str(r#"{"b": 1.10, "a": [ ], "b": null}"#);
-        let members = members(&mut deserializer).unwrap().unwrap();
-        let members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
-        assert_eq!(members, [("b", "1.10"), ("a", "[ ]"), ("b", "null")]);
-        assert!(super::members(&mut serde_json::Deserializer::from_str("[]")).is_err());
     }
 
     #[test]

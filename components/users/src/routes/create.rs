@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use http_api::response::json_bytes;
 use http_api::{FieldError, JsonBody, NoQuery, Problem, Shared};
+use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
 use crate::app::App;
@@ -53,7 +54,7 @@ fn duplicate_emails(users: &[NewUser]) -> Vec<FieldError> {
 /// Names the elements whose addresses are taken. If they are free again by now, the problem names none.
 async fn taken_emails(app: &App, users: &[NewUser]) -> Result<Problem, Problem> {
     let emails = users.iter().map(|user| user.email.to_ascii_lowercase()).collect();
-    let taken: HashSet<_> = app.store.taken(emails).await.map_err(problems::database)?.into_iter().collect();
+    let taken: HashSet<_> = app.store.taken(emails).await.map_err(DatabaseError::into_problem)?.into_iter().collect();
     let conflicts = users.iter().enumerate().filter(|(_, user)| taken.contains(&user.email.to_ascii_lowercase()));
     Ok(problems::email_conflict(conflicts.map(|(at, _)| problems::email_taken(&format!("/{at}/email"))).collect()))
 }

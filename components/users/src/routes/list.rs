@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use axum::response::{IntoResponse, Response};
 use http_api::response::next_link;
 use http_api::{ETag, Errors, FromQuery, IfNoneMatch, Problem, Query, Shared, WholeNumber, query, row_id};
+use spin_adapter::postgres::DatabaseError;
 use versioned_cache::{CacheStatus, ReadResult, Source};
 
 use crate::app::App;
 use crate::page::{self, LIMIT_DEFAULT, PageQuery, decode_cursor};
+use crate::responses;
 use crate::user::User;
-use crate::{problems, responses, rules};
 
 /// Users on a page, and users selected by `ids`, at most.
 const LIMIT_MAX: usize = 1_000;
@@ -39,7 +40,7 @@ impl FromQuery for ListQuery {
             }),
             is_active: errors
                 .optional("isActive", is_active, |text| text.parse().map_err(|_| "must be true or false".to_owned())),
-            email: errors.optional("email", email, |text| rules::email(text.to_ascii_lowercase())),
+            email: errors.optional("email", email, |text| http_api::rules::email(text.to_ascii_lowercase())),
         };
         let ids = errors.optional("ids", ids, |text| parse_ids(&text));
         errors.append(unknown);
@@ -74,7 +75,7 @@ pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNon
 
 async fn show_page(app: &App, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
     let fetch = async || Ok(Some(page::to_json(&app.store.page(query).await?, query.limit)));
-    let found = app.users.list(&query.canonical(), fetch).await.map_err(problems::database)?;
+    let found = app.users.list(&query.canonical(), fetch).await.map_err(DatabaseError::into_problem)?;
     // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
     let json = found.value.unwrap_or_else(|| page::to_json(&[], query.limit));
     let link = page::next(&json, query).map(|next| [next_link(&next)]);
@@ -88,7 +89,7 @@ async fn show_many(app: &App, ids: &[i64], known: &IfNoneMatch) -> Result<Respon
             app.store.find_many(wanted.clone()).await?.into_iter().map(|user| (user.id, user)).collect();
         Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
     };
-    let found = app.users.find_many(ids, fetch).await.map_err(problems::database)?;
+    let found = app.users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
     let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
     Ok(responses::read(known, &ETag::of_bytes(&json), summary(&found), json))
 }

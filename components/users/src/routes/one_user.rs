@@ -5,11 +5,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use http_api::response::cache_status;
-use http_api::{IfMatch, IfNoneMatch, JsonBody, NoQuery, Problem, Shared, path, row_id};
+use http_api::{ETag, IfMatch, IfNoneMatch, JsonBody, NoQuery, Problem, Shared, path, row_id};
+use spin_adapter::postgres::DatabaseError;
 
 use crate::app::App;
 use crate::input::Changes;
-use crate::user::{User, etag};
+use crate::user::User;
 use crate::{problems, responses};
 
 /// The extractor of the path parameter `id`. Each id has one spelling, so each user has one URL.
@@ -29,9 +30,9 @@ impl<S: Sync> FromRequestParts<S> for UserId {
 /// There is no such user, or the database is unavailable.
 pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
     let find = async || Ok(app.store.find(id).await?.as_ref().map(User::to_json));
-    let found = app.users.find(id, find).await.map_err(problems::database)?;
+    let found = app.users.find(id, find).await.map_err(DatabaseError::into_problem)?;
     match found.value {
-        Some(json) => Ok(responses::read(&known, &etag(&json), found.status, json)),
+        Some(json) => Ok(responses::read(&known, &ETag::of_last_version(&json), found.status, json)),
         None => Err(problems::no_such_user(id).with_header(cache_status(found.status))),
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::bearer::needs_admin;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// The roles of administrators.
 const ADMIN_ROLES: [&str; 2] = ["admin", "super_admin"];
@@ -36,6 +36,17 @@ impl Caller {
         if self.is_admin() { Ok(()) } else { Err(needs_admin("This route needs an administrator.")) }
     }
 
+    /// Refuses callers other than the user `user_id`, administrators included.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`](crate::Kind::Forbidden).
+    pub fn require_self(&self, user_id: i64) -> Result<(), Problem> {
+        if self.user_id == user_id {
+            return Ok(());
+        }
+        Err(Problem::new(Kind::Forbidden, "This route needs the owner."))
+    }
+
     /// Refuses callers who are neither the user `user_id`, the owner of what the route changes, nor administrators.
     ///
     /// # Errors
@@ -54,5 +65,19 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| Problem::internal("a route that needs the caller has no JwtVerifier::guard"))
+    }
+}
+
+/// The caller, who is an administrator. Put it before the extractor of the body: then others get 403 whatever they send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin(pub Caller);
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        caller.require_admin()?;
+        Ok(Self(caller))
     }
 }

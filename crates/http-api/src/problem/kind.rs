@@ -27,6 +27,16 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The body is JSON, but not what the route expects.
     Validation,
+    /// An `Idempotency-Key` was used before, with another body.
+    IdempotencyKeyReused,
+    /// The users service has no such user.
+    UserNotFound,
+    /// The user is not active.
+    UserInactive,
+    /// The users service is unreachable for now.
+    UserServiceUnavailable,
+    /// The response of the users service is unusable.
+    UserServiceFailed,
     /// A fault of this service; the log has the cause.
     Internal,
     /// A server behind this one is unreachable, or its response is unusable.
@@ -66,6 +76,11 @@ impl Kind {
             Self::ContentTooLarge => ("/problems/content-too-large", "Content too large", 413),
             Self::UnsupportedMediaType => ("/problems/unsupported-media-type", "Unsupported media type", 415),
             Self::Validation => ("/problems/validation", "Validation failed", 422),
+            Self::IdempotencyKeyReused => ("/problems/idempotency-key-reused", "Idempotency key reused", 422),
+            Self::UserNotFound => ("/problems/user-not-found", "User not found", 404),
+            Self::UserInactive => ("/problems/user-inactive", "User inactive", 400),
+            Self::UserServiceUnavailable => ("/problems/user-service-unavailable", "Users service unavailable", 503),
+            Self::UserServiceFailed => ("/problems/user-service-failed", "Users service failed", 502),
             Self::Internal => ("/problems/internal", "Internal error", 500),
             Self::BadGateway => ("/problems/bad-gateway", "Bad gateway", 502),
             Self::Unavailable => ("/problems/unavailable", "Service unavailable", 503),
@@ -95,6 +110,11 @@ mod tests {
             Kind::ContentTooLarge,
             Kind::UnsupportedMediaType,
             Kind::Validation,
+            Kind::IdempotencyKeyReused,
+            Kind::UserNotFound,
+            Kind::UserInactive,
+            Kind::UserServiceUnavailable,
+            Kind::UserServiceFailed,
             Kind::Internal,
             Kind::BadGateway,
             Kind::Unavailable,

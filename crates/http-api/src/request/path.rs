@@ -14,8 +14,21 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// # Errors
 /// The problem that names the parameter.
 pub fn last_segment<T>(path: &str, name: &str, rule: impl FnOnce(String) -> Result<T, String>) -> Result<T, Problem> {
+    segment_from_end(path, 0, name, rule)
+}
+
+/// As [`last_segment`], for the segment that `after` other segments follow.
+///
+/// # Errors
+/// The problem that names the parameter.
+pub fn segment_from_end<T>(
+    path: &str,
+    after: usize,
+    name: &str,
+    rule: impl FnOnce(String) -> Result<T, String>,
+) -> Result<T, Problem> {
     let mut errors = Errors::in_parameters();
-    let [segment] = last_segments(path);
+    let segment = path.rsplit('/').nth(after).ok_or("is missing").and_then(decode).map_err(str::to_owned);
     let value = errors.check(name, segment.and_then(rule));
     errors.finish(value)
 }

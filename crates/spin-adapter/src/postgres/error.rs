@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http_api::{Kind, Problem};
 use spin_sdk::pg::{DbError, Error, PgError, QueryError};
 
 /// Why a statement failed. The texts are for the log: they may reveal internals.
@@ -65,6 +66,28 @@ impl DatabaseError {
     /// Whether a later attempt may succeed.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::ConnectionLost(_) | Self::Overdue(_) | Self::Timeout)
+    }
+
+    /// The problem of a statement that reads. The error goes to the log.
+    pub fn into_problem(self) -> Problem {
+        self.problem("The database is unavailable.")
+    }
+
+    /// The problem of a statement that changes rows.
+    pub fn into_write_problem(self) -> Problem {
+        self.problem(if self.may_still_commit() {
+            "The database did not answer in time; the change may or may not have taken effect."
+        } else {
+            "The database is unavailable."
+        })
+    }
+
+    fn problem(&self, detail: &str) -> Problem {
+        if !self.is_temporary() {
+            return Problem::internal(self);
+        }
+        eprintln!("{self}");
+        Problem::new(Kind::Unavailable, detail)
     }
 }
 

@@ -11,16 +11,19 @@ pub(crate) struct Member {
     pub id: EntryId,
     pub module: String,
     pub operation: String,
+    /// The user that a scoped entry belongs to: its key depends on the user's version.
+    pub user: Option<i64>,
 }
 
 impl Member {
     /// An entry of an operation.
     pub(crate) fn new(id: EntryId, module: impl Into<String>, operation: impl Into<String>) -> Self {
-        Self { id, module: module.into(), operation: operation.into() }
+        Self { id, module: module.into(), operation: operation.into(), user: None }
     }
 
     pub(crate) fn of(entry: &Entry) -> Self {
-        Self::new(entry.id.clone(), entry.module, entry.operation)
+        let user = entry.user.filter(|_| !entry.is_named());
+        Self { user, ..Self::new(entry.id.clone(), entry.module, entry.operation) }
     }
 
     /// The named entry with this path; `None`: this program does not write such a path.
@@ -30,12 +33,13 @@ impl Member {
         Some(Self::new(EntryId::Named { path: path.to_owned() }, module, operation))
     }
 
-    /// The member as Redis stores it: `@{module}:{operation}:{kind}:{id}{suffix}`, or `={module}:{operation}:{name}` for a
-    /// named entry.
+    /// The member as Redis stores it: `@{module}:{operation}:{kind}:{id}{suffix}`; `+{user}:` in place of `@` for an entry
+    /// that belongs to a user; or `={module}:{operation}:{name}` for a named entry.
     pub(crate) fn text(&self) -> String {
         match &self.id {
             EntryId::Scoped { scope, suffix } => {
-                format!("@{}:{}:{}{suffix}", self.module, self.operation, scope.text())
+                let owner = self.user.map_or_else(|| "@".to_owned(), |user| format!("+{user}:"));
+                format!("{owner}{}:{}:{}{suffix}", self.module, self.operation, scope.text())
             }
             EntryId::Named { path } => ["=", path].concat(),
         }
@@ -45,11 +49,18 @@ impl Member {
         if let Some(path) = text.strip_prefix('=') {
             return Self::named(path);
         }
-        let mut parts = text.strip_prefix('@')?.splitn(5, ':');
+        let (user, rest) = match text.strip_prefix('+') {
+            Some(owned) => {
+                let (user, rest) = owned.split_once(':')?;
+                (Some(user.parse().ok()?), rest)
+            }
+            None => (None, text.strip_prefix('@')?),
+        };
+        let mut parts = rest.splitn(5, ':');
         let (module, operation) = (parts.next()?, parts.next()?);
         let scope = Scope::parse(&[parts.next()?, ":", parts.next()?].concat())?;
         let suffix = parts.next().map(|hash| [":", hash].concat()).unwrap_or_default();
-        Some(Self::new(EntryId::Scoped { scope, suffix }, module, operation))
+        Some(Self { user, ..Self::new(EntryId::Scoped { scope, suffix }, module, operation) })
     }
 
     /// The member in a reply; `None`: another program wrote it.
@@ -75,6 +86,7 @@ impl Member {
         if !self.id.is_named() {
             keys.push(key::module_generation(&self.module));
             keys.push(key::operation_generation(&self.module, &self.operation));
+            keys.extend(self.user.map(|id| Scope::user(id).version()));
         }
         keys
     }
@@ -95,12 +107,15 @@ mod tests {
         assert_eq!(Member::of(&list).text(), "@users:list:users:");
         let named = Entry::named("kv", "get", "a:@b", TTL);
         assert_eq!(Member::of(&named).text(), "=kv:get:a:@b");
-        for entry in [user, list.clone(), list.query("limit=2"), named] {
+        let of_user = Entry::new(&Scope::item("seller", 5), TTL).labelled("sellers", "getById").of_user(42);
+        assert_eq!(Member::of(&of_user).text(), "+42:sellers:getById:seller:5");
+        assert_eq!(Member::of(&of_user).version_keys(), of_user.version_keys());
+        for entry in [user, list.clone(), list.query("limit=2"), named, of_user.clone(), of_user.query("private")] {
             let member = Member::parse(&Member::of(&entry).text()).expect("well-formed");
-            assert_eq!(member.id, entry.id);
+            assert_eq!((&member.id, member.user), (&entry.id, entry.user));
             assert_eq!((member.module.as_str(), member.operation.as_str()), (entry.module, entry.operation));
         }
-        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x"] {
+        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x", "+a:b:user:1", "+x:a:b:user:1"] {
             assert_eq!(Member::parse(other), None, "{other}");
         }
     }

@@ -221,3 +221,23 @@ async fn counters_survive_an_outage_and_a_reset_zeroes_them() {
     })
     .await;
 }
+
+/// A seller belongs to a user: its entries depend on the version of the seller and on that of the user.
+#[tokio::test]
+async fn entries_of_a_scope_that_belong_to_a_user_are_invalidated_with_the_user() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &Row::new(1), settings());
+        let seller =
+            |id, user| Entry::new(&Scope::item("seller", id), TTL).labelled("sellers", "getById").of_user(user);
+        let entries = [seller(5, 42), seller(5, 42).query("private"), seller(6, 43)];
+        for entry in &entries {
+            filled(&instance, entry).await;
+        }
+        let listed = instance.cache.entries(Some("sellers"), None, None, 10).await.expect("Redis replies");
+        assert_eq!(listed.expect("no cursor").entries.len(), 3);
+        assert_eq!(instance.cache.invalidate_user(42).await, Ok(2));
+        assert_eq!(cached(&instance, &entries).await, [false, false, true]);
+        assert_eq!(instance.cache.invalidate_module("sellers").await, Ok(1));
+    })
+    .await;
+}

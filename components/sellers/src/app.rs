@@ -1,0 +1,79 @@
+//! What the requests of one instance share: the sellers, the client of the users service, and who may do what.
+
+use http_api::{Caller, JwtVerifier, Problem};
+use spin_adapter::cache::{self, ttl};
+use spin_adapter::postgres::{Database, DatabaseError};
+use spin_adapter::variables::{self, VariableError};
+use spin_adapter::{SpinRedis, SpinRuntime};
+use versioned_cache::{Cache, Ttl};
+
+use crate::problems;
+use crate::sellers::Sellers;
+use crate::store::Store;
+use crate::user_service::UserService;
+
+/// The state of the component.
+pub struct App {
+    /// Sellers, through the cache.
+    pub sellers: Sellers,
+    /// The users service.
+    pub users: UserService,
+    /// Verifies the tokens of clients.
+    pub verifier: JwtVerifier,
+}
+
+impl App {
+    /// Builds it from the component's variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or not valid.
+    pub async fn from_variables() -> Result<Self, VariableError> {
+        let [redis, database, enabled, timeout, policy, found, absent] = variables::read([
+            "redis_url",
+            "database_url",
+            "cache_enabled",
+            "cache_timeout_ms",
+            "cache_write_policy",
+            "cache_ttl_seller",
+            "cache_ttl_absent",
+        ])
+        .await?;
+        let [users_url, users_timeout, secret, public_key, issuer, audience] = variables::read([
+            "user_service_url",
+            "user_service_timeout_ms",
+            "jwt_secret",
+            "jwt_public_key",
+            "jwt_issuer",
+            "jwt_audience",
+        ])
+        .await?;
+        let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
+        let database = Database::new(&database.text("the address of a PostgreSQL database")?);
+        let cache = Cache::new(redis, SpinRuntime, cache::settings(enabled, timeout, policy)?);
+        let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
+        Ok(Self {
+            sellers: Sellers::new(cache, ttl, Store::new(database)),
+            users: UserService::from_variable(users_url, users_timeout.milliseconds()?)?,
+            verifier: variables::jwt_verifier(secret, public_key, issuer, audience)?,
+        })
+    }
+
+    /// The user of a seller.
+    ///
+    /// # Errors
+    /// There is no such seller, or the database is unavailable.
+    pub async fn owner(&self, id: i64) -> Result<i64, Problem> {
+        let owner = self.sellers.owner(id).await.map_err(DatabaseError::into_problem)?;
+        owner.map_err(|status| problems::no_such_seller(id).with_header(http_api::response::cache_status(status)))
+    }
+
+    /// The user of a seller, if the caller is this user or an administrator.
+    ///
+    /// # Errors
+    /// As [`App::owner`]; the caller is somebody else.
+    pub async fn owner_for(&self, caller: &Caller, id: i64) -> Result<i64, Problem> {
+        let owner = self.owner(id).await?;
+        caller.require_self_or_admin(owner)?;
+        Ok(owner)
+    }
+}

@@ -1,0 +1,45 @@
+//! Products and reviews, which other services report.
+
+use axum::response::Response;
+use http_api::{Admin, JsonBody, NoQuery, Problem, Shared};
+
+use super::SellerId;
+use crate::app::App;
+use crate::sale::{ProductsChange, Review};
+use crate::{problems, responses};
+
+/// `POST /sellers/:id/products`: adds to the number of products.
+///
+/// # Errors
+/// The caller is no administrator; a bad body; there is no such seller; the number would be negative; the database is
+/// unavailable.
+pub async fn products(
+    app: Shared<App>,
+    _: Admin,
+    SellerId(id): SellerId<1>,
+    _: NoQuery,
+    JsonBody(ProductsChange(change)): JsonBody<ProductsChange>,
+) -> Result<Response, Problem> {
+    let statement = async || app.sellers.store.add_products(id, change).await;
+    let changed = app.sellers.change(id, statement).await;
+    let seller = changed.map_err(|error| problems::write(error, id, problems::too_few_products))?;
+    Ok(responses::changed(&seller))
+}
+
+/// `POST /sellers/:id/reviews`: adds a review to the average.
+///
+/// # Errors
+/// The caller is no administrator; a bad body; there is no such seller; the database is unavailable.
+pub async fn reviews(
+    app: Shared<App>,
+    _: Admin,
+    SellerId(id): SellerId<1>,
+    _: NoQuery,
+    JsonBody(Review(rating)): JsonBody<Review>,
+) -> Result<Response, Problem> {
+    let statement = async || app.sellers.store.add_review(id, rating).await;
+    let changed = app.sellers.change(id, statement).await;
+    // No state refuses a review.
+    let seller = changed.map_err(|error| problems::write(error, id, problems::suspended))?;
+    Ok(responses::changed(&seller))
+}

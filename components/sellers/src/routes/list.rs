@@ -1,0 +1,98 @@
+//! Lists of sellers for administrators: all, and those that wait for verification. They come from the database always,
+//! because administrators decide by them.
+
+use std::collections::HashMap;
+
+use axum::extract::RawQuery;
+use axum::response::{IntoResponse, Response};
+use http_api::response::{next_link, to_json};
+use http_api::{Admin, ETag, IfNoneMatch, Problem, Query, Shared};
+use serde::Serialize;
+use spin_adapter::postgres::DatabaseError;
+
+use crate::app::App;
+use crate::list_query::{PendingQuery, SellersQuery, Slice, next_page};
+use crate::seller::Seller;
+use crate::store::Page;
+use crate::user_service::User;
+use crate::{problems, responses};
+
+#[derive(Serialize)]
+struct SellerList {
+    sellers: Vec<Listed>,
+    total: i64,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    /// First, because the last member of a seller is `version`.
+    #[serde(flatten)]
+    seller: Seller,
+    /// `Some(None)`: there is no such user. `None`: not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Option<User>>,
+}
+
+/// Returns a page of sellers.
+///
+/// # Errors
+/// The caller is no administrator; bad parameters; the database, or the users service if it is needed, is unavailable.
+pub async fn list(
+    app: Shared<App>,
+    _: Admin,
+    Query(query): Query<SellersQuery>,
+    RawQuery(text): RawQuery,
+    known: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let page = app.sellers.store.page(&query.filter, query.slice).await.map_err(DatabaseError::into_problem)?;
+    let link = Link { path: "/sellers", query: text.unwrap_or_default(), slice: query.slice };
+    respond(&app, page, query.with_users, &link, &known).await
+}
+
+/// Returns a page of the sellers that wait for verification, the oldest request first.
+///
+/// # Errors
+/// As [`list`].
+pub async fn pending(
+    app: Shared<App>,
+    _: Admin,
+    Query(query): Query<PendingQuery>,
+    RawQuery(text): RawQuery,
+    known: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let page = app.sellers.store.pending(query.slice).await.map_err(DatabaseError::into_problem)?;
+    let link = Link { path: "/sellers/pending-verification", query: text.unwrap_or_default(), slice: query.slice };
+    respond(&app, page, query.with_users, &link, &known).await
+}
+
+/// Where this page is.
+struct Link {
+    path: &'static str,
+    query: String,
+    slice: Slice,
+}
+
+async fn respond(
+    app: &App,
+    page: Page<Seller>,
+    with_users: bool,
+    link: &Link,
+    known: &IfNoneMatch,
+) -> Result<Response, Problem> {
+    let users = if with_users { Some(users_of(app, &page.rows).await?) } else { None };
+    let listed = |seller: Seller| {
+        let user = users.as_ref().map(|users| users.get(&seller.user_id).cloned());
+        Listed { seller: seller.masked(), user }
+    };
+    let json = to_json(&SellerList { sellers: page.rows.into_iter().map(listed).collect(), total: page.total });
+    let next = next_page(&link.query, link.slice, page.total);
+    let link = next.map(|query| [next_link(&format!("{}?{query}", link.path))]);
+    Ok((link, responses::uncached(known, &ETag::of_bytes(&json), json)).into_response())
+}
+
+/// The users of these sellers, by id.
+async fn users_of(app: &App, sellers: &[Seller]) -> Result<HashMap<i64, User>, Problem> {
+    let ids: Vec<i64> = sellers.iter().map(|seller| seller.user_id).collect();
+    let users = app.users.get_users_by_ids(&ids).await.map_err(problems::user_service)?;
+    Ok(users.into_iter().map(|user| (user.id, user)).collect())
+}

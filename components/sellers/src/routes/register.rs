@@ -1,0 +1,39 @@
+//! `POST /sellers`: a user becomes a seller.
+
+use axum::response::Response;
+use http_api::{Caller, JsonBody, NoQuery, Problem, Shared};
+use spin_adapter::postgres::DatabaseError;
+
+use crate::app::App;
+use crate::fields::NewSeller;
+use crate::{problems, responses};
+
+/// Registers the caller. The user comes from the token, never from the body.
+///
+/// # Errors
+/// A bad body; the users service does not know the user, says that the user is inactive, or fails; the user is a seller
+/// already; the database is unavailable.
+pub async fn register(
+    app: Shared<App>,
+    caller: Caller,
+    _: NoQuery,
+    JsonBody(NewSeller(new)): JsonBody<NewSeller>,
+) -> Result<Response, Problem> {
+    if new.has_commission_rate() && !caller.is_admin() {
+        return Err(problems::commission_rate_refused());
+    }
+    validate_user(&app, caller.user_id).await?;
+    let created = app.sellers.create(caller.user_id, &new).await.map_err(DatabaseError::into_problem)?;
+    // Nothing refuses a seller that does not exist yet.
+    let seller = created.map_err(|error| problems::write(error, 0, problems::suspended))?;
+    Ok(responses::created(&seller))
+}
+
+/// Checks that the user exists and is active.
+async fn validate_user(app: &App, id: i64) -> Result<(), Problem> {
+    match app.users.get_user_by_id(id).await.map_err(problems::user_service)? {
+        Some(user) if user.is_active => Ok(()),
+        Some(_) => Err(problems::user_inactive(id)),
+        None => Err(problems::no_such_user(id)),
+    }
+}

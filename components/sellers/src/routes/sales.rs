@@ -1,0 +1,78 @@
+//! Sales and refunds, which other services report.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Response;
+use http_api::response::{json, to_json};
+use http_api::{Admin, JsonBody, NoQuery, Problem, Shared, path, row_id};
+use ports::Runtime;
+use spin_adapter::SpinRuntime;
+use spin_adapter::cache::statement_error;
+use spin_adapter::postgres::DatabaseError;
+use versioned_cache::WriteError;
+
+use super::SellerId;
+use crate::app::App;
+use crate::sale::{NewSale, SentKey};
+use crate::store::{RefundOutcome, SaleOutcome};
+use crate::{problems, responses};
+
+/// The extractor of the path parameter `saleId`, which one segment follows.
+pub struct SaleId(i64);
+
+impl<S: Sync> FromRequestParts<S> for SaleId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        path::segment_from_end(parts.uri.path(), 1, "saleId", |id| row_id(&id)).map(Self)
+    }
+}
+
+/// Records a sale. With an `Idempotency-Key` it is safe to send the request again.
+///
+/// # Errors
+/// The caller is no administrator; a bad body or key; there is no such seller; its sales have another currency; the key was
+/// used for another body; the database is unavailable.
+pub async fn sell(
+    app: Shared<App>,
+    _: Admin,
+    SellerId(id): SellerId<1>,
+    _: NoQuery,
+    key: SentKey,
+    JsonBody(sale): JsonBody<NewSale>,
+) -> Result<Response, Problem> {
+    let sale = sale.occurred_by(SpinRuntime.unix_ms().cast_signed())?;
+    let key = key.with(&sale);
+    let statement = async || app.sellers.store.sell(id, &sale, key.as_ref()).await;
+    match app.sellers.change(id, statement).await.map_err(database)? {
+        SaleOutcome::Recorded(sale) => Ok(responses::recorded(to_json(&sale.before_refund()))),
+        SaleOutcome::KeyReused => Err(problems::key_reused()),
+        SaleOutcome::OtherCurrency(currency) => Err(problems::other_currency(&currency)),
+        SaleOutcome::NoSuchSeller => Err(problems::no_such_seller(id)),
+    }
+}
+
+/// Refunds a sale.
+///
+/// # Errors
+/// The caller is no administrator; there is no such seller or sale; the sale is refunded already; the database is
+/// unavailable.
+pub async fn refund(
+    app: Shared<App>,
+    _: Admin,
+    SellerId(id): SellerId<3>,
+    SaleId(sale): SaleId,
+    _: NoQuery,
+) -> Result<Response, Problem> {
+    let statement = async || app.sellers.store.refund(id, sale).await;
+    match app.sellers.change(id, statement).await.map_err(database)? {
+        RefundOutcome::Refunded(sale) => Ok(json(&sale)),
+        RefundOutcome::AlreadyRefunded => Err(problems::already_refunded(sale)),
+        RefundOutcome::NoSuchSale => Err(problems::no_such_sale(id, sale)),
+        RefundOutcome::NoSuchSeller => Err(problems::no_such_seller(id)),
+    }
+}
+
+fn database(error: WriteError<DatabaseError>) -> Problem {
+    statement_error(error).map_or_else(|problem| problem, DatabaseError::into_write_problem)
+}

@@ -1,0 +1,192 @@
+//! Statements that create and change sellers.
+
+use http_api::IfMatch;
+use http_api::response::to_json;
+use spin_adapter::postgres::{DatabaseError, nullable, versions};
+use spin_sdk::pg::ParameterValue;
+
+use super::{Store, StoreError, change_statement};
+use crate::decimal::TwoDecimals;
+use crate::fields::Columns;
+use crate::seller::{Seller, columns};
+use crate::state::{Action, Named};
+
+/// The unique index on the users of sellers that are not archived.
+const USER_INDEX: &str = "sellers_user_id_key";
+
+/// Who edits the fields of a seller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Profile and banking: not while the seller is suspended.
+    UnlessSuspended,
+    /// An administrator edits all fields, at any time.
+    Always,
+}
+
+impl Store {
+    /// Draws the id of a new seller. An id that is not used leaves a gap.
+    ///
+    /// # Errors
+    /// Those of the database, as for all methods.
+    pub async fn draw_id(&self) -> Result<i64, DatabaseError> {
+        let rows = self.database.read("SELECT nextval(pg_get_serial_sequence('sellers', 'id'))", vec![]).await?;
+        rows.first().ok_or_else(|| DatabaseError::Other("nextval gave no row".to_owned()))?.get(0)
+    }
+
+    /// Creates the seller of a user, and the first row of its history.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadySeller`].
+    pub async fn insert(&self, id: i64, user_id: i64, new: &Columns) -> Result<Seller, StoreError> {
+        const SQL: &str = concat!(
+            "WITH created AS (INSERT INTO sellers (id, user_id, business_name, business_type, business_email, \
+             business_phone, tax_id, business_address, business_city, business_state, business_country, \
+             business_postal_code, logo_url, website, description, bank_name, bank_account_holder, \
+             bank_account_number, bank_routing_number, payment_method, commission_rate) \
+             SELECT $1, $2, business_name, COALESCE(business_type, 'individual'), business_email, business_phone, tax_id, \
+             business_address, business_city, business_state, business_country, business_postal_code, logo_url, website, \
+             description, bank_name, bank_account_holder, bank_account_number, bank_routing_number, \
+             COALESCE(payment_method, 'bank_transfer'), COALESCE(commission_rate, 0.00) \
+             FROM jsonb_to_record($3::jsonb) AS new (business_name text, business_type text, business_email text, \
+             business_phone text, tax_id text, business_address text, business_city text, business_state text, \
+             business_country text, business_postal_code text, logo_url text, website text, description text, \
+             bank_name text, bank_account_holder text, bank_account_number text, bank_routing_number text, \
+             payment_method text, commission_rate numeric) RETURNING *), \
+             logged AS (INSERT INTO seller_history (seller_id, action, actor, to_status, to_verification) \
+             SELECT id, 'register', user_id, status, verification_status FROM created) SELECT ",
+            columns!(),
+            " FROM created"
+        );
+        let parameters = vec![id.into(), user_id.into(), ParameterValue::Jsonb(to_json(&new.0))];
+        let rows = self.database.query(SQL, parameters).await.map_err(|error| match error {
+            DatabaseError::UniqueViolation { constraint } if constraint == USER_INDEX => StoreError::AlreadySeller,
+            other => StoreError::Database(other),
+        })?;
+        let row = rows.first().ok_or_else(|| DatabaseError::Other("the INSERT gave no row".to_owned()))?;
+        Ok(Seller::from_columns(&mut row.columns(0))?)
+    }
+
+    /// Sets these columns.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]: the seller is suspended.
+    pub async fn edit(&self, id: i64, changes: &Columns, edit: Edit, only: &IfMatch) -> Result<Seller, StoreError> {
+        macro_rules! set {
+            ($($column:literal),*) => {
+                concat!(
+                    $($column, " = CASE WHEN $3::jsonb ? '", $column, "' THEN $3->>'", $column, "' ELSE sellers.", $column,
+                      " END, ",)*
+                    "commission_rate = CASE WHEN $3::jsonb ? 'commission_rate' THEN ($3->>'commission_rate')::numeric \
+                     ELSE sellers.commission_rate END"
+                )
+            };
+        }
+        const SQL: &str = change_statement!(
+            set: set!(
+                "business_name", "business_type", "business_email", "business_phone", "tax_id", "business_address",
+                "business_city", "business_state", "business_country", "business_postal_code", "logo_url", "website",
+                "description", "bank_name", "bank_account_holder", "bank_account_number", "bank_routing_number",
+                "payment_method"
+            ),
+            only_if: "($4 OR sellers.status <> 'suspended')",
+            then: ""
+        );
+        let always = ParameterValue::Boolean(edit == Edit::Always);
+        let parameters = vec![id.into(), versions(only), ParameterValue::Jsonb(to_json(&changes.0)), always];
+        self.change(SQL, parameters, only).await
+    }
+
+    /// Changes the state and adds a row to the history.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]: the state does not allow the action, or the seller lacks members that `verify` needs.
+    pub async fn act(
+        &self,
+        action: Action,
+        id: i64,
+        actor: i64,
+        reason: Option<String>,
+        only: &IfMatch,
+    ) -> Result<Seller, StoreError> {
+        macro_rules! action {
+            (set: $set:literal, only_if: $condition:literal) => {
+                change_statement!(
+                    set: $set,
+                    only_if: $condition,
+                    then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, from_status, \
+                           from_verification, to_status, to_verification, reason) SELECT changed.id, $3, $4, \
+                           before.status, before.verification_status, changed.status, changed.verification_status, \
+                           $5::text FROM changed, before)"
+                )
+            };
+        }
+        let sql = match action {
+            Action::Verify => action!(
+                set: "verification_status = 'pending', verification_requested_at = now(), rejection_reason = NULL, \
+                      status = CASE sellers.status WHEN 'rejected' THEN 'pending' ELSE sellers.status END",
+                only_if: "sellers.status <> 'suspended' AND sellers.verification_status IN ('unverified', 'rejected') \
+                          AND sellers.business_email IS NOT NULL AND sellers.business_phone IS NOT NULL \
+                          AND sellers.business_address IS NOT NULL AND sellers.business_city IS NOT NULL \
+                          AND sellers.business_state IS NOT NULL AND sellers.business_country IS NOT NULL"
+            ),
+            Action::Approve => action!(
+                set: "verification_status = 'verified', status = 'active', verified_at = now(), verified_by = $4, \
+                      rejection_reason = NULL",
+                only_if: "sellers.status <> 'suspended' AND sellers.verification_status = 'pending'"
+            ),
+            Action::Reject => action!(
+                set: "verification_status = 'rejected', status = 'rejected', rejection_reason = $5",
+                only_if: "sellers.status <> 'suspended' AND sellers.verification_status = 'pending'"
+            ),
+            Action::Suspend => action!(
+                set: "status = 'suspended', suspension_reason = $5",
+                only_if: "sellers.status <> 'suspended'"
+            ),
+            Action::Reactivate => action!(
+                set: "status = 'active', suspension_reason = NULL",
+                only_if: "sellers.status = 'suspended' AND sellers.verification_status = 'verified'"
+            ),
+        };
+        let action = action.name().to_owned().into();
+        self.change(sql, vec![id.into(), versions(only), action, actor.into(), nullable(reason)], only).await
+    }
+
+    /// Archives a seller without products and sales.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]: it has some.
+    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<Seller, StoreError> {
+        const SQL: &str = change_statement!(
+            set: "archived_at = now()",
+            only_if: "sellers.total_products = 0 AND sellers.total_sales = 0",
+            then: ""
+        );
+        self.change(SQL, vec![id.into(), versions(only)], only).await
+    }
+
+    /// Adds to the number of products.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`]: it would be negative.
+    pub async fn add_products(&self, id: i64, change: i64) -> Result<Seller, StoreError> {
+        const SQL: &str = change_statement!(
+            set: "total_products = sellers.total_products + $3",
+            only_if: "sellers.total_products + $3 >= 0",
+            then: ""
+        );
+        self.change(SQL, vec![id.into(), ParameterValue::DbNull, change.into()], &IfMatch::Any).await
+    }
+
+    /// Adds a review to the average.
+    ///
+    /// # Errors
+    /// Those of all statements.
+    pub async fn add_review(&self, id: i64, rating: TwoDecimals) -> Result<Seller, StoreError> {
+        const SQL: &str = change_statement!(
+            set: "rating_sum = sellers.rating_sum + $3::text::numeric, total_reviews = sellers.total_reviews + 1",
+            only_if: "true",
+            then: ""
+        );
+        self.change(SQL, vec![id.into(), ParameterValue::DbNull, rating.to_string().into()], &IfMatch::Any).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Rules for texts that several services have. A rule is a function for [`Errors`](crate::Errors): its error is the detail
+//! that follows the field's name.
+
+use email_address::{EmailAddress, Options};
+
+/// Octets of an email address, at most (RFC 5321, section 4.5.3.1.3, without the angle brackets).
+pub const EMAIL_MAX: usize = 254;
+
+/// A text of one line with `min` to `max` characters (Unicode scalar values), without control characters: PostgreSQL's
+/// `text` cannot hold NUL. Surrounding white space does not count towards the minimum.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn line(text: String, min: usize, max: usize) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("must not have control characters".to_owned());
+    }
+    length(text, min, max)
+}
+
+/// As [`line()`], but line feeds, carriage returns and tabs are allowed.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn lines(text: String, min: usize, max: usize) -> Result<String, String> {
+    if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
+        return Err("must not have control characters other than line feeds and tabs".to_owned());
+    }
+    length(text, min, max)
+}
+
+fn length(text: String, min: usize, max: usize) -> Result<String, String> {
+    if text.trim().chars().count() < min || text.chars().count() > max {
+        return Err(format!("must have {min} to {max} characters"));
+    }
+    Ok(text)
+}
+
+/// An address of the plain form `local@domain.tld` in ASCII: no display name, quotes, comments, or literal domain.
+/// Nothing is trimmed or rewritten.
+///
+/// # Errors
+/// The detail: what it must be.
+pub fn email(email: String) -> Result<String, String> {
+    let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+    let plain = email.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>".contains(&byte));
+    if !plain || EmailAddress::parse_with_options(&email, options).is_err() {
+        return Err("must be an email address".to_owned());
+    }
+    if email.len() > EMAIL_MAX {
+        return Err(format!("must have at most {EMAIL_MAX} characters"));
+    }
+    Ok(email)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_text() {
+        let check = |text: &str| line(text.to_owned(), 2, 255).map(drop);
+        for good in ["Al", "Zoë O'Brien-Smith", "李小龍", " Al ", &"x".repeat(255), &"é".repeat(255)] {
+            assert_eq!(check(good), Ok(()), "{good:?}");
+        }
+        for bad in ["", "A", "é", "   ", " A ", "a\0b", "a\nb", "a\u{85}b", &"x".repeat(256), &" ".repeat(300)] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(lines("a\r\n\tb".to_owned(), 1, 5).as_deref(), Ok("a\r\n\tb"));
+        for bad in ["", "\n", "a\0b", "abcdef", "\u{7f}"] {
+            assert!(lines(bad.to_owned(), 1, 5).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn emails() {
+        let check_email = |email: &str| super::email(email.to_owned()).map(drop);
+        let longest = format!("{}@{}.{}.{}.com", "l".repeat(64), "a".repeat(63), "b".repeat(63), "c".repeat(57));
+        assert_eq!(longest.len(), EMAIL_MAX);
+        for good in ["a@b.co", "First.Last+tag@Sub.Example.org", "o'brien@example.com", "x_y@a-b.example", &longest] {
+            assert_eq!(check_email(good), Ok(()), "{good:?}");
+        }
+        let too_long = longest.replace(".com", "c.com");
+        for bad in [
+            "",
+            "a",
+            "@b.co",
+            "a@",
+            "a@b",
+            "a@b.co ",
+            " a@b.co",
+            "a b@c.co",
+            "a@b..co",
+            "a..b@c.co",
+            ".a@b.co",
+            "a@-b.co",
+            "a@b@c.co",
+            "\"a b\"@c.co",
+            "a@[127.0.0.1]",
+            "Al <a@b.co>",
+            " <a@b.co>",
+            "é@b.co",
+            "a@bücher.de",
+            "a\0@b.co",
+            "a@b.co\n",
+            &too_long,
+        ] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The cache of rows, as its settings are written in `spin.toml`, and its errors as problems.
+
+use http_api::{Kind, Problem};
+use versioned_cache::{Settings, StatementError, WriteError, WritePolicy};
+
+use crate::postgres::DatabaseError;
+use crate::variables::{Variable, VariableError};
+
+/// A year: longer TTLs are probably mistakes.
+const TTL_MAX_S: u64 = 365 * 24 * 60 * 60;
+
+/// The settings from the variables `cache_enabled`, `cache_timeout_ms` and `cache_write_policy`.
+///
+/// # Errors
+/// The first one that is not valid.
+pub fn settings(enabled: Variable, timeout_ms: Variable, policy: Variable) -> Result<Settings, VariableError> {
+    Ok(Settings {
+        enabled: enabled.parsed("true or false", |_| true)?,
+        timeout_ms: timeout_ms.milliseconds()?,
+        write_policy: write_policy(policy)?,
+        ..Settings::default()
+    })
+}
+
+/// A TTL in seconds; 0: not cached.
+///
+/// # Errors
+/// It is not a number, or longer than a year.
+pub fn ttl(variable: Variable) -> Result<u64, VariableError> {
+    variable.parsed("a whole number of seconds from 0 (not cached) to 31536000", |&s| s <= TTL_MAX_S)
+}
+
+fn write_policy(variable: Variable) -> Result<WritePolicy, VariableError> {
+    let policy: String = variable
+        .parsed("available or consistent", |policy: &String| ["available", "consistent"].contains(&policy.as_str()))?;
+    Ok(if policy == "consistent" { WritePolicy::Consistent } else { WritePolicy::Available })
+}
+
+/// The error of the statement of a write.
+///
+/// # Errors
+/// The problem, if the write failed because the cache is unavailable.
+pub fn statement_error<E: StatementError>(error: WriteError<E>) -> Result<E, Problem> {
+    match error {
+        WriteError::Statement(error) => Ok(error),
+        WriteError::CacheUnavailable => Err(Problem::new(
+            Kind::Unavailable,
+            "The cache is unavailable, and the service is configured to reject writes then: nothing was changed.",
+        )),
+    }
+}
+
+impl StatementError for DatabaseError {
+    fn may_still_commit(&self) -> bool {
+        DatabaseError::may_still_commit(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_written_in_full() {
+        let policy = |value: &str| write_policy(Variable::new("cache_write_policy", value)).ok();
+        assert_eq!(policy("available"), Some(WritePolicy::Available));
+        assert_eq!(policy("consistent"), Some(WritePolicy::Consistent));
+        assert_eq!(policy("Consistent"), None);
+    }
+
+    #[test]
+    fn ttls_are_bounded() {
+        let seconds = |value: &str| ttl(Variable::new("cache_ttl_users_list", value)).ok();
+        assert_eq!(seconds("0"), Some(0));
+        assert_eq!(seconds("31536000"), Some(TTL_MAX_S));
+        for bad in ["31536001", "-1", "5m", ""] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}
