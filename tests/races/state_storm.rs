@@ -90,8 +90,9 @@ async fn race(
     let found = seller.show().await;
     assert_eq!(state(&found), state(&rows[rows.len() - 1]["to"]), "{found}");
     assert_eq!(found["version"], rows.len(), "each change has a version");
-    let row = app.db().await.query_one("SELECT status, verification_status FROM sellers WHERE id = $1", &[&seller.id]);
-    let row = row.await.unwrap();
+    let db = app.db().await;
+    let stored = "SELECT status, verification_status FROM sellers WHERE id = $1";
+    let row = db.query_one(stored, &[&seller.id]).await.unwrap();
     assert_eq!(state(&found), [row.get::<_, &str>(0), row.get::<_, &str>(1)], "the cache has another state");
 }
 

@@ -1,5 +1,5 @@
-//! GET /sellers/:id/analytics/overview, /sales-trend, /products and /revenue: they equal an independent computation, are
-//! cached, and are outdated by every sale.
+//! GET /sellers/:id/analytics/overview, /sales-trend, /products and /revenue: they equal an
+//! independent computation.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,6 @@ use super::generated_sales::{
 };
 use super::{cents, expect_two_decimals};
 
-const VIEWS: [&str; 4] = ["overview", "sales-trend", "products", "revenue"];
 const PERIODS: [(&str, Unit); 5] =
     [("day", Unit::Hour), ("week", Unit::Day), ("month", Unit::Day), ("year", Unit::Month), ("all_time", Unit::Month)];
 
@@ -184,7 +183,7 @@ async fn custom_ranges_equal_an_independent_computation() {
                 Unit::Day => TimeDelta::minutes(rng.i64(1..360 * 24 * 60)),
                 Unit::Month => TimeDelta::days(rng.i64(1..1000)),
             };
-            let end = now() - TimeDelta::milliseconds(rng.i64(..20 * 86_400_000));
+            let end = now() - TimeDelta::milliseconds(rng.i64(0..20 * 86_400_000));
             let end = chrono::DateTime::from_timestamp_millis(end.timestamp_millis()).unwrap();
             let start = end - length;
             // Full times in two spellings, and dates, the last of which is included.
@@ -265,39 +264,4 @@ async fn the_overview_has_the_current_state_of_the_seller() {
         assert_eq!(&overview[member], value, "{member} of {overview}");
     }
     assert_eq!(view(&seller, "overview", "period=all_time").await["totalSales"], 1);
-}
-
-#[tokio::test]
-async fn analytics_are_cached_and_outdated_by_each_sale_and_each_refund() {
-    let app = App::spawn().await;
-    let (seller, rival) = (app.given_seller("ada").await, app.given_seller("rival").await);
-    let paths = |seller: &Seller| VIEWS.map(|view| seller.path(&format!("/analytics/{view}?period=week")));
-    let expect_hits = async |seller: &Seller| {
-        for path in paths(seller) {
-            seller.owner.get(&path).await.expect_ok();
-            let (owner, admin) = (seller.owner.get(&path).await, seller.admin.get(&path).await);
-            assert!(owner.is_hit() && admin.is_hit(), "{path}: {owner:?} {admin:?}");
-            assert_eq!(owner.text(), admin.text());
-        }
-    };
-    expect_hits(&rival).await;
-    let expect_sum = async |sum: &str| {
-        for path in paths(&seller) {
-            let fresh = seller.owner.get(&path).await;
-            assert!(!fresh.is_hit(), "{path}: {fresh:?}");
-            let found = if sum == "0.00" { !fresh.text().contains("evenue\":1") } else { fresh.text().contains(sum) };
-            assert!(found, "{path}: {sum} is not in {fresh:?}");
-        }
-    };
-    for round in 1..=4 {
-        expect_hits(&seller).await;
-        let sale = seller.given_sale(json!({"amount": 10 * round + 100, "productId": "p", "category": "c"})).await;
-        expect_sum(&format!("evenue\":{}.00", 10 * round + 100)).await;
-        expect_hits(&seller).await;
-        assert_eq!(seller.refund(&sale).await.status(), 200);
-        expect_sum("0.00").await;
-    }
-    for path in paths(&rival) {
-        assert!(rival.owner.get(&path).await.is_hit(), "a sale outdates nothing of other sellers: {path}");
-    }
 }

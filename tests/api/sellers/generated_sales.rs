@@ -89,9 +89,9 @@ pub fn generate(rng: &mut Rng, count: usize) -> Vec<Sale> {
     let now = now();
     let sale = |_| {
         let back = match rng.u8(..10) {
-            0..5 => TimeDelta::milliseconds(rng.i64(..400 * 86_400_000)),
-            5..8 => TimeDelta::milliseconds(rng.i64(..32 * 86_400_000)),
-            _ => TimeDelta::milliseconds(rng.i64(..30 * 3_600_000)),
+            0..5 => TimeDelta::milliseconds(rng.i64(0..400 * 86_400_000)),
+            5..8 => TimeDelta::milliseconds(rng.i64(0..32 * 86_400_000)),
+            _ => TimeDelta::milliseconds(rng.i64(0..30 * 3_600_000)),
         };
         // PostgreSQL counts microseconds, the API milliseconds.
         let time = DateTime::from_timestamp_millis((now - back).timestamp_millis()).unwrap();

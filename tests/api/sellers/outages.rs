@@ -91,7 +91,6 @@ async fn without_postgres_cached_reads_succeed_and_the_rest_is_unavailable() {
         (&other, seller.path("")),
         (&seller.owner, "/sellers/me".to_owned()),
         (&seller.admin, by_user.clone()),
-        (&seller.admin, "/sellers".to_owned()),
         (&seller.owner, seller.path("/analytics/overview")),
         (&seller.owner, seller.path("/analytics/revenue?period=year")),
     ];
@@ -112,7 +111,7 @@ async fn without_postgres_cached_reads_succeed_and_the_rest_is_unavailable() {
     let requests: [(&str, &dyn Fn() -> Request); 12] = [
         ("another seller", &|| other.get(format!("/sellers/{}", seller.id + 1))),
         ("a user without a seller", &|| other.get("/sellers/me")),
-        ("another page", &|| seller.admin.get("/sellers?limit=5")),
+        ("a list", &|| seller.admin.get("/sellers")),
         ("other analytics", &|| seller.owner.get(seller.path("/analytics/sales-trend"))),
         ("profile", &|| seller.owner.patch(seller.path("/profile")).json(json!({"description": "x"}))),
         ("banking", &|| seller.owner.patch(seller.path("/banking")).json(json!({"bankName": "x"}))),

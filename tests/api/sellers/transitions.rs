@@ -117,10 +117,10 @@ async fn every_action_in_every_state_has_the_outcome_of_the_table() {
     }
 }
 
-/// 409 with the state. The member `status` of a problem is the status code (RFC 9457), so the state is in `seller`.
-fn expect_refused(response: &Response, from: State) {
+/// 409 with the state. The member `status` of a problem is the status code (RFC 9457).
+fn expect_refused(response: &Response, (status, verification): State) {
     let problem = response.expect_problem(409, "conflict");
-    assert_eq!(state(&problem["seller"]), from, "{problem}");
+    assert_eq!((&problem["sellerStatus"], &problem["verificationStatus"]), (&json!(status), &json!(verification)));
 }
 
 #[tokio::test]

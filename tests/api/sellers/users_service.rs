@@ -1,4 +1,4 @@
-//! The users service when it is stopped, slow, broken or of another opinion: registrations, health, and the circuit breaker.
+//! The users service when it is stopped, slow, broken or of another opinion.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use blackbox::{Api, App, Builder, Origin, Reply, Response, until, within};
 use serde_json::{Value, json};
 
 /// The user of the tests. Only the test's own users service knows it.
-const USER: i64 = 7;
+pub const USER: i64 = 7;
 /// A port on which nobody listens.
 const STOPPED: &str = "http://127.0.0.1:1";
 
-fn using(url: &str) -> Builder {
+pub fn using(url: &str) -> Builder {
     App::builder().variable("user_service_url", url).variable("user_service_egress", url)
 }
 
-fn user(id: i64, is_active: bool) -> Value {
+pub fn user(id: i64, is_active: bool) -> Value {
     json!({
         "id": id, "name": "Ada", "email": "ada@example.org", "roles": ["user"], "isActive": is_active,
         "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z", "archivedAt": null,
@@ -22,15 +22,15 @@ fn user(id: i64, is_active: bool) -> Value {
     })
 }
 
-fn path_of(id: i64) -> String {
+pub fn path_of(id: i64) -> String {
     format!("/users/{id}")
 }
 
-async fn register(app: &Api, user: i64) -> Response {
+pub async fn register(app: &Api, user: i64) -> Response {
     app.with_jwt(user, &["user"]).post("/sellers").json(json!({"businessName": "Ada & Co"})).await
 }
 
-fn expect_unavailable(response: &Response) {
+pub fn expect_unavailable(response: &Response) {
     response.expect_problem(503, "user-service-unavailable");
     assert!(response.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{response:?}");
 }
@@ -201,86 +201,6 @@ async fn by_default_a_slow_service_has_five_seconds() {
     expect_unavailable(&register(&app, USER).await);
     assert!(start.elapsed() >= Duration::from_millis(4_800), "{:?}", start.elapsed());
     origin.release();
-}
-
-#[tokio::test]
-async fn after_a_failure_the_service_is_left_alone_and_then_tried_with_one_request() {
-    let origin = Origin::start().await;
-    // One instance, which remembers the failure. The default would make more for requests at the same time.
-    let app = using(&origin.url())
-        .variable("user_service_timeout_ms", "1000")
-        .host_arg("--max-instance-concurrent-reuse-count", "64")
-        .spawn()
-        .await;
-    origin.reply(&path_of(USER), Reply::json(user(USER, true).to_string()));
-    origin.hold();
-    expect_unavailable(&register(&app, USER).await);
-    let opened = Instant::now();
-    assert_eq!(origin.count(), 1);
-    // While the circuit is open, nobody is asked, and nobody waits.
-    let mut refused = 0;
-    while opened.elapsed() < Duration::from_millis(2000) {
-        let start = Instant::now();
-        expect_unavailable(&register(&app, USER).await);
-        if opened.elapsed() < Duration::from_millis(2500) {
-            assert_eq!(origin.count(), 1, "after {:?}", opened.elapsed());
-            assert!(start.elapsed() < Duration::from_millis(900), "it waited {:?}", start.elapsed());
-            refused += 1;
-        }
-    }
-    assert!(refused > 0, "the machine is too slow for this test");
-
-    // Later one request tries again, however many come.
-    let mut crowd = tokio::task::JoinSet::new();
-    until("a request tries again", async || {
-        for _ in 0..4 {
-            let app = app.api.clone();
-            crowd.spawn(async move { register(&app, USER).await });
-        }
-        origin.count() > 1
-    })
-    .await;
-    for response in crowd.join_all().await {
-        expect_unavailable(&response);
-    }
-    // Each probe takes a second to fail, and then the circuit is open for three seconds.
-    let probes = origin.count() - 1;
-    let seconds = opened.elapsed().as_secs() as usize;
-    assert!(probes <= 1 + seconds / 3, "{probes} requests in {seconds} s");
-
-    origin.release();
-    until("the circuit is closed", async || register(&app, USER).await.status() != 503).await;
-    assert_eq!(app.with_jwt(USER, &[]).get("/sellers/me").await.status(), 200);
-}
-
-#[tokio::test]
-async fn health_says_whether_the_service_responds() {
-    let origin = Origin::start().await;
-    let app = using(&origin.url()).spawn().await;
-    let health = async || app.as_admin().get("/sellers/health").await;
-    let up = health().await.expect_ok();
-    assert_eq!(up["userService"]["status"], "up", "{up}");
-    assert!(up["userService"]["latencyMs"].as_f64().is_some_and(|ms| (0.0..3000.0).contains(&ms)), "{up}");
-    assert!(origin.count() >= 1, "it asks");
-
-    // It asks for at most 3 seconds.
-    origin.hold();
-    within(Duration::from_secs(5), async || {
-        let start = Instant::now();
-        assert_eq!(health().await.expect_ok()["userService"]["status"], "down");
-        start.elapsed()
-    })
-    .await;
-    origin.release();
-    until("it is up again", async || health().await.expect_ok()["userService"]["status"] == "up").await;
-    let response = health().await;
-    assert!(!response.is_hit(), "health is never cached: {response:?}");
-    drop(origin);
-    let down = health().await.expect_ok();
-    assert_eq!(down["userService"]["status"], "down", "{down}");
-
-    let own = App::spawn().await;
-    assert_eq!(own.as_admin().get("/sellers/health").await.expect_ok()["userService"]["status"], "up");
 }
 
 #[tokio::test]
