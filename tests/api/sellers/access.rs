@@ -159,7 +159,7 @@ fn bad_authorizations(user_id: i64) -> Vec<Option<String>> {
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("{good}") };
     // {"alg":"none","typ":"JWT"}
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
-    let other = jwt(claims(json!({"sub": "1"})));
+    let other = jwt(claims(json!({"sub": (user_id + 1).to_string()})));
     let other_payload = other.split('.').nth(1).unwrap();
     let bearer = [
         String::new(),

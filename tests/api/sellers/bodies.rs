@@ -30,7 +30,8 @@ async fn bodies_that_are_not_json_of_the_right_kind_and_size_are_refused() {
         let text = request().header("content-type", "text/plain").body("{}").await;
         assert_eq!(text.expect_errors(415, "unsupported-media-type"), ["content-type"], "{path}");
         let large = request().json_text(format!("{{{}}}", " ".repeat(64 * 1024))).await;
-        assert_eq!(large.expect_problem(413, "content-too-large")["limitBytes"], 64 * 1024, "{path}");
+        let limit = large.expect_problem(413, "content-too-large")["limitBytes"].as_u64();
+        assert!(limit.is_some_and(|limit| (1024..=64 * 1024).contains(&limit)), "{path}: {large:?}");
         for other in ["[]", "null", "5", "\"x\""] {
             assert_eq!(request().json_text(other).await.expect_errors(422, "validation"), [""], "{path}: {other}");
         }

@@ -1,9 +1,10 @@
 //! `include=user`: the users beside the sellers of a list.
 
-use blackbox::App;
+use blackbox::{App, Origin, Reply};
 use serde_json::{Value, json};
 
 use super::list::{given_sellers, names, next};
+use super::users_service::{expect_unavailable, path_of, register, user, using};
 
 #[tokio::test]
 async fn users_are_included_with_one_request_for_the_page() {
@@ -51,4 +52,42 @@ async fn included_users_are_current() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn another_users_service_is_asked_once_for_a_page() {
+    let origin = Origin::start().await;
+    let app = using(&origin.url()).spawn().await;
+    for id in [5, 3, 9] {
+        origin.reply(&path_of(id), Reply::json(user(id, true).to_string()));
+        assert_eq!(register(&app, id).await.status(), 201);
+    }
+    let page = "/sellers?include=user&sortOrder=asc";
+    let without = app.as_admin().get("/sellers?sortOrder=asc").await.expect_ok();
+    let before = origin.count();
+    for users in [json!([user(3, true), user(5, false)]), json!({"data": [user(5, false), user(3, true)]})] {
+        for ids in ["5,3,9", "3,5,9"] {
+            origin.reply(&format!("/users?ids={ids}"), Reply::json(users.to_string()));
+        }
+        let found = app.as_admin().get(page).await.expect_ok();
+        let active: Vec<&Value> =
+            found["sellers"].as_array().unwrap().iter().map(|seller| &seller["user"]["isActive"]).collect();
+        assert_eq!(active, [&json!(false), &json!(true), &Value::Null], "{found}");
+    }
+    assert_eq!(origin.count(), before + 2, "one request for each page: {:?}", origin.requests());
+    // An empty page asks nobody.
+    assert_eq!(app.as_admin().get("/sellers?include=user&search=nothing").await.expect_ok()["total"], 0);
+    assert_eq!(origin.count(), before + 2);
+
+    for ids in ["5,3,9", "3,5,9"] {
+        origin.reply(&format!("/users?ids={ids}"), Reply::status(500));
+    }
+    app.as_admin().get(page).await.expect_problem(502, "user-service-failed");
+    drop(origin);
+    expect_unavailable(&app.as_admin().get(page).await);
+    assert_eq!(
+        app.as_admin().get("/sellers?sortOrder=asc").await.expect_ok(),
+        without,
+        "the list itself needs no users"
+    );
 }
