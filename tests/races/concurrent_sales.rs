@@ -80,7 +80,7 @@ async fn expect_a_hundred(seller: &Seller) {
             sales += bucket["sales"].as_u64().unwrap();
             cents += (bucket["revenue"].as_f64().unwrap() * 100.0).round() as u64;
         }
-        assert_eq!((sales, cents), (SALES as u64, 100_00), "{period}: {trend}");
+        assert_eq!((sales, cents), (SALES as u64, 10_000), "{period}: {trend}");
     }
 }
 

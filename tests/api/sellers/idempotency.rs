@@ -122,3 +122,15 @@ async fn concurrent_repetitions_are_recorded_once() {
         assert_eq!(totals(&seller).await, (round, total));
     }
 }
+
+#[tokio::test]
+async fn a_sale_that_is_repeated_after_its_refund_gets_the_response_of_the_sale() {
+    let app = App::spawn().await;
+    let seller = app.given_seller("ada").await;
+    let body = json!({"amount": 2.5});
+    let first = send(&seller, "order-1", &body).await;
+    assert_eq!(seller.refund(&first.json()).await.status(), 200);
+    let again = send(&seller, "order-1", &body).await;
+    assert_eq!((again.status(), again.text()), (201, first.text()));
+    assert_eq!(totals(&seller).await, (0, 0), "the refund stays");
+}

@@ -10,8 +10,11 @@ const ACTIONS: [&str; 5] = ["verify", "approve", "reject", "suspend", "reactivat
 /// A state: `status` and `verificationStatus`.
 type State = (&'static str, &'static str);
 
-/// Each state that a seller can have, with actions that lead to it and the actions that it allows with their outcome.
-const TABLE: [(State, &[&str], &[(&str, State)]); 8] = [
+/// A state, actions that lead to it, and the actions that it allows with their outcome.
+type Row = (State, &'static [&'static str], &'static [(&'static str, State)]);
+
+/// Each state that a seller can have.
+const TABLE: [Row; 8] = [
     (("pending", "unverified"), &[], &[("verify", ("pending", "pending")), ("suspend", ("suspended", "unverified"))]),
     (
         ("pending", "pending"),
