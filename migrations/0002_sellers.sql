@@ -61,9 +61,7 @@ CREATE UNIQUE INDEX sellers_user_id_key ON sellers (user_id) WHERE archived_at I
 -- Administrators see the oldest request for verification first.
 CREATE INDEX sellers_pending_idx ON sellers (verification_requested_at, id)
     WHERE verification_status = 'pending' AND archived_at IS NULL;
--- The default order of the list.
-CREATE INDEX sellers_created_idx ON sellers (created_at, id) WHERE archived_at IS NULL;
--- The search: a substring of a name or an email address, ignoring case.
+-- The search: a substring of three characters or more of a name or an email address, ignoring case.
 CREATE INDEX sellers_search_idx ON sellers USING gin (business_name gin_trgm_ops, business_email gin_trgm_ops);
 
 -- Who changed the state of a seller, and how.

@@ -62,7 +62,7 @@ enum Task {
     Build,
     /// Check formatting and lints, without running tests
     Check,
-    /// Measure requests, locks and invalidations, and write bench/results.md
+    /// Measure requests, sellers, locks and invalidations, and write bench/results.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
 }
@@ -77,7 +77,7 @@ Examples:
 const TOKEN_EXAMPLES: &str = "\
 Examples:
   cargo xtask token --sub 42
-  curl -i localhost:3000/… -H \"authorization: Bearer $(cargo xtask token --sub 42 --role admin)\"
+  curl -i localhost:3000/sellers -H \"authorization: Bearer $(cargo xtask token --sub 42 --role admin)\"
 
 It signs with SPIN_VARIABLE_JWT_SECRET, or else with the secret that `up` keeps in .tumbler/jwt-secret.
 If SPIN_VARIABLE_JWT_ISSUER or SPIN_VARIABLE_JWT_AUDIENCE is set, the token has it.";

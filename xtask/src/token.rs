@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<()> {
             "there is no secret to sign with: start `cargo xtask up` first, or set SPIN_VARIABLE_JWT_SECRET as for `up`",
         )?,
     };
-    let mut claims = options.claims()?;
+    let mut claims = claims(options.sub, &options.roles, options.expires_in_s)?;
     for (claim, name) in [("iss", "SPIN_VARIABLE_JWT_ISSUER"), ("aud", "SPIN_VARIABLE_JWT_AUDIENCE")] {
         if let Some(value) = environment(name) {
             claims[claim] = value.into();
@@ -50,15 +50,21 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-impl Options {
-    fn claims(&self) -> Result<Value> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
-        let expires = now + u64::from(self.expires_in_s);
-        Ok(json!({"sub": self.sub.to_string(), "roles": self.roles, "iat": now, "exp": expires}))
-    }
+/// The claims of a token for the user `sub`, from now on.
+///
+/// # Errors
+/// If the clock is wrong.
+pub fn claims(sub: i64, roles: &[String], expires_in_s: u32) -> Result<Value> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+    let expires = now + u64::from(expires_in_s);
+    Ok(json!({"sub": sub.to_string(), "roles": roles, "iat": now, "exp": expires}))
 }
 
-fn signed(claims: &Value, secret: &str) -> Result<String> {
+/// The token with these claims, signed with HS256.
+///
+/// # Errors
+/// If the secret is too short.
+pub fn signed(claims: &Value, secret: &str) -> Result<String> {
     ensure!(secret.len() >= SECRET_MIN_BYTES, "the secret of HS256 must have at least {SECRET_MIN_BYTES} bytes");
     encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).context("cannot sign the token")
 }
@@ -71,9 +77,9 @@ mod tests {
 
     #[test]
     fn the_token_says_who_and_until_when_and_is_signed() {
-        let options = Options { sub: 42, roles: vec!["admin".into(), "user".into()], expires_in_s: 60 };
+        let claims = claims(42, &["admin".into(), "user".into()], 60).unwrap();
         let secret = "x".repeat(SECRET_MIN_BYTES);
-        let token = signed(&options.claims().unwrap(), &secret).unwrap();
+        let token = signed(&claims, &secret).unwrap();
         let key = DecodingKey::from_secret(secret.as_bytes());
         let claims: Value = decode(&token, &key, &Validation::default()).unwrap().claims;
         assert_eq!((&claims["sub"], &claims["roles"]), (&json!("42"), &json!(["admin", "user"])));

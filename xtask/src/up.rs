@@ -127,9 +127,8 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
     println!("  curl -i http://{listen}/users/1");
     println!("  curl -i http://{listen}/admin/cache/stats -H {}", header_field(admin));
     if let Secret::Kept { .. } = jwt {
-        println!(
-            "  cargo xtask token --sub 1 --role admin   # a JSON Web Token, for routes that need to know the user"
-        );
+        let token = "authorization: Bearer $(cargo xtask token --sub 1)";
+        println!("  curl -i http://{listen}/sellers -H \"{token}\" --json '{{\"businessName\": \"Engines\"}}'");
     }
     println!("\nCtrl-C stops everything. The data stays until `cargo xtask reset`.\n");
     Ok(())

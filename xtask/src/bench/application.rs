@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::net::TcpStream;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,6 +20,8 @@ const START: Duration = Duration::from_secs(120);
 
 /// The admin token.
 pub const ADMIN_TOKEN: &str = "bench";
+/// The secret of JSON Web Tokens.
+pub const JWT_SECRET: &str = "the secret of JSON Web Tokens for the benchmark";
 
 /// Redis, PostgreSQL with some users, and the host's program.
 pub struct Environment {
@@ -31,17 +34,24 @@ pub struct Environment {
 
 impl Environment {
     /// Starts the servers and creates the users 1 to `users`.
-    pub async fn new(program: PathBuf, users: i32) -> Result<Self> {
+    pub async fn new(program: PathBuf, users: i64) -> Result<Self> {
         let open = Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().prefix("tumbler-bench-").permissions(open).tempdir()?;
         let redis = RedisServer::start(&folder.path().join("redis")).await?;
         let postgres = PostgresServer::start(&folder.path().join("postgres"), Durability::Volatile).await?;
         migrations::apply(&postgres.url(), &workspace::root().join("migrations")).await?;
-        let insert = "INSERT INTO users (name, email) SELECT 'User ' || n, 'user' || n || '@example.org' \
-                      FROM generate_series(1, $1) AS n";
-        let client = postgres.cluster().connect().await?;
-        client.execute(insert, &[&users]).await.context("cannot create the users")?;
-        Ok(Self { program, redis, postgres, folder })
+        let environment = Self { program, redis, postgres, folder };
+        environment.create_users(1..=users).await?;
+        Ok(environment)
+    }
+
+    /// Creates users with these ids.
+    pub async fn create_users(&self, ids: RangeInclusive<i64>) -> Result<()> {
+        let insert = "INSERT INTO users (id, name, email) SELECT n, 'User ' || n, 'user' || n || '@example.org' \
+                      FROM generate_series($1::bigint, $2::bigint) AS n";
+        let client = self.postgres.cluster().connect().await?;
+        client.execute(insert, &[ids.start(), ids.end()]).await.context("cannot create the users")?;
+        Ok(())
     }
 
     /// The port of Redis.
@@ -61,6 +71,7 @@ impl Environment {
             egress::add_variables(&mut command, "redis", &self.redis.url())?;
             egress::add_variables(&mut command, "database", &self.postgres.url())?;
             command.args(["--variable", &format!("admin_token={ADMIN_TOKEN}")]);
+            command.args(["--variable", &format!("jwt_secret={JWT_SECRET}")]);
         }
         command.args(host_args);
         let log = self.folder.path().join("host.log");

@@ -31,6 +31,16 @@ impl Response {
         fields.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
+    /// Checks that it came from the cache.
+    ///
+    /// # Errors
+    /// If it did not.
+    pub fn expect_hit(&self) -> Result<()> {
+        let is_hit = self.header("cache-status").is_some_and(|status| status.contains("hit"));
+        ensure!(is_hit, "not cached: {self:?}");
+        Ok(())
+    }
+
     fn status(&self) -> Option<u16> {
         self.head.split(' ').nth(1)?.parse().ok()
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use super::application::Environment;
+use super::clients;
 use super::cpu::Processes;
 use super::http::Client;
 use super::measure::{Row, rounds};
@@ -57,24 +58,11 @@ fn row<L: Locker>(
     contended: bool,
 ) -> Result<Row> {
     rounds(name, processes, options, |seconds| {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut latencies = std::thread::scope(|scope| -> Result<Vec<Duration>> {
-            let client = |number: usize| {
-                let connect = &connect;
-                scope.spawn(move || {
-                    let resource = if contended { "bench".to_owned() } else { format!("bench-{number}") };
-                    work(&mut connect()?, &resource, until, contended)
-                })
-            };
-            let clients: Vec<_> = (0..options.connections).map(client).collect();
-            let latencies = clients.into_iter().map(|client| client.join().expect("it does not panic"));
-            Ok(latencies.collect::<Result<Vec<_>>>()?.concat())
+        let pairs = clients::run(options.connections, seconds, |number, until| {
+            let resource = if contended { "bench".to_owned() } else { format!("bench-{number}") };
+            work(&mut connect()?, &resource, until, contended)
         })?;
-        latencies.sort();
-        let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).copied().unwrap_or_default();
-        let pairs = latencies.len();
-        ensure!(pairs > 0, "no lock was granted in {seconds} s");
-        Ok(Report { requests: 2 * pairs as u64, rate: pairs as f64 / seconds as f64, p50: at(0.5), p99: at(0.99) })
+        Ok(Report { requests: 2 * pairs.requests, ..pairs })
     })
 }
 

@@ -29,6 +29,11 @@ pub struct Row {
     pub redis: Option<Duration>,
 }
 
+/// How long all rounds of a row take, in seconds.
+pub fn seconds_of_a_row(options: &Options) -> u64 {
+    WARM_UP_SECONDS + options.rounds.max(1) as u64 * options.seconds
+}
+
 /// Measures one row of requests with wrk.
 pub fn row(name: &str, app: &Application, options: &Options, load: &Load) -> Result<Row> {
     rounds(name, app.processes, options, |seconds| load.run(&app.address, options.connections, seconds))

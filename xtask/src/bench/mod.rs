@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: requests per second, latency and CPU time; locks; large invalidations.
+//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; large
+//! invalidations.
 
 mod application;
+mod clients;
 mod cpu;
 mod http;
 mod invalidation;
@@ -11,6 +13,7 @@ mod options;
 mod report;
 mod requests;
 mod resp;
+mod sellers;
 mod wrk;
 
 use anyhow::Result;
@@ -44,6 +47,9 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut results = Results::default();
     if options.include(Table::Requests) {
         results.requests = requests::rows(&environment, options).await?;
+    }
+    if options.include(Table::Sellers) {
+        results.sellers = sellers::rows(&environment, options).await?;
     }
     if options.include(Table::Locks) {
         results.locks = locks::rows(&environment, options).await?;

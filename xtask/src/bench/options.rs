@@ -21,6 +21,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Table {
     Requests,
+    Sellers,
     Locks,
     Invalidation,
 }

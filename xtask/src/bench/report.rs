@@ -15,12 +15,21 @@ const COMPARISON: [(&str, &str, &str); 4] = [
     ("GET /api/cache/:key, hit: NestJS cache service", "8,200", "133"),
 ];
 
+/// The head of the tables of requests.
+const REQUESTS_PER_SECOND: &str = "| | requests/s | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |";
+
 const ABOUT_REQUESTS: &str = "
 CPU is user and system time per request. The load generator runs on the same machine. An instance serves
 128 requests, 16 at the same time, as on Spin; a long-lived instance serves 1,000, 64 at the same time.
 
 For comparison:
 
+";
+
+const ABOUT_SELLERS: &str = "
+Every request has a JSON Web Token (HS256). All reads have the token of one user, who is not the owner. Each
+registration has a token of another user, whom the component asks the users component for; this user is not in
+the cache. All sales are sales of one seller, so each waits until the one before it is committed.
 ";
 
 const ABOUT_LOCKS: &str = "
@@ -40,6 +49,8 @@ longest PING is the longest time that another client waited meanwhile, while all
 pub struct Results {
     /// Requests under load.
     pub requests: Vec<Row>,
+    /// Sellers under load.
+    pub sellers: Vec<Row>,
     /// Locks under load: pairs of acquire and release, or grants.
     pub locks: Vec<Row>,
     /// Invalidations of many entries.
@@ -55,7 +66,12 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
     let Options { rounds, seconds, connections, .. } = options;
     let each = format!("- Each row: {connections} keep-alive connections, warmed up, {seconds} s, median of {rounds}");
     line(&mut text, &each);
-    let tables = [requests(&results.requests), locks(&results.locks), invalidations(&results.invalidations)];
+    let tables = [
+        requests(&results.requests),
+        sellers(&results.sellers),
+        locks(&results.locks),
+        invalidations(&results.invalidations),
+    ];
     for table in tables.into_iter().flatten() {
         text.push('\n');
         text.push_str(&table);
@@ -65,13 +81,21 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
 
 fn requests(rows: &[Row]) -> Option<String> {
     let mut text = String::from("## Requests\n\n");
-    line(&mut text, "| | requests/s | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |");
+    line(&mut text, REQUESTS_PER_SECOND);
     load(&mut text, rows)?;
     text.push_str(ABOUT_REQUESTS);
     line(&mut text, "| | requests/s | CPU µs |\n|---|---:|---:|");
     for (name, rate, cpu) in COMPARISON {
         line(&mut text, &format!("| {name} | {rate} | {cpu} |"));
     }
+    Some(text)
+}
+
+fn sellers(rows: &[Row]) -> Option<String> {
+    let mut text = String::from("## Sellers\n\n");
+    line(&mut text, REQUESTS_PER_SECOND);
+    load(&mut text, rows)?;
+    text.push_str(ABOUT_SELLERS);
     Some(text)
 }
 
@@ -157,6 +181,6 @@ mod tests {
         let results = Results { invalidations: vec![row], ..Results::default() };
         let text = markdown(&results, &options, &[]);
         assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
-        assert!(!text.contains("## Requests") && !text.contains("## Locks"), "{text}");
+        assert!(!["## Requests", "## Sellers", "## Locks"].iter().any(|title| text.contains(title)), "{text}");
     }
 }

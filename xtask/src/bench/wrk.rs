@@ -41,7 +41,7 @@ impl Load {
     }
 
     /// PUT /users/:id with a new name, for a random one of `users` users.
-    pub fn put_users(users: i32) -> Self {
+    pub fn put_users(users: i64) -> Self {
         let script = format!(
             "local count = 0\n\
              request = function()\n\

@@ -55,7 +55,7 @@ pub async fn overview(
     let now_ms = now_ms();
     // The age of the account changes every day, whatever the period.
     let name = format!("overview:{}:{}", now_ms / DAY_MS, name_of(query, now_ms));
-    respond(&app, &own, query, &name, &known, async |seller, span| {
+    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
         let totals = app.sellers.store.totals(seller.id, span).await?;
         Ok(to_json(&Overview {
             seller_id: seller.id,
@@ -84,8 +84,9 @@ pub async fn sales_trend(
     Query(query): Query<AnalyticsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let name = format!("trend:{}", name_of(query, now_ms()));
-    respond(&app, &own, query, &name, &known, async |seller, span| {
+    let now_ms = now_ms();
+    let name = format!("trend:{}", name_of(query, now_ms));
+    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
         Ok(to_json(&app.sellers.store.trend(seller.id, span, query.period.bucket()).await?))
     })
     .await
@@ -98,8 +99,9 @@ pub async fn products(
     Query(ProductsQuery { when, limit }): Query<ProductsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let name = format!("products:{limit}:{}", name_of(when, now_ms()));
-    respond(&app, &own, when, &name, &known, async |seller, span| {
+    let now_ms = now_ms();
+    let name = format!("products:{limit}:{}", name_of(when, now_ms));
+    respond(&app, &own, when, now_ms, &name, &known, async |seller, span| {
         Ok(to_json(&app.sellers.store.products(seller.id, span, limit).await?))
     })
     .await
@@ -112,8 +114,9 @@ pub async fn revenue(
     Query(query): Query<AnalyticsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let name = format!("revenue:{}", name_of(query, now_ms()));
-    respond(&app, &own, query, &name, &known, async |seller, span| {
+    let now_ms = now_ms();
+    let name = format!("revenue:{}", name_of(query, now_ms));
+    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
         Ok(to_json(&app.sellers.store.revenue(seller.id, span).await?))
     })
     .await
@@ -130,6 +133,7 @@ async fn respond(
     app: &App,
     own: &OwnSeller<2>,
     query: AnalyticsQuery,
+    now_ms: i64,
     name: &str,
     known: &IfNoneMatch,
     compute: impl AsyncFnOnce(Seller, Span) -> Result<Vec<u8>, DatabaseError>,
@@ -141,7 +145,7 @@ async fn respond(
         if query.period == Period::AllTime && query.dates.is_none() {
             first_ms = store.first_sale_ms(own.id).await?.map_or(first_ms, |sale| sale.min(first_ms));
         }
-        compute(seller, query.span(now_ms(), first_ms)).await.map(Some)
+        compute(seller, query.span(now_ms, first_ms)).await.map(Some)
     };
     let found = app.sellers.analytics(own.id, own.owner, name, fetch).await.map_err(DatabaseError::into_problem)?;
     match found.value {

@@ -174,18 +174,20 @@ impl Store {
     /// The money of a span.
     pub async fn revenue(&self, id: i64, span: Span) -> Result<Revenue, DatabaseError> {
         // The first row has the totals, and the other rows the categories.
-        const SQL: &str = "WITH span AS MATERIALIZED (SELECT category, amount, refunded_at IS NOT NULL AS is_refunded \
+        const SQL: &str = "WITH categories AS MATERIALIZED (SELECT category, \
+             count(*) FILTER (WHERE refunded_at IS NULL) AS sales, \
+             sum(amount) FILTER (WHERE refunded_at IS NULL) AS revenue, \
+             max(amount) FILTER (WHERE refunded_at IS NULL) AS highest, \
+             min(amount) FILTER (WHERE refunded_at IS NULL) AS lowest, \
+             sum(amount) FILTER (WHERE refunded_at IS NOT NULL) AS refunded \
              FROM seller_sales WHERE seller_id = $1 \
              AND occurred_at >= timestamptz 'epoch' + $2::bigint * interval '1 millisecond' \
-             AND occurred_at < timestamptz 'epoch' + $3::bigint * interval '1 millisecond'), \
-             categories AS (SELECT category, count(*) AS sales, sum(amount) AS revenue, max(amount) AS highest, \
-             min(amount) AS lowest FROM span WHERE NOT is_refunded GROUP BY category) \
+             AND occurred_at < timestamptz 'epoch' + $3::bigint * interval '1 millisecond' GROUP BY category) \
              SELECT NULL AS category, COALESCE(sum(sales), 0)::bigint, COALESCE(sum(revenue), 0.00)::text, \
-             COALESCE(round(sum(revenue) / sum(sales), 2), 0.00)::text, max(highest)::text, min(lowest)::text, \
-             (SELECT COALESCE(sum(amount), 0.00)::text FROM span WHERE is_refunded), NULL::numeric AS place \
-             FROM categories \
+             COALESCE(round(sum(revenue) / NULLIF(sum(sales), 0), 2), 0.00)::text, max(highest)::text, \
+             min(lowest)::text, COALESCE(sum(refunded), 0.00)::text, NULL::numeric AS place FROM categories \
              UNION ALL SELECT category, sales, revenue::text, '0', NULL, NULL, '0', revenue FROM categories \
-             ORDER BY place DESC NULLS FIRST, category";
+             WHERE sales > 0 ORDER BY place DESC NULLS FIRST, category";
         let parameters = [id, span.start_ms, span.end_ms].map(Into::into).into();
         let rows = self.database.read(SQL, parameters).await?;
         let mut totals = only_row(&rows)?.columns(2);

@@ -89,7 +89,8 @@ impl Store {
             "($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR verification_status = $4) \
              AND ($5::text IS NULL OR rating >= $5::text::numeric) \
              AND ($6::text IS NULL OR business_name ILIKE $6 OR business_email ILIKE $6)",
-            &format!("{column} {direction}, id {direction}"),
+            column,
+            direction,
         );
         let parameters = vec![
             nullable(filter.status.map(|status| status.name().to_owned())),
@@ -102,7 +103,7 @@ impl Store {
 
     /// A page of the sellers that wait for verification, the oldest request first.
     pub async fn pending(&self, slice: Slice) -> Result<Page<Seller>, DatabaseError> {
-        let sql = page_statement("verification_status = 'pending'", "verification_requested_at, id");
+        let sql = page_statement("verification_status = 'pending'", "verification_requested_at", "ASC");
         self.read_page(&sql, slice, vec![]).await
     }
 
@@ -139,14 +140,15 @@ impl Slice {
     }
 }
 
-/// One row for each seller of the page, after the total; if the page is empty, one row with the total only.
-fn page_statement(condition: &str, order: &str) -> String {
+/// One row for each seller of the page, after the total; if the page is empty, one row with the total only. Sellers with
+/// equal values of the column `order` are ordered by id. Whole rows are read for the page only.
+fn page_statement(condition: &str, order: &str, direction: &str) -> String {
+    let order_by = format!("ORDER BY place {direction}, id {direction}");
     format!(
-        "WITH matching AS MATERIALIZED (SELECT * FROM sellers WHERE archived_at IS NULL AND {condition}), \
-         page AS (SELECT row_number() OVER (ORDER BY {order}) AS place, matching.* FROM matching \
-         ORDER BY {order} LIMIT $1 OFFSET $2) \
-         SELECT (SELECT count(*) FROM matching) AS total, {} FROM (VALUES (1)) AS once (row) LEFT JOIN page ON true \
-         ORDER BY place",
+        "WITH matching AS MATERIALIZED (SELECT id, {order} AS place FROM sellers WHERE archived_at IS NULL \
+         AND {condition}), page AS (SELECT id, place FROM matching {order_by} LIMIT $1 OFFSET $2) \
+         SELECT (SELECT count(*) FROM matching) AS total, {} FROM (VALUES (1)) AS once (row) \
+         LEFT JOIN (page JOIN sellers USING (id)) ON true {order_by}",
         columns!()
     )
 }

@@ -5,6 +5,7 @@
 //! can sign with HS256 and the text of the public key, or send a token without a signature.
 
 mod keys;
+mod verified;
 
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Validation, decode, decode_header, get_current_timestamp};
 use serde::Deserialize;
 
 use self::keys::Key;
+use self::verified::VerifiedTokens;
 use super::bearer::{self, invalid};
 use super::caller::Caller;
 use crate::problem::Problem;
@@ -71,12 +73,19 @@ pub enum JwtKeyError {
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct JwtVerifier(Arc<[(Key, Validation)]>);
+pub struct JwtVerifier(Arc<Inner>);
+
+struct Inner {
+    keys: Vec<(Key, Validation)>,
+    verified: VerifiedTokens,
+}
 
 /// What is read of the claims (RFC 7519, section 4), besides what [`Validation`] checks.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// Seconds since the Unix epoch, possibly with a fraction (RFC 7519, section 2).
+    exp: f64,
     /// [`Validation`] compares it, but also accepts an array.
     #[serde(default, rename = "iss", deserialize_with = "present")]
     _iss: Option<String>,
@@ -93,13 +102,17 @@ impl JwtVerifier {
         let secret = settings.secret.as_deref().map(Key::of_secret).transpose()?;
         let public = settings.public_key.as_deref().map(Key::of_pem).transpose()?;
         let keys = secret.into_iter().chain(public);
-        let keys: Arc<[_]> = keys
+        let keys: Vec<_> = keys
             .map(|key| {
                 let validation = settings.validation(&key);
                 (key, validation)
             })
             .collect();
-        if keys.is_empty() { Err(JwtKeyError::Missing) } else { Ok(Self(keys)) }
+        if keys.is_empty() {
+            Err(JwtKeyError::Missing)
+        } else {
+            Ok(Self(Arc::new(Inner { keys, verified: VerifiedTokens::default() })))
+        }
     }
 
     /// Rejects requests to the routes of `router` without a valid token, and lets their handlers extract the [`Caller`].
@@ -129,16 +142,26 @@ impl JwtVerifier {
         if token.len() > MAX_BYTES {
             return Err(Refusal::NotAccepted);
         }
+        if let Some(caller) = self.0.verified.get(token, get_current_timestamp()) {
+            return Ok(caller);
+        }
+        let Claims { sub, exp, roles, .. } = self.claims(token)?;
+        let user_id = row_id(&sub).map_err(|_| Refusal::NotAccepted)?;
+        let caller = Caller::new(user_id, roles.unwrap_or_default());
+        // A conversion from a float saturates.
+        self.0.verified.insert(token, caller.clone(), (exp as u64).saturating_add(LEEWAY_S));
+        Ok(caller)
+    }
+
+    fn claims(&self, token: &str) -> Result<Claims, Refusal> {
         let header = decode_header(token)?;
         // `crit` lists extensions that the recipient must understand (RFC 7515, section 4.1.11). We know none.
         if header.crit.is_some() {
             return Err(Refusal::NotAccepted);
         }
         let (key, validation) =
-            self.0.iter().find(|(key, _)| key.algorithm == header.alg).ok_or(Refusal::NotAccepted)?;
-        let claims: Claims = decode(token, &key.key, validation)?.claims;
-        let user_id = row_id(&claims.sub).map_err(|_| Refusal::NotAccepted)?;
-        Ok(Caller::new(user_id, claims.roles.unwrap_or_default()))
+            self.0.keys.iter().find(|(key, _)| key.algorithm == header.alg).ok_or(Refusal::NotAccepted)?;
+        Ok(decode(token, &key.key, validation)?.claims)
     }
 }
 
