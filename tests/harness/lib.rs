@@ -24,6 +24,7 @@ mod monitor;
 mod origin;
 mod redis;
 mod response;
+mod sellers;
 mod users;
 mod wait;
 
@@ -38,4 +39,5 @@ pub use monitor::{Command, Monitor};
 pub use origin::{Origin, OriginRequest, Reply};
 pub use redis::Redis;
 pub use response::Response;
+pub use sellers::{ADMIN_ID, Seller, complete_seller};
 pub use wait::{fast_enough, until, within};

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod concurrent_sales;
 mod lock_exclusion;
 mod progress;
 mod set_race;
 mod stale_reads;
 mod stampede;
+mod state_storm;
