@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::fmt::Display;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
 use spin_sdk::http::Request;
@@ -18,6 +18,8 @@ thread_local! {
 
 /// Handles one request with the router that `build` makes at the first request; `product` is the name in responses.
 /// Requests that come before the first router is ready each build one; one of them is kept.
+///
+/// Responses that do not say how caches may use them get `no-store`: also an error could be cached otherwise.
 ///
 /// Every response has a `content-length`, because without it hosts send chunks, which costs a delayed ACK; except for
 /// those that must not have one (RFC 9110, section 8.6).
@@ -40,5 +42,6 @@ pub async fn serve<E: Display>(
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -231,3 +231,36 @@ async fn concurrent_changes_of_different_members_are_all_kept() {
         assert_eq!(seen["version"], 1 + 4 * (round + 1));
     }
 }
+
+/// A verification is about these members: they can be changed, and not removed, until it is rejected.
+#[tokio::test]
+async fn members_that_the_verification_needs_stay() {
+    let app = App::spawn().await;
+    let seller = app.given_seller("ada").await;
+    let removal = || seller.owner.patch(seller.path("/profile")).json(json!({"businessEmail": null}));
+    for action in ["verify", "approve"] {
+        seller.given(&[action]).await;
+        removal().await.expect_problem(409, "conflict");
+        let by_admin = seller.admin.patch(seller.path("")).json(json!({"businessCity": null}));
+        by_admin.await.expect_problem(409, "conflict");
+    }
+    let change = seller.owner.patch(seller.path("/profile")).json(json!({"businessEmail": "a@b.co", "website": null}));
+    assert_eq!(change.await.expect_ok()["website"], json!(null));
+    let rejected = app.given_seller("rejected").await;
+    rejected.given(&["verify", "reject"]).await;
+    let removal = rejected.owner.patch(rejected.path("/profile")).json(json!({"businessEmail": null}));
+    assert_eq!(removal.await.expect_ok()["businessEmail"], json!(null));
+}
+
+/// Each sale adds to the version, so 32 bits would not be enough.
+#[tokio::test]
+async fn versions_are_larger_than_32_bits() {
+    let app = App::spawn().await;
+    let seller = app.given_seller("ada").await;
+    let version = i64::from(i32::MAX);
+    app.db().await.execute("UPDATE sellers SET version = $1", &[&version]).await.unwrap();
+    let change = || seller.owner.patch(seller.path("/profile")).json(json!({"description": "x"}));
+    assert_eq!(change().await.expect_ok()["version"], version + 1);
+    let changed = change().header("if-match", format!("\"{}\"", version + 1)).await;
+    assert_eq!((changed.status(), changed.header("etag")), (200, format!("\"{}\"", version + 2).as_str()));
+}

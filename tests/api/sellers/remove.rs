@@ -33,6 +33,10 @@ async fn an_archived_seller_is_gone_from_every_route_at_once() {
     for path in lists {
         assert_eq!(seller.admin.get(path).await.expect_ok()["total"], 1, "{path}");
     }
+    let of_owner = || [other.get(seller.path("/history")), other.get(seller.path("/analytics/overview"))];
+    for request in of_owner() {
+        request.await.expect_problem(403, "forbidden");
+    }
 
     let deleted = seller.admin.delete(seller.path("")).await;
     assert_eq!((deleted.status(), deleted.text()), (204, ""));
@@ -54,6 +58,10 @@ async fn an_archived_seller_is_gone_from_every_route_at_once() {
         seller.owner.post(seller.path("/verify")),
         seller.admin.post(seller.path("/approve")),
     ] {
+        request.await.expect_problem(404, "not-found");
+    }
+    // Others are not refused what does not exist.
+    for request in of_owner() {
         request.await.expect_problem(404, "not-found");
     }
     let rows = app.db().await.query_one("SELECT count(*) FROM sellers", &[]).await.unwrap();

@@ -118,6 +118,7 @@ async fn any_other_answer_is_a_failure_of_the_service() {
         Reply::json(json!({"id": USER, "name": "Ada", "email": "a@b.co"}).to_string()),
         Reply::json(json!({"id": USER, "name": "Ada", "email": "a@b.co", "isActive": "yes"}).to_string()),
         Reply::json(json!({"id": USER.to_string(), "name": 5, "email": [], "isActive": true}).to_string()),
+        Reply::Broken,
         Reply::Body(200, "text/html", b"<html>It works!</html>".to_vec()),
         Reply::Body(200, "application/json", vec![0xff, 0xfe, 0x00]),
         Reply::Body(200, "application/json", format!("{{\"id\":{}1}}", "[".repeat(5000)).into_bytes()),

@@ -57,6 +57,12 @@ fn texts() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
         "https://",
         "http:",
         "mailto:a@b.co",
+        "https://example.org/#\0",
+        "https://example.org/#\n",
+        "https://example.org/\u{85}",
+        "https://example.org/ü",
+        "https://ada:secret@example.org/",
+        "https://example.org:99999/",
     ];
     let with_urls = |name, max| {
         let good = vec![s("http://e.co"), s("HTTPS://Example.org:8443/a?b=c#d"), url(max)];

@@ -1,8 +1,6 @@
 //! `GET /sellers/health`: whether the users service responds.
 
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http_api::response::json;
 use http_api::{Admin, NoQuery, Problem, Shared};
 use serde_json::json;
@@ -16,6 +14,5 @@ use crate::app::App;
 pub async fn show(app: Shared<App>, _: Admin, _: NoQuery) -> Result<Response, Problem> {
     let health = app.users.health_check().await;
     let status = if health.is_up { "up" } else { "down" };
-    let body = json!({ "userService": { "status": status, "latencyMs": health.latency_ms } });
-    Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], json(&body)).into_response())
+    Ok(json(&json!({ "userService": { "status": status, "latencyMs": health.latency_ms } })))
 }
