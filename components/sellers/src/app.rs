@@ -1,5 +1,6 @@
 //! What the requests of one instance share: the sellers, the client of the users service, and who may do what.
 
+use http_api::response::cache_status;
 use http_api::{JwtVerifier, Problem};
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
@@ -9,7 +10,7 @@ use versioned_cache::{Cache, Ttl};
 
 use crate::problems;
 use crate::seller::View;
-use crate::sellers::Sellers;
+use crate::sellers::{FoundId, Sellers};
 use crate::store::Store;
 use crate::user_service::UserService;
 
@@ -64,8 +65,10 @@ impl App {
     /// # Errors
     /// There is no such seller, or the database is unavailable.
     pub async fn owner(&self, id: i64) -> Result<i64, Problem> {
-        let owner = self.sellers.owner(id).await.map_err(DatabaseError::into_problem)?;
-        owner.map_err(|status| problems::no_such_seller(id).with_header(http_api::response::cache_status(status)))
+        match self.sellers.owner(id).await.map_err(DatabaseError::into_problem)? {
+            FoundId::Found(owner) => Ok(owner),
+            FoundId::Absent(status) => Err(problems::no_such_seller(id).with_header(cache_status(status))),
+        }
     }
 
     /// The user of a seller, if `check` accepts this user.

@@ -41,12 +41,12 @@ pub struct Sellers {
     owners: RefCell<HashMap<i64, i64>>,
 }
 
-/// An id that was found, or not; and how the cache was used.
-pub struct FoundId {
-    /// `None`: absent.
-    pub id: Option<i64>,
-    /// How it was found.
-    pub status: CacheStatus,
+/// The result of looking for an id.
+pub enum FoundId {
+    /// It exists.
+    Found(i64),
+    /// It does not exist; how that was found out.
+    Absent(CacheStatus),
 }
 
 impl Sellers {
@@ -59,17 +59,18 @@ impl Sellers {
     /// finds no seller.
     ///
     /// # Errors
-    /// Those of the database. Err(Ok(…)): there is no such seller.
-    pub async fn owner(&self, id: i64) -> Result<Result<i64, CacheStatus>, DatabaseError> {
+    /// Those of the database.
+    pub async fn owner(&self, id: i64) -> Result<FoundId, DatabaseError> {
         let known = self.owners.borrow().get(&id).copied();
         if let Some(owner) = known {
-            return Ok(Ok(owner));
+            return Ok(FoundId::Found(owner));
         }
         let entry = Entry::new(&seller(id), self.ttl).query("owner").labelled(MODULE, "getOwner");
         let found = self.find_id(&entry.absent_guard(&sellers()), async || self.store.owner(id).await).await?;
-        let Some(owner) = found.id else { return Ok(Err(found.status)) };
-        self.remember(id, owner);
-        Ok(Ok(owner))
+        if let FoundId::Found(owner) = found {
+            self.remember(id, owner);
+        }
+        Ok(found)
     }
 
     /// The seller of a user.
@@ -79,7 +80,7 @@ impl Sellers {
     pub async fn of_user(&self, user: i64) -> Result<FoundId, DatabaseError> {
         let entry = Entry::new(&seller_of(user), self.ttl).labelled(MODULE, "getByUserId").of_user(user);
         let found = self.find_id(&entry, async || self.store.seller_of(user).await).await?;
-        if let Some(id) = found.id {
+        if let FoundId::Found(id) = found {
             self.remember(id, user);
         }
         Ok(found)
@@ -93,7 +94,7 @@ impl Sellers {
         let fetch = async || Ok(fetch().await?.map(|id| id.to_string().into_bytes()));
         let ReadResult { value, status } = self.cache.get_or_set(entry, fetch).await?;
         let id = value.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok());
-        Ok(FoundId { id, status })
+        Ok(id.map_or(FoundId::Absent(status), FoundId::Found))
     }
 
     fn remember(&self, id: i64, owner: i64) {

@@ -11,6 +11,7 @@ use spin_adapter::postgres::DatabaseError;
 use super::SellerId;
 use crate::app::App;
 use crate::seller::View;
+use crate::sellers::FoundId;
 use crate::{problems, responses};
 
 /// The extractor of the path parameter `userId`.
@@ -64,10 +65,9 @@ pub async fn show_own(app: Shared<App>, caller: Caller, _: NoQuery, known: IfNon
 }
 
 async fn of_user(app: &App, user: i64, known: &IfNoneMatch) -> Result<Response, Problem> {
-    let found = app.sellers.of_user(user).await.map_err(DatabaseError::into_problem)?;
-    match found.id {
-        Some(id) => respond(app, id, user, View::Private, known).await,
-        None => Err(problems::no_seller_of_user(user).with_header(cache_status(found.status))),
+    match app.sellers.of_user(user).await.map_err(DatabaseError::into_problem)? {
+        FoundId::Found(id) => respond(app, id, user, View::Private, known).await,
+        FoundId::Absent(status) => Err(problems::no_seller_of_user(user).with_header(cache_status(status))),
     }
 }
 
