@@ -140,7 +140,7 @@ mod tests {
         assert!(matches!(row.get::<String>(0), Err(DatabaseError::Other(_))));
         assert!(matches!(row.get::<i64>(2), Err(DatabaseError::Other(_))));
         let mut columns = row.columns(0);
-        assert_eq!((columns.take(), columns.take::<Option<i64>>()), (Ok(7), Ok(None)));
+        assert_eq!((columns.take::<i64>(), columns.take::<Option<i64>>()), (Ok(7), Ok(None)));
         assert!(columns.take::<Option<i64>>().is_err());
     }
 }
