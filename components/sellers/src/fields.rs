@@ -141,9 +141,9 @@ fn has_plain_authority(uri: &Uri) -> bool {
 
 /// Checked values by column: texts (decimal numbers, too) and nulls. Statements take them as one JSON parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns(pub Map<String, Value>);
+pub struct ColumnValues(pub Map<String, Value>);
 
-impl Columns {
+impl ColumnValues {
     /// Whether a member is removed that a verification needs.
     pub fn removes_needed(&self) -> bool {
         NEEDED_TO_VERIFY.iter().any(|column| self.0.get(*column).is_some_and(Value::is_null))
@@ -155,7 +155,7 @@ impl Columns {
     }
 }
 
-fn check(members: MemberList, is_allowed: impl Fn(&Field) -> bool, errors: &mut Errors) -> Columns {
+fn check(members: MemberList, is_allowed: impl Fn(&Field) -> bool, errors: &mut Errors) -> ColumnValues {
     let mut columns = Map::new();
     for (name, value) in members {
         let Some(field) = FIELDS.iter().find(|field| field.name == name && is_allowed(field)) else {
@@ -169,10 +169,10 @@ fn check(members: MemberList, is_allowed: impl Fn(&Field) -> bool, errors: &mut 
         let checked = errors.check(&pointer, field.check(&value)).unwrap_or_default();
         columns.insert(field.column.to_owned(), checked);
     }
-    Columns(columns)
+    ColumnValues(columns)
 }
 
-fn check_changes(members: MemberList, is_allowed: fn(&Field) -> bool, errors: &mut Errors) -> Columns {
+fn check_changes(members: MemberList, is_allowed: fn(&Field) -> bool, errors: &mut Errors) -> ColumnValues {
     if members.is_empty() {
         let names: Vec<&str> = FIELDS.iter().filter(|field| is_allowed(field)).map(|field| field.name).collect();
         errors.add("", format!("must have at least one of {}", names.join(", ")));
@@ -182,7 +182,7 @@ fn check_changes(members: MemberList, is_allowed: fn(&Field) -> bool, errors: &m
 
 /// The body of `POST /sellers`: all fields; only the name is required.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewSeller(pub Columns);
+pub struct NewSeller(pub ColumnValues);
 
 impl FromJson for NewSeller {
     type Raw = Members;
@@ -198,15 +198,15 @@ impl FromJson for NewSeller {
 
 /// The body of `PATCH /sellers/:id`: any field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SellerChanges(pub Columns);
+pub struct SellerChanges(pub ColumnValues);
 
 /// The body of `PATCH /sellers/:id/profile`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileChanges(pub Columns);
+pub struct ProfileChanges(pub ColumnValues);
 
 /// The body of `PATCH /sellers/:id/banking`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BankingChanges(pub Columns);
+pub struct BankingChanges(pub ColumnValues);
 
 macro_rules! changes {
     ($body:ident, $is_allowed:expr) => {
@@ -237,7 +237,8 @@ mod tests {
     }
 
     fn changed(body: &Value) -> Value {
-        let SellerChanges(Columns(columns)) = SellerChanges::from_json(body.to_string().as_bytes()).expect("valid");
+        let SellerChanges(ColumnValues(columns)) =
+            SellerChanges::from_json(body.to_string().as_bytes()).expect("valid");
         Value::Object(columns)
     }
 

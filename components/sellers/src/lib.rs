@@ -5,7 +5,7 @@
 //! 1. This file receives it from the host. The first request of an instance builds the [`app`] (what the requests share)
 //!    from the variables of `spin.toml`.
 //! 2. The router in [`routes`] selects a handler, after the token was verified. Extractors read the path, the query string
-//!    ([`list_query`], [`period`]) and the body ([`fields`], [`sale`]). If a rule is broken, the client gets a problem and
+//!    ([`list_query`], [`period`]) and the body ([`fields`], [`sale`], [`reports`]). If a rule is broken, the client gets a problem and
 //!    the handler does not run.
 //! 3. The handler reads or writes through the cache: [`sellers`]. What the cache does not have, and every write, is one SQL
 //!    statement of the [`store`]. A registration asks the [`user_service`] first.
@@ -16,9 +16,12 @@
 mod app;
 mod decimal;
 mod fields;
+mod idempotency_key;
 mod list_query;
+mod named;
 mod period;
 mod problems;
+mod reports;
 mod responses;
 mod routes;
 mod sale;

@@ -3,7 +3,8 @@
 use http_api::{Errors, FromQuery, WholeNumber, query, rules};
 
 use crate::decimal::{DecimalRule, TwoDecimals};
-use crate::state::{Named, Status, Verification};
+use crate::named::Named;
+use crate::state::{Status, Verification};
 
 /// Rows on a page if the request has no limit.
 const LIMIT_DEFAULT: i64 = 10;
@@ -16,7 +17,7 @@ const SEARCH_MAX: usize = 255;
 
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
+pub struct OffsetLimit {
     /// Rows, at most.
     pub limit: i64,
     /// Rows that are left out at the start.
@@ -71,7 +72,7 @@ pub struct SellersQuery {
     /// Which sellers, and in which order.
     pub filter: Filter,
     /// Which part of them.
-    pub slice: Slice,
+    pub part: OffsetLimit,
     /// Whether each seller comes with its user.
     pub with_users: bool,
 }
@@ -80,15 +81,15 @@ pub struct SellersQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingQuery {
     /// Which part of the list.
-    pub slice: Slice,
+    pub part: OffsetLimit,
     /// Whether each seller comes with its user.
     pub with_users: bool,
 }
 
-fn check_slice(limit: Option<String>, offset: Option<String>, errors: &mut Errors) -> Slice {
+fn check_part(limit: Option<String>, offset: Option<String>, errors: &mut Errors) -> OffsetLimit {
     let limit = errors.optional("limit", limit, |text| LIMIT.parse(&text));
     let offset = errors.optional("offset", offset, |text| OFFSET.parse(&text));
-    Slice { limit: limit.map_or(LIMIT_DEFAULT, u64::cast_signed), offset: offset.map_or(0, u64::cast_signed) }
+    OffsetLimit { limit: limit.map_or(LIMIT_DEFAULT, u64::cast_signed), offset: offset.map_or(0, u64::cast_signed) }
 }
 
 fn check_include(include: Option<String>, errors: &mut Errors) -> bool {
@@ -121,8 +122,8 @@ impl FromQuery for SellersQuery {
             sort_by: errors.optional("sortBy", sort_by, |text| SortBy::parse(&text)).unwrap_or(SortBy::CreatedAt),
             ascending: errors.optional("sortOrder", sort_order, |text| ascending(&text)).unwrap_or(false),
         };
-        let slice = check_slice(limit, offset, errors);
-        Some(Self { filter, slice, with_users: check_include(include, errors) })
+        let part = check_part(limit, offset, errors);
+        Some(Self { filter, part, with_users: check_include(include, errors) })
     }
 }
 
@@ -137,30 +138,22 @@ fn ascending(text: &str) -> Result<bool, String> {
 impl FromQuery for PendingQuery {
     fn check(query: &str, errors: &mut Errors) -> Option<Self> {
         let [limit, offset, include] = query::read(query, ["limit", "offset", "include"], errors);
-        Some(Self { slice: check_slice(limit, offset, errors), with_users: check_include(include, errors) })
+        Some(Self { part: check_part(limit, offset, errors), with_users: check_include(include, errors) })
     }
 }
 
 /// The query string of a list without filters.
-impl FromQuery for Slice {
+impl FromQuery for OffsetLimit {
     fn check(query: &str, errors: &mut Errors) -> Option<Self> {
         let [limit, offset] = query::read(query, ["limit", "offset"], errors);
-        Some(check_slice(limit, offset, errors))
+        Some(check_part(limit, offset, errors))
     }
 }
 
 /// The query string of the next page: that of this page with another offset. `None`: this is the last page.
-pub fn next_page(this: &str, slice: Slice, total: i64) -> Option<String> {
-    let offset = slice.offset + slice.limit;
-    if offset >= total {
-        return None;
-    }
-    let mut errors = Errors::in_parameters();
-    let names =
-        ["status", "verificationStatus", "minRating", "search", "sortBy", "sortOrder", "limit", "include", "offset"];
-    let mut values = query::read(this, names, &mut errors);
-    values[names.len() - 1] = Some(offset.to_string());
-    Some(query::write(names.into_iter().zip(values)))
+pub fn next_page(this: &str, part: OffsetLimit, total: i64) -> Option<String> {
+    let offset = part.offset + part.limit;
+    (offset < total).then(|| query::with(this, "offset", &offset.to_string()))
 }
 
 #[cfg(test)]
@@ -177,9 +170,9 @@ mod tests {
             sort_by: SortBy::CreatedAt,
             ascending: false,
         };
-        let slice = Slice { limit: 10, offset: 0 };
-        assert_eq!(SellersQuery::from_query(""), Ok(SellersQuery { filter, slice, with_users: false }));
-        assert_eq!(Slice::from_query("limit=100&offset=5"), Ok(Slice { limit: 100, offset: 5 }));
+        let part = OffsetLimit { limit: 10, offset: 0 };
+        assert_eq!(SellersQuery::from_query(""), Ok(SellersQuery { filter, part, with_users: false }));
+        assert_eq!(OffsetLimit::from_query("limit=100&offset=5"), Ok(OffsetLimit { limit: 100, offset: 5 }));
     }
 
     #[test]
@@ -196,9 +189,9 @@ mod tests {
 
     #[test]
     fn the_next_page_keeps_the_filters() {
-        let slice = Slice { limit: 10, offset: 20 };
-        assert_eq!(next_page("offset=20&search=a%25&sortOrder=asc", slice, 30), None);
-        let next = next_page("offset=20&search=a%25&sortOrder=asc", slice, 31);
+        let part = OffsetLimit { limit: 10, offset: 20 };
+        assert_eq!(next_page("offset=20&search=a%25&sortOrder=asc", part, 30), None);
+        let next = next_page("offset=20&search=a%25&sortOrder=asc", part, 31);
         assert_eq!(next.as_deref(), Some("search=a%25&sortOrder=asc&offset=30"));
     }
 }

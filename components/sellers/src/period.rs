@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
 use http_api::{Errors, FromQuery, WholeNumber, query};
 
-use crate::state::Named;
+use crate::named::Named;
 
 /// Buckets that `startDate` and `endDate` may span.
 const BUCKETS_MAX: usize = 366;

@@ -3,12 +3,13 @@
 use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
 use http_api::{FieldError, Kind, Problem};
-use spin_adapter::cache::statement_error;
+use spin_adapter::cache::write_problem;
 use versioned_cache::WriteError;
 
+use crate::named::Named;
 use crate::seller::Seller;
-use crate::state::{Action, Named};
-use crate::store::StoreError;
+use crate::state::{Action, Status, Verification};
+use crate::store::{StoreError, WhileSuspended};
 use crate::user_service::UserServiceError;
 
 /// The seller does not exist.
@@ -28,27 +29,25 @@ pub fn no_such_sale(id: i64, sale: i64) -> Problem {
 
 /// A write of the seller `id` failed; `refused` explains why the seller does not allow it.
 pub fn write(error: WriteError<StoreError>, id: i64, refused: impl FnOnce(&Seller) -> Problem) -> Problem {
-    let error = match statement_error(error) {
-        Ok(error) => error,
-        Err(problem) => return problem,
-    };
-    match error {
+    write_problem(error, |error| match error {
         StoreError::NotFound => no_such_seller(id),
         StoreError::VersionMismatch => Problem::new(
             Kind::PreconditionFailed,
-            format!("If-Match has no strong tag of the current version of seller {id}: read the seller again."),
+            format!("Seller {id} has another version than If-Match requires: read the seller again."),
         ),
         StoreError::Refused(seller) => refused(&seller),
         StoreError::AlreadySeller => {
             Problem::new(Kind::Conflict, "This user is a seller already: see GET /sellers/me.")
         }
         StoreError::Database(error) => error.into_write_problem(),
-    }
+    })
 }
 
 /// The state of the seller does not allow the action; or members are missing that it needs.
 pub fn action_refused(action: Action, seller: &Seller) -> Problem {
-    if action == Action::Verify && action.is_allowed(seller.status, seller.verification_status) {
+    let may_ask = seller.status != Status::Suspended
+        && matches!(seller.verification_status, Verification::Unverified | Verification::Rejected);
+    if action == Action::Verify && may_ask {
         let missing = |(name, _): (&str, _)| FieldError::at(["/", name].concat(), "is missing");
         let needed = [
             ("businessEmail", &seller.business_email),
@@ -65,14 +64,22 @@ pub fn action_refused(action: Action, seller: &Seller) -> Problem {
     in_state(seller, &format!("does not allow {}", action.name()))
 }
 
-/// The seller is suspended; or an administrator removes a member that its verification needed.
-pub fn edit_refused(seller: &Seller) -> Problem {
-    in_state(seller, "cannot be changed, or must keep the members that a verification needs")
+/// The seller is suspended, or must keep a member.
+pub fn edit_refused(seller: &Seller, suspended: WhileSuspended) -> Problem {
+    if seller.status == Status::Suspended && suspended == WhileSuspended::Refuse {
+        return in_state(seller, "is suspended: its profile and banking details cannot be changed");
+    }
+    in_state(seller, "must keep the members that a verification needs")
+}
+
+/// For changes that no state refuses.
+pub fn never_refused(_: &Seller) -> Problem {
+    Problem::internal("a change without a condition was refused")
 }
 
 fn in_state(seller: &Seller, what: &str) -> Problem {
     let (status, verification) = (seller.status.name(), seller.verification_status.name());
-    let detail = format!("The seller {what}: its status is {status}, its verification {verification}.");
+    let detail = format!("The seller {what}. Its status is {status}, its verification {verification}.");
     // `status` is a standard member of problems.
     Problem::new(Kind::Conflict, detail)
         .with_extension("sellerStatus", status)

@@ -21,31 +21,31 @@ use send_wrapper::SendWrapper;
 
 use crate::app::App;
 
-/// The extractor of the path parameter `id`, which `AFTER` other segments follow.
-pub struct SellerId<const AFTER: usize = 0>(i64);
+/// The extractor of the path parameter `id`.
+pub struct SellerId(i64);
 
-impl<const AFTER: usize, S: Sync> FromRequestParts<S> for SellerId<AFTER> {
+impl<S: Sync> FromRequestParts<S> for SellerId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        path::segment_from_end(parts.uri.path(), AFTER, "id", |id| row_id(&id)).map(Self)
+        path::segment(parts.uri.path(), 1, "id", |id| row_id(&id)).map(Self)
     }
 }
 
-/// The extractor of a seller whose owner or administrator the caller is. It comes before the body: others get 403
-/// whatever they send.
-pub struct OwnSeller<const AFTER: usize> {
+/// The extractor of a seller that the caller may manage, as its owner or as an administrator. Put it before the extractor
+/// of the body: then others get 403 whatever they send.
+pub struct ManagedSeller {
     /// The seller.
     pub id: i64,
     /// Its user.
     pub owner: i64,
 }
 
-impl<const AFTER: usize> FromRequestParts<Shared<App>> for OwnSeller<AFTER> {
+impl FromRequestParts<Shared<App>> for ManagedSeller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared<App>) -> Result<Self, Problem> {
-        let SellerId(id) = SellerId::<AFTER>::from_request_parts(parts, app).await?;
+        let SellerId(id) = SellerId::from_request_parts(parts, app).await?;
         let caller = Caller::from_request_parts(parts, app).await?;
         let check = |owner| caller.require_self_or_admin(owner);
         let owner = SendWrapper::new(app.checked_owner(id, check)).await?;

@@ -1,11 +1,12 @@
 //! A seller as the API shows it, in three forms: to everybody, to its owner and administrators, and in lists.
 
-use http_api::response::{rfc3339, to_json};
-use serde::{Serialize, Serializer};
+use http_api::response::{optional_rfc3339, rfc3339, to_json};
+use serde::Serialize;
 use spin_adapter::postgres::{Columns, DatabaseError};
 
 use crate::decimal::TwoDecimals;
-use crate::state::{Named, Status, Verification};
+use crate::named::Named;
+use crate::state::{Status, Verification};
 
 /// A seller that is not archived. The members have the order of the JSON; `version` comes last, where
 /// `ETag::of_last_version` finds it without parsing.
@@ -201,17 +202,6 @@ const SHOWN: usize = 4;
 
 fn named<T: Named>(text: String) -> Result<T, DatabaseError> {
     T::of(&text).ok_or_else(|| DatabaseError::Other(format!("{text} is not a state")))
-}
-
-/// As [`rfc3339`], or null.
-///
-/// # Errors
-/// As there.
-pub fn optional_rfc3339<S: Serializer>(unix_ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match unix_ms {
-        Some(unix_ms) => rfc3339(unix_ms, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Sellers through the cache.
 //!
-//! | entry | depends on | content |
+//! | operation | depends on | content |
 //! |---|---|---|
-//! | public, private | `seller:version:{id}`, `user:version:{userId}` | the seller as JSON, for everybody, for owner and administrators |
-//! | analytics | the same | the JSON of one of the analytics |
-//! | owner | `seller:version:{id}` | the id of the seller's user |
-//! | by user | `seller-of-user:version:{userId}`, `user:version:{userId}` | the id of the user's seller |
+//! | `getById` | `seller:version:{id}`, `user:version:{userId}` | the JSON of a seller: one entry for everybody, one for the owner and administrators |
+//! | `analytics` | the same | the JSON of one of the analytics |
+//! | `getOwner` | `seller:version:{id}` | the id of the seller's user |
+//! | `getByUserId` | `seller-of-user:version:{userId}`, `user:version:{userId}` | the id of the user's seller |
 //!
 //! The user of a seller never changes, so an instance keeps the owners that it has seen. It must know the owner before it
 //! reads a seller: the owner decides which form a client gets, and the entries depend on the user, so that
@@ -22,7 +22,7 @@ use spin_adapter::postgres::DatabaseError;
 use spin_adapter::{SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, CacheStatus, Entry, ReadResult, Scope, Ttl, Write, WriteError};
 
-use crate::fields::Columns;
+use crate::fields::ColumnValues;
 use crate::seller::{Seller, View};
 use crate::store::{Store, StoreError};
 
@@ -55,8 +55,8 @@ impl Sellers {
         Self { cache, ttl, store, owners: RefCell::default() }
     }
 
-    /// The user of a seller. It may be returned for a seller that was archived a short time ago: then the next read
-    /// finds no seller.
+    /// The id of a seller's user. If this instance has seen the seller, it comes from memory, also after the seller was
+    /// archived: then the next read or statement finds no seller.
     ///
     /// # Errors
     /// Those of the database.
@@ -66,7 +66,7 @@ impl Sellers {
             return Ok(FoundId::Found(owner));
         }
         let entry = Entry::new(&seller(id), self.ttl).query("owner").labelled(MODULE, "getOwner");
-        let found = self.find_id(&entry.absent_guard(&sellers()), async || self.store.owner(id).await).await?;
+        let found = self.find_id(&entry, async || self.store.owner(id).await).await?;
         if let FoundId::Found(owner) = found {
             self.remember(id, owner);
         }
@@ -116,7 +116,8 @@ impl Sellers {
         self.cache.get_or_set(&entry, fetch).await
     }
 
-    /// The JSON of one of the analytics of a seller. Equal analytics have equal names.
+    /// The JSON of one of the analytics of the seller `id` of the user `owner`: from the cache, or from `fetch` (`None`:
+    /// there is no such seller). `name` says which analytics and with which parameters.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -134,19 +135,12 @@ impl Sellers {
     /// Registers the seller of a user.
     ///
     /// # Errors
-    /// Outer: no id could be drawn. Inner: see [`Store::insert`].
-    pub async fn create(
-        &self,
-        user: i64,
-        new: &Columns,
-    ) -> Result<Result<Seller, WriteError<StoreError>>, DatabaseError> {
+    /// No id could be drawn, or those of [`Store::insert`].
+    pub async fn create(&self, user: i64, new: &ColumnValues) -> Result<Seller, WriteError<StoreError>> {
         // The cache must know before the INSERT which seller it creates: its absence may be cached.
-        let id = self.store.draw_id().await?;
-        let write = Write { mark: vec![sellers(), seller_of(user)], bump: vec![seller(id), seller_of(user)] };
-        let created = self.cache.write(write, async || self.store.insert(id, user, new).await).await;
-        if created.is_ok() {
-            self.remember(id, user);
-        }
+        let id = self.store.draw_id().await.map_err(|error| WriteError::Statement(error.into()))?;
+        let created = self.write_both(id, user, async || self.store.insert(id, user, new).await).await?;
+        self.remember(id, user);
         Ok(created)
     }
 
@@ -172,6 +166,16 @@ impl Sellers {
         user: i64,
         statement: impl AsyncFnOnce() -> Result<Seller, StoreError>,
     ) -> Result<Seller, WriteError<StoreError>> {
+        self.write_both(id, user, statement).await
+    }
+
+    /// Runs a statement that changes a seller, and which seller the user has.
+    async fn write_both(
+        &self,
+        id: i64,
+        user: i64,
+        statement: impl AsyncFnOnce() -> Result<Seller, StoreError>,
+    ) -> Result<Seller, WriteError<StoreError>> {
         let scopes = vec![seller(id), seller_of(user)];
         self.cache.write(Write { mark: scopes.clone(), bump: scopes }, statement).await
     }
@@ -185,9 +189,4 @@ fn seller(id: i64) -> Scope {
 /// Which seller a user has.
 fn seller_of(user: i64) -> Scope {
     Scope::item("seller-of-user", user)
-}
-
-/// Marked by every registration, because a seller that does not exist yet has no id to mark.
-fn sellers() -> Scope {
-    Scope::list(MODULE)
 }

@@ -1,7 +1,8 @@
-//! The states of a seller, and the actions that change them. The SQL of each action checks the state again, so that of two
-//! actions at the same time one wins.
+//! The states of a seller, and the actions that change them. Only the SQL of an action checks whether the state allows it.
 
 use serde::Serialize;
+
+use crate::named::Named;
 
 /// Whether a seller may sell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,33 +30,6 @@ pub enum Verification {
     Verified,
     /// Refused.
     Rejected,
-}
-
-/// Texts that stand for a value in the table, in query strings and in responses.
-pub trait Named: Copy + PartialEq + 'static {
-    /// All values with their texts.
-    const ALL: &'static [(&'static str, Self)];
-
-    /// The value of `text`.
-    fn of(text: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
-    }
-
-    /// The text of this value.
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, value)| *value == self).map_or("", |(name, _)| name)
-    }
-
-    /// The rule for texts in requests.
-    ///
-    /// # Errors
-    /// The detail: what it must be.
-    fn parse(text: &str) -> Result<Self, String> {
-        Self::of(text).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            format!("must be one of {}", names.join(", "))
-        })
-    }
 }
 
 impl Named for Status {
@@ -99,19 +73,6 @@ impl Named for Action {
         ("suspend", Self::Suspend),
         ("reactivate", Self::Reactivate),
     ];
-}
-
-impl Action {
-    /// Whether a seller in this state allows the action. It only explains a refusal: the SQL decides.
-    pub fn is_allowed(self, status: Status, verification: Verification) -> bool {
-        let suspended = status == Status::Suspended;
-        match self {
-            Self::Verify => !suspended && matches!(verification, Verification::Unverified | Verification::Rejected),
-            Self::Approve | Self::Reject => !suspended && verification == Verification::Pending,
-            Self::Suspend => !suspended,
-            Self::Reactivate => suspended && verification == Verification::Verified,
-        }
-    }
 }
 
 #[cfg(test)]

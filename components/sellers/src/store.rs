@@ -12,7 +12,7 @@ use versioned_cache::StatementError;
 
 use crate::seller::Seller;
 
-pub use changes::Edit;
+pub use changes::WhileSuspended;
 pub use reads::{HistoryRow, Page};
 pub use sales::{RefundOutcome, SaleOutcome};
 
@@ -69,12 +69,13 @@ impl Store {
     }
 }
 
-/// The statement that changes the seller `$1` if it has one of the versions `$2` (NULL: any) and `only_if` is true. The
-/// result is one row: whether the seller was changed, and the seller as it is now. No row: there is no such seller.
+/// The statement that changes the seller `$1`. `set`: the assignments. `only_if`: the condition for the change. `then`:
+/// more CTEs, each with a leading comma, or nothing. `$2`: the accepted versions (NULL: any). The result is one row:
+/// whether the seller was changed, and the seller as it is now. No row: there is no such seller.
 ///
-/// `locked` waits for other changes of the row, and has its newest version. `before` adds the time, after that wait. All
-/// conditions are on `before`: the columns of `sellers` would be those of the snapshot, which is older than the wait. `set`
-/// may use both, because an update is always applied to the newest version.
+/// `locked` waits for concurrent changes and returns the newest version; `before` adds the time after this wait.
+/// `only_if` and `then` must read `before` and not `sellers`: the snapshot of `sellers` is older than the wait. `set` may
+/// read both, because PostgreSQL applies an UPDATE to the newest version.
 macro_rules! change_statement {
     (set: $set:expr, only_if: $condition:expr, then: $then:expr) => {
         concat!(

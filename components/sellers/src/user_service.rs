@@ -45,12 +45,12 @@ pub struct UserService {
     url: String,
     timeout_ms: u64,
     circuit: CircuitBreaker,
-    /// For log lines: one for each change of state.
-    was_unavailable: Cell<bool>,
+    /// For log lines: one for each change, not for each request.
+    was_available: Cell<bool>,
 }
 
 impl UserService {
-    /// The service at this URL, which responds within `timeout_ms`.
+    /// The service at this URL. A request waits at most `timeout_ms` for the response.
     ///
     /// # Errors
     /// `url` is not an http or https URL.
@@ -58,7 +58,7 @@ impl UserService {
         let is_url = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none();
         let url: Uri = url.parsed("an http or https URL without a query", is_url)?;
         let url = url.to_string().trim_end_matches('/').to_owned();
-        Ok(Self { url, timeout_ms, circuit: CircuitBreaker::default(), was_unavailable: Cell::new(false) })
+        Ok(Self { url, timeout_ms, circuit: CircuitBreaker::default(), was_available: Cell::new(true) })
     }
 
     /// The user, whether active or not; `None`: there is no such user.
@@ -120,10 +120,11 @@ impl UserService {
         } else {
             self.circuit.open(SpinRuntime.monotonic_ms() + CIRCUIT_OPEN_MS);
         }
-        match &outcome {
-            _ if self.was_unavailable.replace(!is_available) != is_available => {}
-            Err(error) if !is_available => eprintln!("the users service is unavailable: {error}"),
-            _ => eprintln!("the users service is available again"),
+        if self.was_available.replace(is_available) != is_available {
+            match &outcome {
+                Err(error) if !is_available => eprintln!("the users service is unavailable: {error}"),
+                _ => eprintln!("the users service is available again"),
+            }
         }
         outcome.map_err(|error| match error {
             FetchError::Unreachable(_) | FetchError::TimedOut => UserServiceError::Unavailable(error.to_string()),

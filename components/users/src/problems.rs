@@ -1,7 +1,7 @@
 //! The problems of this service. Texts of the database go to the log only.
 
 use http_api::{FieldError, Kind, Problem};
-use spin_adapter::cache::statement_error;
+use spin_adapter::cache::write_problem;
 use versioned_cache::WriteError;
 
 use crate::store::StoreError;
@@ -13,11 +13,7 @@ pub fn no_such_user(id: i64) -> Problem {
 
 /// A write to user `id` failed. For new users, which cannot be missing or have another version, `id` is not used.
 pub fn write(error: WriteError<StoreError>, id: i64) -> Problem {
-    let error = match statement_error(error) {
-        Ok(error) => error,
-        Err(problem) => return problem,
-    };
-    match error {
+    write_problem(error, |error| match error {
         StoreError::NotFound => no_such_user(id),
         StoreError::VersionMismatch => Problem::new(
             Kind::PreconditionFailed,
@@ -25,7 +21,7 @@ pub fn write(error: WriteError<StoreError>, id: i64) -> Problem {
         ),
         StoreError::EmailTaken => email_conflict(vec![email_taken("/email")]),
         StoreError::Database(error) => error.into_write_problem(),
-    }
+    })
 }
 
 /// Email addresses that belong to other users, or are duplicates in a batch.

@@ -16,7 +16,7 @@
 //! | read a JSON document without rules | [`parse`] |
 //! | read any body up to a limit, also a response of another server | [`collect_limited`] |
 //! | read and check a query string | [`Query`] of a type with [`FromQuery`]; [`NoQuery`] for a route without parameters |
-//! | read segments of the path | [`path::last_segment`], [`path::last_segments`], [`path::segment_from_end`] |
+//! | read segments of the path | [`path::last_segment`], [`path::last_segments`], [`path::segment`] |
 //! | check fields and report all that are wrong at once | [`Errors`], with [`WholeNumber`], [`row_id`], [`rules`] and rules of your own |
 //! | fail a request | return a [`Problem`] of a [`Kind`]; [`Problem::internal`] for a bug or a fault of this service |
 //! | answer with JSON, or without a body | [`response::json`], [`response::json_bytes`], `StatusCode::NO_CONTENT` |

@@ -45,6 +45,17 @@ pub fn rfc3339<S: Serializer>(unix_ms: &i64, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
+/// As [`rfc3339`], or null.
+///
+/// # Errors
+/// As there.
+pub fn optional_rfc3339<S: Serializer>(unix_ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match unix_ms {
+        Some(unix_ms) => rfc3339(unix_ms, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 fn with_json_body(status: StatusCode, body: Body) -> Response {
     (status, [(CONTENT_TYPE, HeaderValue::from_static(APPLICATION_JSON))], body).into_response()
 }

@@ -1,4 +1,4 @@
-//! The cache of rows, as its settings are written in `spin.toml`, and its errors as problems.
+//! Reads the settings of the cache of rows from variables, and turns failed writes into problems.
 
 use http_api::{Kind, Problem};
 use versioned_cache::{Settings, StatementError, WriteError, WritePolicy};
@@ -36,17 +36,14 @@ fn write_policy(variable: Variable) -> Result<WritePolicy, VariableError> {
     Ok(if policy == "consistent" { WritePolicy::Consistent } else { WritePolicy::Available })
 }
 
-/// The error of the statement of a write.
-///
-/// # Errors
-/// The problem, if the write failed because the cache is unavailable.
-pub fn statement_error<E: StatementError>(error: WriteError<E>) -> Result<E, Problem> {
+/// The problem of a failed write. `statement` makes the problem of a failed statement.
+pub fn write_problem<E>(error: WriteError<E>, statement: impl FnOnce(E) -> Problem) -> Problem {
     match error {
-        WriteError::Statement(error) => Ok(error),
-        WriteError::CacheUnavailable => Err(Problem::new(
+        WriteError::Statement(error) => statement(error),
+        WriteError::CacheUnavailable => Problem::new(
             Kind::Unavailable,
             "The cache is unavailable, and the service is configured to reject writes then: nothing was changed.",
-        )),
+        ),
     }
 }
 

@@ -3,13 +3,38 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use http_api::{Admin, Caller, IfMatch, JsonBody, NoQuery, Problem, Shared};
+use http_api::{Admin, Caller, Errors, FromJson, IfMatch, JsonBody, NoQuery, Object, Problem, Shared, present, rules};
+use serde::Deserialize;
 
 use super::SellerId;
 use crate::app::App;
-use crate::sale::Reason;
 use crate::state::Action;
 use crate::{problems, responses};
+
+/// Bytes of a body, at most.
+const MAX_BYTES: usize = 16 * 1024;
+/// Characters of a reason, at most.
+const REASON_MAX: usize = 1_000;
+
+/// The body of `POST /sellers/:id/reject` and `/suspend`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(String);
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawReason {
+    #[serde(deserialize_with = "present")]
+    reason: Option<String>,
+}
+
+impl FromJson for Reason {
+    type Raw = Object<RawReason>;
+    const MAX_BYTES: usize = MAX_BYTES;
+
+    fn check(Object(body): Object<RawReason>, errors: &mut Errors) -> Option<Self> {
+        errors.required("/reason", body.reason, |reason| rules::lines(reason, 1, REASON_MAX)).map(Self)
+    }
+}
 
 /// The extractor of a request to change the state of a seller: who asks, for which seller, and in which version.
 pub struct Request {
@@ -23,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Request {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        let SellerId(id) = SellerId::<1>::from_request_parts(parts, state).await?;
+        let SellerId(id) = SellerId::from_request_parts(parts, state).await?;
         NoQuery::from_request_parts(parts, state).await?;
         let only = IfMatch::from_request_parts(parts, state).await?;
         Ok(Self { caller, id, only })
@@ -88,4 +113,19 @@ async fn act(app: &App, action: Action, request: &Request, reason: Option<String
     let changed = app.sellers.change(*id, statement).await;
     let refused = |seller: &_| problems::action_refused(action, seller);
     Ok(responses::changed(&changed.map_err(|error| problems::write(error, *id, refused))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_characters() {
+        assert_eq!(Reason::from_json(br#"{"reason":"a\nb"}"#), Ok(Reason("a\nb".to_owned())));
+        for bad in ["", "  ", &"x".repeat(1001)] {
+            let problem = Reason::from_json(format!(r#"{{"reason":"{bad}"}}"#).as_bytes()).expect_err(bad);
+            assert_eq!(problem.wrong_fields(), ["/reason"], "{bad}");
+        }
+        assert_eq!(Reason::from_json(b"{}").unwrap_err().wrong_fields(), ["/reason"]);
+    }
 }

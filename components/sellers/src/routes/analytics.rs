@@ -2,19 +2,20 @@
 //! sale.
 
 use axum::response::Response;
-use http_api::response::{cache_status, rfc3339, to_json};
+use http_api::response::{cache_status, optional_rfc3339, rfc3339, to_json};
 use http_api::{ETag, IfNoneMatch, Problem, Query, Shared};
 use ports::Runtime;
 use serde::Serialize;
 use spin_adapter::SpinRuntime;
 use spin_adapter::postgres::DatabaseError;
 
-use super::OwnSeller;
+use super::ManagedSeller;
 use crate::app::App;
 use crate::decimal::TwoDecimals;
+use crate::named::Named;
 use crate::period::{AnalyticsQuery, Period, ProductsQuery, Span};
-use crate::seller::{Seller, optional_rfc3339};
-use crate::state::{Named, Status, Verification};
+use crate::seller::Seller;
+use crate::state::{Status, Verification};
 use crate::{problems, responses};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -45,10 +46,10 @@ struct Overview {
 ///
 /// # Errors
 /// The caller is neither the owner nor an administrator; bad parameters; there is no such seller; the database is
-/// unavailable. So for all analytics.
+/// unavailable.
 pub async fn overview(
     app: Shared<App>,
-    own: OwnSeller<2>,
+    own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
@@ -78,9 +79,12 @@ pub async fn overview(
 }
 
 /// Returns the sales of each hour, day or month.
+///
+/// # Errors
+/// As [`overview`].
 pub async fn sales_trend(
     app: Shared<App>,
-    own: OwnSeller<2>,
+    own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
@@ -93,9 +97,12 @@ pub async fn sales_trend(
 }
 
 /// Returns the products with the highest revenue.
+///
+/// # Errors
+/// As [`overview`].
 pub async fn products(
     app: Shared<App>,
-    own: OwnSeller<2>,
+    own: ManagedSeller,
     Query(ProductsQuery { when, limit }): Query<ProductsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
@@ -108,9 +115,12 @@ pub async fn products(
 }
 
 /// Returns sums of money, also by category.
+///
+/// # Errors
+/// As [`overview`].
 pub async fn revenue(
     app: Shared<App>,
-    own: OwnSeller<2>,
+    own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
@@ -122,7 +132,8 @@ pub async fn revenue(
     .await
 }
 
-/// Equal spans have equal names. A period without dates moves on with each of its buckets.
+/// The name of a cache entry for these parameters. Without dates the span ends with the current bucket, so a new bucket is
+/// a new entry. The name does not need the first sale, where `all_time` starts: each sale makes the entry outdated.
 fn name_of(query: AnalyticsQuery, now_ms: i64) -> String {
     let Span { start_ms, end_ms } = query.span(now_ms, now_ms);
     format!("{}:{start_ms}:{end_ms}", query.period.name())
@@ -131,7 +142,7 @@ fn name_of(query: AnalyticsQuery, now_ms: i64) -> String {
 /// Responds with the analytics under `name`: from the cache, or computed for the seller and the span.
 async fn respond(
     app: &App,
-    own: &OwnSeller<2>,
+    own: &ManagedSeller,
     query: AnalyticsQuery,
     now_ms: i64,
     name: &str,

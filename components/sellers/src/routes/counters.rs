@@ -5,7 +5,7 @@ use http_api::{Admin, JsonBody, NoQuery, Problem, Shared};
 
 use super::SellerId;
 use crate::app::App;
-use crate::sale::{ProductsChange, Review};
+use crate::reports::{ProductsChange, Review};
 use crate::{problems, responses};
 
 /// `POST /sellers/:id/products`: adds to the number of products.
@@ -16,7 +16,7 @@ use crate::{problems, responses};
 pub async fn products(
     app: Shared<App>,
     _: Admin,
-    SellerId(id): SellerId<1>,
+    SellerId(id): SellerId,
     _: NoQuery,
     JsonBody(ProductsChange(change)): JsonBody<ProductsChange>,
 ) -> Result<Response, Problem> {
@@ -33,13 +33,12 @@ pub async fn products(
 pub async fn reviews(
     app: Shared<App>,
     _: Admin,
-    SellerId(id): SellerId<1>,
+    SellerId(id): SellerId,
     _: NoQuery,
     JsonBody(Review(rating)): JsonBody<Review>,
 ) -> Result<Response, Problem> {
     let statement = async || app.sellers.store.add_review(id, rating).await;
     let changed = app.sellers.change(id, statement).await;
-    // No state refuses a review.
-    let seller = changed.map_err(|error| problems::write(error, id, problems::edit_refused))?;
+    let seller = changed.map_err(|error| problems::write(error, id, problems::never_refused))?;
     Ok(responses::changed(&seller))
 }

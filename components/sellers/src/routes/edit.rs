@@ -3,25 +3,25 @@
 use axum::response::Response;
 use http_api::{Admin, IfMatch, JsonBody, NoQuery, Problem, Shared};
 
-use super::{OwnSeller, SellerId};
+use super::{ManagedSeller, SellerId};
 use crate::app::App;
-use crate::fields::{BankingChanges, Columns, ProfileChanges, SellerChanges};
-use crate::store::Edit;
+use crate::fields::{BankingChanges, ColumnValues, ProfileChanges, SellerChanges};
+use crate::store::WhileSuspended;
 use crate::{problems, responses};
 
 /// `PATCH /sellers/:id/profile`.
 ///
 /// # Errors
-/// The caller is neither the owner nor an administrator; a bad body or `If-Match`; there is no such seller, it has another
-/// version or is suspended; the database is unavailable.
+/// The caller is neither the owner nor an administrator; a bad body or `If-Match`; there is no such seller; it has another
+/// version, is suspended, or would lose a member that its verification needs; the database is unavailable.
 pub async fn profile(
     app: Shared<App>,
-    OwnSeller { id, .. }: OwnSeller<1>,
+    ManagedSeller { id, .. }: ManagedSeller,
     _: NoQuery,
     only: IfMatch,
     JsonBody(ProfileChanges(changes)): JsonBody<ProfileChanges>,
 ) -> Result<Response, Problem> {
-    edit(&app, id, &changes, Edit::UnlessSuspended, &only).await
+    edit(&app, id, &changes, WhileSuspended::Refuse, &only).await
 }
 
 /// `PATCH /sellers/:id/banking`.
@@ -30,19 +30,19 @@ pub async fn profile(
 /// As [`profile`].
 pub async fn banking(
     app: Shared<App>,
-    OwnSeller { id, .. }: OwnSeller<1>,
+    ManagedSeller { id, .. }: ManagedSeller,
     _: NoQuery,
     only: IfMatch,
     JsonBody(BankingChanges(changes)): JsonBody<BankingChanges>,
 ) -> Result<Response, Problem> {
-    edit(&app, id, &changes, Edit::UnlessSuspended, &only).await
+    edit(&app, id, &changes, WhileSuspended::Refuse, &only).await
 }
 
 /// `PATCH /sellers/:id`.
 ///
 /// # Errors
-/// The caller is no administrator; a bad body or `If-Match`; there is no such seller or it has another version; the database
-/// is unavailable.
+/// The caller is no administrator; a bad body or `If-Match`; there is no such seller; it has another version, or would lose
+/// a member that its verification needs; the database is unavailable.
 pub async fn all(
     app: Shared<App>,
     _: Admin,
@@ -51,12 +51,18 @@ pub async fn all(
     only: IfMatch,
     JsonBody(SellerChanges(changes)): JsonBody<SellerChanges>,
 ) -> Result<Response, Problem> {
-    edit(&app, id, &changes, Edit::Always, &only).await
+    edit(&app, id, &changes, WhileSuspended::Allow, &only).await
 }
 
-async fn edit(app: &App, id: i64, changes: &Columns, edit: Edit, only: &IfMatch) -> Result<Response, Problem> {
-    let statement = async || app.sellers.store.edit(id, changes, edit, only).await;
+async fn edit(
+    app: &App,
+    id: i64,
+    changes: &ColumnValues,
+    suspended: WhileSuspended,
+    only: &IfMatch,
+) -> Result<Response, Problem> {
+    let statement = async || app.sellers.store.edit(id, changes, suspended, only).await;
     let changed = app.sellers.change(id, statement).await;
-    let seller = changed.map_err(|error| problems::write(error, id, problems::edit_refused))?;
-    Ok(responses::changed(&seller))
+    let refused = |seller: &_| problems::edit_refused(seller, suspended);
+    Ok(responses::changed(&changed.map_err(|error| problems::write(error, id, refused))?))
 }

@@ -7,9 +7,9 @@ use http_api::{ETag, IfNoneMatch, Problem, Query, Shared};
 use serde::Serialize;
 use spin_adapter::postgres::DatabaseError;
 
-use super::OwnSeller;
+use super::ManagedSeller;
 use crate::app::App;
-use crate::list_query::{Slice, next_page};
+use crate::list_query::{OffsetLimit, next_page};
 use crate::store::HistoryRow;
 use crate::{problems, responses};
 
@@ -26,14 +26,14 @@ struct History {
 /// unavailable.
 pub async fn show(
     app: Shared<App>,
-    OwnSeller { id, .. }: OwnSeller<1>,
-    Query(slice): Query<Slice>,
+    ManagedSeller { id, .. }: ManagedSeller,
+    Query(part): Query<OffsetLimit>,
     RawQuery(text): RawQuery,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let page = app.sellers.store.history(id, slice).await.map_err(DatabaseError::into_problem)?;
+    let page = app.sellers.store.history(id, part).await.map_err(DatabaseError::into_problem)?;
     let page = page.ok_or_else(|| problems::no_such_seller(id))?;
-    let next = next_page(&text.unwrap_or_default(), slice, page.total);
+    let next = next_page(&text.unwrap_or_default(), part, page.total);
     let link = next.map(|query| [next_link(&format!("/sellers/{id}/history?{query}"))]);
     let json = to_json(&History { history: page.rows, total: page.total });
     Ok((link, responses::uncached(&known, &ETag::of_bytes(&json), json)).into_response())

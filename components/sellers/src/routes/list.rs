@@ -11,7 +11,7 @@ use serde::Serialize;
 use spin_adapter::postgres::DatabaseError;
 
 use crate::app::App;
-use crate::list_query::{PendingQuery, SellersQuery, Slice, next_page};
+use crate::list_query::{OffsetLimit, PendingQuery, SellersQuery, next_page};
 use crate::seller::Seller;
 use crate::store::Page;
 use crate::user_service::User;
@@ -44,8 +44,8 @@ pub async fn list(
     RawQuery(text): RawQuery,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let page = app.sellers.store.page(&query.filter, query.slice).await.map_err(DatabaseError::into_problem)?;
-    let link = Link { path: "/sellers", query: text.unwrap_or_default(), slice: query.slice };
+    let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
+    let link = Link { path: "/sellers", query: text.unwrap_or_default(), part: query.part };
     respond(&app, page, query.with_users, &link, &known).await
 }
 
@@ -60,8 +60,8 @@ pub async fn pending(
     RawQuery(text): RawQuery,
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let page = app.sellers.store.pending(query.slice).await.map_err(DatabaseError::into_problem)?;
-    let link = Link { path: "/sellers/pending-verification", query: text.unwrap_or_default(), slice: query.slice };
+    let page = app.sellers.store.pending(query.part).await.map_err(DatabaseError::into_problem)?;
+    let link = Link { path: "/sellers/pending-verification", query: text.unwrap_or_default(), part: query.part };
     respond(&app, page, query.with_users, &link, &known).await
 }
 
@@ -69,7 +69,7 @@ pub async fn pending(
 struct Link {
     path: &'static str,
     query: String,
-    slice: Slice,
+    part: OffsetLimit,
 }
 
 async fn respond(
@@ -85,7 +85,7 @@ async fn respond(
         Listed { seller: seller.masked(), user }
     };
     let json = to_json(&SellerList { sellers: page.rows.into_iter().map(listed).collect(), total: page.total });
-    let next = next_page(&link.query, link.slice, page.total);
+    let next = next_page(&link.query, link.part, page.total);
     let link = next.map(|query| [next_link(&format!("{}?{query}", link.path))]);
     Ok((link, responses::uncached(known, &ETag::of_bytes(&json), json)).into_response())
 }

@@ -2,7 +2,6 @@
 
 use axum::response::Response;
 use http_api::{Caller, JsonBody, NoQuery, Problem, Shared};
-use spin_adapter::postgres::DatabaseError;
 
 use crate::app::App;
 use crate::fields::NewSeller;
@@ -23,10 +22,9 @@ pub async fn register(
         return Err(problems::commission_rate_refused());
     }
     validate_user(&app, caller.user_id).await?;
-    let created = app.sellers.create(caller.user_id, &new).await.map_err(DatabaseError::into_problem)?;
-    // Nothing refuses a seller that does not exist yet.
-    let seller = created.map_err(|error| problems::write(error, 0, problems::edit_refused))?;
-    Ok(responses::created(&seller))
+    let created = app.sellers.create(caller.user_id, &new).await;
+    // The id is for problems of sellers that exist.
+    Ok(responses::created(&created.map_err(|error| problems::write(error, 0, problems::never_refused))?))
 }
 
 /// Checks that the user exists and is active.

@@ -7,24 +7,25 @@ use http_api::response::{json, to_json};
 use http_api::{Admin, JsonBody, NoQuery, Problem, Shared, path, row_id};
 use ports::Runtime;
 use spin_adapter::SpinRuntime;
-use spin_adapter::cache::statement_error;
+use spin_adapter::cache::write_problem;
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
 use super::SellerId;
 use crate::app::App;
-use crate::sale::{NewSale, SentKey};
+use crate::idempotency_key::SentKey;
+use crate::sale::NewSale;
 use crate::store::{RefundOutcome, SaleOutcome};
 use crate::{problems, responses};
 
-/// The extractor of the path parameter `saleId`, which one segment follows.
+/// The extractor of the path parameter `saleId`.
 pub struct SaleId(i64);
 
 impl<S: Sync> FromRequestParts<S> for SaleId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        path::segment_from_end(parts.uri.path(), 1, "saleId", |id| row_id(&id)).map(Self)
+        path::segment(parts.uri.path(), 3, "saleId", |id| row_id(&id)).map(Self)
     }
 }
 
@@ -36,15 +37,15 @@ impl<S: Sync> FromRequestParts<S> for SaleId {
 pub async fn sell(
     app: Shared<App>,
     _: Admin,
-    SellerId(id): SellerId<1>,
+    SellerId(id): SellerId,
     _: NoQuery,
     key: SentKey,
     JsonBody(sale): JsonBody<NewSale>,
 ) -> Result<Response, Problem> {
-    let sale = sale.occurred_by(SpinRuntime.unix_ms().cast_signed())?;
+    sale.check_not_in_future(SpinRuntime.unix_ms().cast_signed())?;
     let key = key.with(&sale);
     let statement = async || app.sellers.store.sell(id, &sale, key.as_ref()).await;
-    match app.sellers.change(id, statement).await.map_err(database)? {
+    match app.sellers.change(id, statement).await.map_err(failed)? {
         SaleOutcome::Recorded(sale) => Ok(responses::recorded(to_json(&sale.before_refund()))),
         SaleOutcome::KeyReused => Err(problems::key_reused()),
         SaleOutcome::OtherCurrency(currency) => Err(problems::other_currency(&currency)),
@@ -60,12 +61,12 @@ pub async fn sell(
 pub async fn refund(
     app: Shared<App>,
     _: Admin,
-    SellerId(id): SellerId<3>,
+    SellerId(id): SellerId,
     SaleId(sale): SaleId,
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let statement = async || app.sellers.store.refund(id, sale).await;
-    match app.sellers.change(id, statement).await.map_err(database)? {
+    match app.sellers.change(id, statement).await.map_err(failed)? {
         RefundOutcome::Refunded(sale) => Ok(json(&sale)),
         RefundOutcome::AlreadyRefunded => Err(problems::already_refunded(sale)),
         RefundOutcome::NoSuchSale => Err(problems::no_such_sale(id, sale)),
@@ -73,6 +74,6 @@ pub async fn refund(
     }
 }
 
-fn database(error: WriteError<DatabaseError>) -> Problem {
-    statement_error(error).map_or_else(|problem| problem, DatabaseError::into_write_problem)
+fn failed(error: WriteError<DatabaseError>) -> Problem {
+    write_problem(error, DatabaseError::into_write_problem)
 }

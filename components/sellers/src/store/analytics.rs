@@ -8,8 +8,8 @@ use spin_sdk::pg::ParameterValue;
 
 use super::Store;
 use crate::decimal::TwoDecimals;
+use crate::named::Named;
 use crate::period::{Bucket, Span};
-use crate::state::Named;
 
 /// The sales of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,20 +7,21 @@ use spin_sdk::pg::ParameterValue;
 
 use super::{Store, StoreError, change_statement};
 use crate::decimal::TwoDecimals;
-use crate::fields::Columns;
+use crate::fields::ColumnValues;
+use crate::named::Named;
 use crate::seller::{Seller, columns};
-use crate::state::{Action, Named};
+use crate::state::Action;
 
 /// The unique index on the users of sellers that are not archived.
 const USER_INDEX: &str = "sellers_user_id_key";
 
-/// Who edits the fields of a seller.
+/// Whether a suspended seller may be edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// Profile and banking: not while the seller is suspended.
-    UnlessSuspended,
-    /// An administrator edits all fields, at any time.
-    Always,
+pub enum WhileSuspended {
+    /// No: changes of the profile and of banking details.
+    Refuse,
+    /// Yes: an administrator may change any field.
+    Allow,
 }
 
 impl Store {
@@ -37,7 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::AlreadySeller`].
-    pub async fn insert(&self, id: i64, user_id: i64, new: &Columns) -> Result<Seller, StoreError> {
+    pub async fn insert(&self, id: i64, user_id: i64, new: &ColumnValues) -> Result<Seller, StoreError> {
         const SQL: &str = concat!(
             "WITH created AS (INSERT INTO sellers (id, user_id, business_name, business_type, business_email, \
              business_phone, tax_id, business_address, business_city, business_state, business_country, \
@@ -70,7 +71,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`]: the seller is suspended, or would lose a member that its verification needed.
-    pub async fn edit(&self, id: i64, changes: &Columns, edit: Edit, only: &IfMatch) -> Result<Seller, StoreError> {
+    pub async fn edit(
+        &self,
+        id: i64,
+        changes: &ColumnValues,
+        suspended: WhileSuspended,
+        only: &IfMatch,
+    ) -> Result<Seller, StoreError> {
         macro_rules! set {
             ($($column:literal),*) => {
                 concat!(
@@ -92,7 +99,7 @@ impl Store {
                       AND NOT ($5 AND before.verification_status IN ('pending', 'verified'))",
             then: ""
         );
-        let always = ParameterValue::Boolean(edit == Edit::Always);
+        let always = ParameterValue::Boolean(suspended == WhileSuspended::Allow);
         let removes_needed = ParameterValue::Boolean(changes.removes_needed());
         let parameters =
             vec![id.into(), versions(only), ParameterValue::Jsonb(to_json(&changes.0)), always, removes_needed];

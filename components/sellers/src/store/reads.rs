@@ -6,9 +6,9 @@ use spin_adapter::postgres::{Columns, DatabaseError, Row, nullable};
 use spin_sdk::pg::ParameterValue;
 
 use super::{Store, sellers};
-use crate::list_query::{Filter, Slice, SortBy};
+use crate::list_query::{Filter, OffsetLimit, SortBy};
+use crate::named::Named;
 use crate::seller::{Seller, columns};
-use crate::state::Named;
 
 /// A page of rows, and how many rows there are on all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// A page of sellers.
-    pub async fn page(&self, filter: &Filter, slice: Slice) -> Result<Page<Seller>, DatabaseError> {
+    pub async fn page(&self, filter: &Filter, part: OffsetLimit) -> Result<Page<Seller>, DatabaseError> {
         // The order is one of a few fixed texts, never a text of the request.
         let direction = if filter.ascending { "ASC" } else { "DESC" };
         let column = match filter.sort_by {
@@ -98,37 +98,37 @@ impl Store {
             nullable(filter.min_rating.map(|rating| rating.to_string())),
             nullable(filter.search.as_deref().map(containing)),
         ];
-        self.read_page(&sql, slice, parameters).await
+        self.read_page(&sql, part, parameters).await
     }
 
     /// A page of the sellers that wait for verification, the oldest request first. Nobody can decide about suspended ones.
-    pub async fn pending(&self, slice: Slice) -> Result<Page<Seller>, DatabaseError> {
+    pub async fn pending(&self, part: OffsetLimit) -> Result<Page<Seller>, DatabaseError> {
         let sql = page_statement(
             "verification_status = 'pending' AND status <> 'suspended'",
             "verification_requested_at",
             "ASC",
         );
-        self.read_page(&sql, slice, vec![]).await
+        self.read_page(&sql, part, vec![]).await
     }
 
     async fn read_page(
         &self,
         sql: &str,
-        slice: Slice,
+        part: OffsetLimit,
         more: Vec<ParameterValue>,
     ) -> Result<Page<Seller>, DatabaseError> {
-        let parameters = slice.parameters().into_iter().chain(more).collect();
+        let parameters = part.parameters().into_iter().chain(more).collect();
         page(&self.database.read(sql, parameters).await?, Seller::from_columns)
     }
 
     /// A page of the history of a seller, the oldest change first; `None`: there is no such seller.
-    pub async fn history(&self, id: i64, slice: Slice) -> Result<Option<Page<HistoryRow>>, DatabaseError> {
+    pub async fn history(&self, id: i64, part: OffsetLimit) -> Result<Option<Page<HistoryRow>>, DatabaseError> {
         const SQL: &str = "SELECT (SELECT count(*) FROM seller_history WHERE seller_id = $3) AS total, row.* \
              FROM sellers LEFT JOIN LATERAL (SELECT id, action, actor, (extract(epoch FROM at) * 1000)::bigint, \
              from_status, from_verification, to_status, to_verification, reason FROM seller_history \
              WHERE seller_id = sellers.id ORDER BY id LIMIT $1 OFFSET $2) AS row ON true \
              WHERE sellers.id = $3 AND archived_at IS NULL ORDER BY row.id";
-        let parameters = slice.parameters().into_iter().chain([id.into()]).collect();
+        let parameters = part.parameters().into_iter().chain([id.into()]).collect();
         let rows = self.database.read(SQL, parameters).await?;
         if rows.is_empty() {
             return Ok(None);
@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-impl Slice {
+impl OffsetLimit {
     /// `$1` and `$2`: the limit and the offset.
     fn parameters(self) -> [ParameterValue; 2] {
         [self.limit.into(), self.offset.into()]

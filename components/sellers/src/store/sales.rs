@@ -1,14 +1,14 @@
 //! Statements that record sales and refunds. Each one changes the sale, the counters of the seller and the sums by hour
 //! together.
 
-use http_api::response::rfc3339;
+use http_api::response::{optional_rfc3339, rfc3339};
 use serde::Serialize;
 use spin_adapter::postgres::{Columns, DatabaseError, nullable};
 
 use super::Store;
 use crate::decimal::TwoDecimals;
-use crate::sale::{IdempotencyKey, NewSale};
-use crate::seller::optional_rfc3339;
+use crate::idempotency_key::IdempotencyKey;
+use crate::sale::NewSale;
 
 /// The unique index on the keys of a seller's sales.
 const KEY_INDEX: &str = "seller_sales_idempotency_key";
@@ -81,17 +81,17 @@ impl Store {
         sale: &NewSale,
         key: Option<&IdempotencyKey>,
     ) -> Result<SaleOutcome, DatabaseError> {
-        match self.sell_once(id, sale, key).await {
+        match self.try_sell(id, sale, key).await {
             // Another request with this key was committed while this one waited for the row of the seller. Now it is
             // visible.
             Err(DatabaseError::UniqueViolation { constraint }) if constraint == KEY_INDEX => {
-                self.sell_once(id, sale, key).await
+                self.try_sell(id, sale, key).await
             }
             outcome => outcome,
         }
     }
 
-    async fn sell_once(
+    async fn try_sell(
         &self,
         id: i64,
         sale: &NewSale,

@@ -1,4 +1,4 @@
-//! A user as the users service describes it: bare, or in the member `data` of an envelope.
+//! A user as the users service describes it: the whole document, or its member `data`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,25 +20,25 @@ pub struct User {
 }
 
 #[derive(Deserialize)]
-struct Envelope<T> {
+struct Wrapped<T> {
     data: T,
 }
 
 impl User {
     /// The user in a response.
     pub fn of_response(json: &[u8]) -> Option<Self> {
-        bare_or_in_envelope(json)
+        bare_or_wrapped(json)
     }
 
     /// The users in a response.
     pub fn list_of_response(json: &[u8]) -> Option<Vec<Self>> {
-        bare_or_in_envelope(json)
+        bare_or_wrapped(json)
     }
 }
 
-fn bare_or_in_envelope<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+fn bare_or_wrapped<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     let bare = serde_json::from_slice(json).ok();
-    bare.or_else(|| serde_json::from_slice(json).ok().map(|Envelope { data }| data))
+    bare.or_else(|| serde_json::from_slice(json).ok().map(|Wrapped { data }| data))
 }
 
 #[cfg(test)]
@@ -46,12 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_are_bare_or_in_an_envelope() {
+    fn users_are_bare_or_wrapped() {
         let bare = br#"{"id":7,"name":"Ada","email":"a@b.co","roles":["user"],"isActive":true}"#;
         let user = User::of_response(bare).unwrap();
         assert_eq!((user.id, user.name.as_deref(), user.is_active), (7, Some("Ada"), true));
-        let envelope = br#"{"data":{"id":7,"isActive":false},"success":true}"#;
-        assert_eq!(User::of_response(envelope), Some(User { id: 7, name: None, email: None, is_active: false }));
+        let wrapped = br#"{"data":{"id":7,"isActive":false},"success":true}"#;
+        assert_eq!(User::of_response(wrapped), Some(User { id: 7, name: None, email: None, is_active: false }));
         assert_eq!(User::list_of_response(br#"{"data":[]}"#), Some(vec![]));
         for other in [&b""[..], b"null", b"[]", b"{}", br#"{"id":7}"#, br#"{"id":"7","isActive":true}"#, b"<html>"] {
             assert_eq!(User::of_response(other), None, "{}", String::from_utf8_lossy(other));

@@ -14,21 +14,31 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// # Errors
 /// The problem that names the parameter.
 pub fn last_segment<T>(path: &str, name: &str, rule: impl FnOnce(String) -> Result<T, String>) -> Result<T, Problem> {
-    segment_from_end(path, 0, name, rule)
+    let [segment] = last_segments(path);
+    checked(segment, name, rule)
 }
 
-/// As [`last_segment`], for the segment that `after` other segments follow.
+/// The segment at position `at` of a path (0: the first), decoded and checked by `rule`; `name` is the parameter's name.
 ///
 /// # Errors
 /// The problem that names the parameter.
-pub fn segment_from_end<T>(
+pub fn segment<T>(
     path: &str,
-    after: usize,
+    at: usize,
+    name: &str,
+    rule: impl FnOnce(String) -> Result<T, String>,
+) -> Result<T, Problem> {
+    let mut segments = path.trim_start_matches('/').split('/');
+    let segment = segments.nth(at).ok_or("is missing").and_then(decode).map_err(str::to_owned);
+    checked(segment, name, rule)
+}
+
+fn checked<T>(
+    segment: Result<String, String>,
     name: &str,
     rule: impl FnOnce(String) -> Result<T, String>,
 ) -> Result<T, Problem> {
     let mut errors = Errors::in_parameters();
-    let segment = path.rsplit('/').nth(after).ok_or("is missing").and_then(decode).map_err(str::to_owned);
     let value = errors.check(name, segment.and_then(rule));
     errors.finish(value)
 }

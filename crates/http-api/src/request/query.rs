@@ -60,6 +60,12 @@ pub fn read<const N: usize>(query: &str, names: [&str; N], errors: &mut Errors) 
     values
 }
 
+/// The query string with the parameter `name` set to `value`, at the end. `query` is a query string without `?`.
+pub fn with(query: &str, name: &str, value: &str) -> String {
+    let others = form_urlencoded::parse(query.as_bytes()).filter(|(other, _)| other != name);
+    Serializer::new(String::new()).extend_pairs(others).append_pair(name, value).finish()
+}
+
 /// The query string of those parameters that have a value, without `?`.
 pub fn write<'a>(parameters: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let mut query = Serializer::new(String::new());
@@ -85,6 +91,12 @@ mod tests {
         let problem = errors.finish(Some(())).unwrap_err();
         let expected = [named("x", "is not a parameter of this route"), named("b", "is given more than once")];
         assert_eq!(problem.errors(), expected);
+    }
+
+    #[test]
+    fn a_parameter_is_replaced() {
+        assert_eq!(with("offset=1&a=x%25y&offset=2", "offset", "3"), "a=x%25y&offset=3");
+        assert_eq!(with("", "offset", "3"), "offset=3");
     }
 
     #[test]
