@@ -1,7 +1,7 @@
 //! A lean host for Spin applications: it reads spin.toml and runs the components on wasmtime.
 //!
-//! There is one thread per core. Each has a listener of its own (`SO_REUSEPORT`), a single-threaded runtime, and its own
-//! instances and connections. A request never changes threads. How it travels:
+//! There is one thread per core. Each has a listener of its own (`SO_REUSEPORT`), a single-threaded runtime, and its
+//! own instances and connections. A request never changes threads. How it travels:
 //!
 //! 1. `run::server` accepts the connection and reads HTTP/1.1.
 //! 2. `run::handler` finds the route (`run::routes`) and adds Spin's header fields (`run::headers`).

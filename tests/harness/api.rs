@@ -1,4 +1,5 @@
-//! The HTTP client of the tests: one method for each verb. `app.get("/users/1").await` is a response that has been read.
+//! The HTTP client of the tests: one method for each verb. `app.get("/users/1").await` is a response that has been
+//! read.
 
 use std::borrow::Borrow;
 use std::pin::Pin;

@@ -11,8 +11,8 @@ use crate::database::{Shared, migrations};
 use crate::host::Launch;
 use crate::{ADMIN_TOKEN, Api, Database, Host, JWT_SECRET, Origin, Redis};
 
-/// The application's deadlines, in milliseconds: as long as they may be, so that no read bypasses the cache and no lock is
-/// refused only because the machine is busy.
+/// The application's deadlines, in milliseconds: as long as they may be, so that no read bypasses the cache and no lock
+/// is refused only because the machine is busy.
 const GENEROUS: [(&str, &str); 3] =
     [("cache_timeout_ms", "10000"), ("lock_timeout_ms", "10000"), ("cache_origin_timeout_ms", "10000")];
 
@@ -61,8 +61,8 @@ impl App {
         self.host.kill().await;
     }
 
-    /// Starts a second host with the same variables and stores on another port, as where the application runs on several
-    /// machines. Returns it with a client of it.
+    /// Starts a second host with the same variables and stores on another port, as where the application runs on
+    /// several machines. Returns it with a client of it.
     pub async fn second_host(&self) -> (Host, Api) {
         let folder = self.folder.path().join("second-host");
         std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("there is a second host already: {error}"));

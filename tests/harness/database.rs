@@ -109,7 +109,8 @@ impl Database {
         client.batch_execute(&statement).await.expect("the tests' user is a superuser");
     }
 
-    /// The text of every statement so far, from the server's log, which is written before a statement starts. Needs [`crate::Builder::log_statements`].
+    /// The text of every statement so far, from the server's log, which is written before a statement starts. Needs
+    /// [`crate::Builder::log_statements`].
     pub fn statements(&self) -> Vec<String> {
         let bytes = std::fs::read(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()));
         let start = usize::try_from(self.log_start).expect("the log fits in memory");

@@ -8,7 +8,8 @@ use serde_json::Value;
 /// The variable `jwt_secret` of every [`App`](crate::App), unless a test sets another one.
 pub const JWT_SECRET: &str = "the-jwt-secret-of-the-tests-has-32-bytes-or-more";
 
-/// A token with any claims, signed with HS256 and [`JWT_SECRET`]. [`Api::with_jwt`](crate::Api::with_jwt) makes valid ones.
+/// A token with any claims, signed with HS256 and [`JWT_SECRET`]. [`Api::with_jwt`](crate::Api::with_jwt) makes valid
+/// ones.
 pub fn jwt(claims: Value) -> String {
     let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
     encode(&Header::default(), &claims, &key).expect("HS256 signs any claims")

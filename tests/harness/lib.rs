@@ -10,8 +10,8 @@
 //! # }
 //! ```
 //!
-//! tests/README.md says how to run the tests and which environment variables there are. Failures panic: this is a library
-//! for tests.
+//! tests/README.md says how to run the tests and which environment variables there are. Failures panic: this is a
+//! library for tests.
 
 mod api;
 mod app;

@@ -78,7 +78,8 @@ impl Response {
         assert!(self.status < 400, "{self:?}");
     }
 
-    /// Asserts that this is a problem (RFC 9457) of this status, also in its body, and that it reveals nothing internal.
+    /// Asserts that this is a problem (RFC 9457) of this status, also in its body, and that it reveals nothing
+    /// internal.
     pub fn expect_problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");

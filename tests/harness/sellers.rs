@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{Api, Response};
 
-/// The user id of the administrator in the tests. The users service does not know this user: only a registration asks.
+/// The user id of the administrator in the tests. The users service has no such user. It does not need one: only
+/// registrations ask it.
 pub const ADMIN_ID: i64 = 900_001;
 
 /// A seller, and clients with the rights of its owner and of an administrator.

@@ -1,5 +1,5 @@
-//! A thousand sales of 0.10 at the same time, many of them repeated with the same Idempotency-Key: each is recorded once,
-//! and the sum is exactly 100.00 wherever it is shown.
+//! A thousand sales of 0.10 at the same time, many of them repeated with the same Idempotency-Key: each is recorded
+//! once, and the sum is exactly 100.00 wherever it is shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Races: many clients at once, on real servers, while keys are evicted and servers are killed. Afterwards a checker judges
-//! everything that the clients saw. tests/README.md says how to run them for longer.
+//! Races: many clients at once, on real servers, while keys are evicted and servers are killed. Afterwards a checker
+//! judges everything that the clients saw. tests/README.md says how to run them for longer.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

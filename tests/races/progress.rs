@@ -47,8 +47,8 @@ impl Progress {
         !self.stopped.load(Ordering::Relaxed) && !self.is_enough() && self.start.elapsed() < self.bound
     }
 
-    /// Waits until something has happened again. Faults that come faster would prevent it on a slow machine. Gives up after
-    /// a while, because the fault may be what prevents it.
+    /// Waits until something has happened again. Faults that come faster would prevent it on a slow machine. Gives up
+    /// after a while, because the fault may be what prevents it.
     pub async fn happens_again(&self, name: &str) {
         let start = Instant::now();
         let Some(goal) = self.goals.iter().find(|goal| goal.name == name) else { return };

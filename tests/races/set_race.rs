@@ -1,6 +1,6 @@
-//! A value that a client sets is not replaced by one that another has fetched: entries are outdated, several clients read
-//! each of them, and all of these try to store what they have fetched when another client sets the key. Afterwards the key
-//! has the value that was set.
+//! A value that a client sets is not replaced by one that another has fetched: entries are outdated, several clients
+//! read each of them, and all of these try to store what they have fetched when another client sets the key. Afterwards
+//! the key has the value that was set.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ const KEYS: usize = 32;
 
 const READERS: usize = 4;
 
-/// Outdates all keys, and leaves their entries in Redis: evicts their versions, or evicts the registry and invalidates the
-/// module, which then finds no entries to delete.
+/// Outdates all keys, and leaves their entries in Redis: evicts their versions, or evicts the registry and invalidates
+/// the module, which then finds no entries to delete.
 async fn outdate(app: &App, round: usize) {
     if round.is_multiple_of(2) {
         evict(app, &(0..KEYS).map(|key| format!("cache:version:kv:get:k{key}")).collect::<Vec<_>>()).await;

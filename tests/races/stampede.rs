@@ -1,5 +1,5 @@
-//! Invariant 3 of the cache: many reads of a missing entry at once cost about one query of the database, which PostgreSQL's
-//! log counts, or about one request to the origin.
+//! Invariant 3 of the cache: many reads of a missing entry at once cost about one query of the database, which
+//! PostgreSQL's log counts, or about one request to the origin.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 
 const REQUESTS: usize = 500;
 const ENOUGH: usize = 3;
-/// A read waits half a second for the fill of another read, and then queries the database itself. On a busy machine a fill
-/// can take longer, but not each time.
+/// A read waits half a second for the fill of another read, and then queries the database itself. On a busy machine a
+/// fill can take longer, but not each time.
 const BURSTS: usize = 10;
 
 /// Sends all requests for `path` at once. All responses must be equal.

@@ -1,6 +1,6 @@
-//! Many clients verify, approve, reject, suspend and reactivate one seller at the same time. Each change has one winner:
-//! there are as many rows in the history as responses with 200, each row starts where the row before it ended, and the last
-//! one ends in the state of the seller.
+//! Many clients verify, approve, reject, suspend and reactivate one seller at the same time. Each change has one
+//! winner: there are as many rows in the history as responses with 200, each row starts where the row before it ended,
+//! and the last one ends in the state of the seller.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -119,8 +119,8 @@ async fn history(seller: &Seller) -> Vec<Value> {
     }
 }
 
-/// The rows explain each other: the first is the registration, and each of the others is a legal change of the state that
-/// the row before it led to.
+/// The rows explain each other: the first is the registration, and each of the others is a legal change of the state
+/// that the row before it led to.
 fn expect_chain(rows: &[Value], seller: &Seller) {
     assert_eq!((&rows[0]["action"], &rows[0]["from"]), (&json!("register"), &Value::Null));
     for (number, pair) in rows.windows(2).enumerate() {
@@ -161,8 +161,8 @@ async fn a_storm_of_verifications_and_rejections_has_one_winner_for_each_change(
     race(&app, &seller, 1, &["verify", "reject"], &[("changes", 200), ("refusals", 100)]).await;
 }
 
-/// All actions at once soon end in a state that only an end of the suspension would leave. So many sellers are tried, each
-/// for a moment.
+/// All actions at once soon end in a state that only an end of the suspension would leave. So many sellers are tried,
+/// each for a moment.
 #[tokio::test]
 async fn every_storm_of_all_actions_ends_in_a_legal_state() {
     let app = App::spawn().await;

@@ -14,8 +14,8 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Makes a cargo run in the workspace's folder and build into its target folder. Removes the variables that `cargo run` set
-/// for this program: some build scripts depend on them and would run again.
+/// Makes a cargo run in the workspace's folder and build into its target folder. Removes the variables that `cargo run`
+/// set for this program: some build scripts depend on them and would run again.
 pub fn prepare_cargo(command: &mut Command) {
     command.current_dir(workspace::root()).env("CARGO_TARGET_DIR", workspace::target());
     for (name, _) in std::env::vars_os() {

@@ -53,8 +53,8 @@ impl Data {
         std::fs::read_link(&inside).unwrap_or(inside)
     }
 
-    /// Moves PostgreSQL's folder to /var/lib/tumbler and leaves a link: for a home folder (usually root's) that the user
-    /// `postgres` cannot enter. Deletes what is in the folder, so no server may have started with it yet.
+    /// Moves PostgreSQL's folder to /var/lib/tumbler and leaves a link: for a home folder (usually root's) that the
+    /// user `postgres` cannot enter. Deletes what is in the folder, so no server may have started with it yet.
     pub fn move_postgres(&self) -> Result<()> {
         let name = self.folder.to_string_lossy().trim_matches('/').replace('/', "-");
         let outside = Path::new("/var/lib/tumbler").join(name).join("postgres");

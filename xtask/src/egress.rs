@@ -14,8 +14,8 @@ pub fn add_variables(host: &mut Command, name: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// `scheme://host:port` of a URL, without user, password, path and query. Without a port, the default port of the scheme.
-/// `None` if this is not a URL of Redis or PostgreSQL.
+/// `scheme://host:port` of a URL, without user, password, path and query. Without a port, the default port of the
+/// scheme. `None` if this is not a URL of Redis or PostgreSQL.
 fn of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let default_port = match scheme {

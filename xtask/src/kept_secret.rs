@@ -9,13 +9,14 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The token that opens `/admin/...`: 128 bits.
-pub const ADMIN_TOKEN: Kind = Kind { variables: &["admin_token"], file: "admin-token", digits: 32 };
+pub const ADMIN_TOKEN: SecretSpec = SecretSpec { variables: &["admin_token"], file: "admin-token", digits: 32 };
 /// The secret of JSON Web Tokens: 256 bits, as HS256 needs. With a public key of the user, none is needed.
-pub const JWT_SECRET: Kind = Kind { variables: &["jwt_secret", "jwt_public_key"], file: "jwt-secret", digits: 64 };
+pub const JWT_SECRET: SecretSpec =
+    SecretSpec { variables: &["jwt_secret", "jwt_public_key"], file: "jwt-secret", digits: 64 };
 
-/// What is known of a secret.
+/// Where a secret comes from, and its length.
 #[derive(Debug)]
-pub struct Kind {
+pub struct SecretSpec {
     /// The variables of spin.toml: the one that holds the secret, then those that the user may set instead.
     variables: &'static [&'static str],
     /// The file's name.
@@ -37,14 +38,16 @@ pub enum Secret {
     },
 }
 
-impl Kind {
+impl SecretSpec {
     /// The user's secret if the environment or `host_args` set one; else the one that is kept in `folder`, which is
     /// generated if it does not exist.
     ///
     /// # Errors
     /// If the file cannot be read or written.
     pub fn choose(&self, host_args: &[String], folder: &Path) -> Result<Secret> {
-        let is_set = |name: &&str| std::env::var_os(environment(name)).is_some() || sets(host_args, name);
+        // An empty variable is not set, as for the components.
+        let in_environment = |name: &str| std::env::var_os(environment(name)).is_some_and(|value| !value.is_empty());
+        let is_set = |name: &&str| in_environment(name) || sets(host_args, name);
         if self.variables.iter().any(is_set) {
             return Ok(Secret::Given);
         }

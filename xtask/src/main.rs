@@ -54,7 +54,8 @@ enum Task {
     /// Build everything and run the tests: all of them, a group, or one
     #[command(after_help = TEST_EXAMPLES)]
     Test {
-        /// Part of a test's name, and options for the test runner: cargo-nextest, or `cargo test` if that is not installed
+        /// Part of a test's name, and options for the test runner: cargo-nextest, or `cargo test` if that is not
+        /// installed
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILTER")]
         runner: Vec<String>,
     },

@@ -46,8 +46,8 @@ pub fn packages() -> Vec<Package> {
 }
 
 impl Stores {
-    /// Starts a private server, with its data in `data`, for each of `REDIS_URL` and `DATABASE_URL` that is not set, and
-    /// applies the migrations.
+    /// Starts a private server, with its data in `data`, for each of `REDIS_URL` and `DATABASE_URL` that is not set,
+    /// and applies the migrations.
     pub async fn start(data: &Data) -> Result<Self> {
         let (database_url, postgres) = match from_environment("DATABASE_URL") {
             Some(url) => (url, None),
@@ -91,8 +91,8 @@ impl Stores {
         ]
     }
 
-    /// Restarts the private servers whenever they exit, on the same ports: PostgreSQL with its data, Redis empty. Returns
-    /// only if a restart fails.
+    /// Restarts the private servers whenever they exit, on the same ports: PostgreSQL with its data, Redis empty.
+    /// Returns only if a restart fails.
     pub async fn keep_running(&mut self) -> Result<()> {
         let (mut of_redis, mut of_postgres) = (Restarts::default(), Restarts::default());
         loop {

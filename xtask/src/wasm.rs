@@ -11,8 +11,8 @@ use crate::{command, packages, workspace};
 /// The target of all components.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// Debian 12's packages: cargo and rustc, the source of the standard library (there is no compiled one for this target),
-/// the linkers for modules and for components, and the C library of WASI.
+/// Debian 12's packages: cargo and rustc, the source of the standard library (there is no compiled one for this
+/// target), the linkers for modules and for components, and the C library of WASI.
 const DEBIAN: [&str; 6] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22", "wasi-libc"];
 /// One file of each package, to check that it is installed.
 const DEBIAN_FILES: [&str; 6] = [

@@ -38,7 +38,8 @@ pub enum OriginError {
 }
 
 impl Origin {
-    /// The origin of the variable `cache_origin_url`; [`Self::Demo`] if that is empty. A response may take `timeout_ms`.
+    /// The origin of the variable `cache_origin_url`; [`Self::Demo`] if that is empty. A response may take
+    /// `timeout_ms`.
     ///
     /// # Errors
     /// It is not an http or https URL to which a key can be appended.
@@ -98,8 +99,8 @@ fn value_in(response: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, Or
     }
 }
 
-/// Whether a server or a proxy could resolve the key to a path outside the origin: some resolve `.` and `..` even if they
-/// are percent-encoded.
+/// Whether a server or a proxy could resolve the key to a path outside the origin: some resolve `.` and `..` even if
+/// they are percent-encoded.
 fn has_dot_segment(key: &Key) -> bool {
     key.as_str().split(['/', '\\']).any(|segment| segment == "." || segment == "..")
 }

@@ -3,8 +3,8 @@
 //!
 //! How a request travels through the files:
 //!
-//! 1. This file receives it from the host. The first request of an instance builds the [`app`] (what the requests share)
-//!    from the variables of `spin.toml`.
+//! 1. This file receives it from the host. The first request of an instance builds the [`app`] (what the requests
+//!    share) from the variables of `spin.toml`.
 //! 2. The router in [`routes`] checks the token of the client and selects a handler.
 //! 3. The files below [`routes`] have the routes: the input of each, then its handler. The handler's arguments are
 //!    extractors. They read the path, the query string and the body, and check them with the [`rules`]. If a rule is

@@ -14,8 +14,8 @@ use crate::app::App;
 
 /// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
-    // GET also works for resources that are named like an action, such as `acquire`. A path that ends with a slash has an
-    // empty name; the handlers reject it.
+    // GET also works for resources that are named like an action, such as `acquire`. A path that ends with a slash has
+    // an empty name; the handlers reject it.
     let show = local(one_lock::show);
     let api = Router::new()
         .route("/api/cache/lock/", get(show))

@@ -78,7 +78,7 @@ impl App {
     pub async fn checked_owner(&self, id: i64, check: impl FnOnce(i64) -> Result<(), Problem>) -> Result<i64, Problem> {
         let owner = self.owner(id).await?;
         let Err(refused) = check(owner) else { return Ok(owner) };
-        // The owner may be that of a seller that was archived: nobody is refused what does not exist.
+        // The owner may come from memory although the seller was archived. Then the response is 404, not 403.
         let found = self.sellers.find(id, owner, View::Public).await.map_err(DatabaseError::into_problem)?;
         Err(if found.value.is_some() { refused } else { problems::no_such_seller(id) })
     }

@@ -1,4 +1,5 @@
-//! The `Idempotency-Key` of a sale (draft-ietf-httpapi-idempotency-key-header): it makes it safe to send the sale again.
+//! The `Idempotency-Key` of a sale (draft-ietf-httpapi-idempotency-key-header): it makes it safe to send the sale
+//! again.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -1,5 +1,5 @@
-//! The periods of analytics: which span of time, and in which buckets. All times are UTC, in milliseconds since the Unix
-//! epoch.
+//! The periods of analytics: which span of time, and in which buckets. All times are UTC, in milliseconds since the
+//! Unix epoch.
 
 use std::ops::RangeInclusive;
 
@@ -8,12 +8,12 @@ use http_api::{Errors, FromQuery, WholeNumber, query};
 
 use crate::named::Named;
 
-/// Buckets that `startDate` and `endDate` may span.
+/// How many buckets `startDate` and `endDate` may span, at most.
 const BUCKETS_MAX: usize = 366;
 const LIMIT_DEFAULT: i64 = 10;
 const LIMIT: WholeNumber = WholeNumber::new(1, 100, "");
 const HOUR_MS: i64 = 3_600_000;
-/// The years of startDate and endDate.
+/// The years of startDate and endDate. The bucket after the last one must have a year of four digits, too.
 const YEARS: RangeInclusive<i32> = 1970..=9998;
 
 /// The parameter `period`.
@@ -196,7 +196,8 @@ impl Span {
         starts.map(|start| start.timestamp_millis()).take_while(move |start| *start < self.end_ms)
     }
 
-    /// The whole hours of the span, and what is before and after them.
+    /// Three spans: the whole hours, the part before them, the part after them. Without a whole hour, the second is the
+    /// whole span and the others are empty.
     pub fn hours(self) -> [Span; 3] {
         let Self { start_ms, end_ms } = self;
         let first = start_ms.div_euclid(HOUR_MS) * HOUR_MS;

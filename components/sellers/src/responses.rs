@@ -10,7 +10,8 @@ use http_api::{ETag, IfNoneMatch};
 
 use crate::seller::{Seller, View};
 
-/// Only browsers may store responses, and must revalidate them before each use. Clients with other tokens get other ones.
+/// Only browsers may store responses, and must revalidate them before each use. Clients with other tokens get other
+/// ones.
 const FIELDS: [(axum::http::HeaderName, HeaderValue); 2] =
     [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache")), (VARY, HeaderValue::from_static("authorization"))];
 
@@ -25,8 +26,8 @@ pub fn uncached(known: &IfNoneMatch, tag: &ETag, json: Vec<u8>) -> Response {
     (FIELDS, known.respond(tag, json)).into_response()
 }
 
-/// The tag of a seller's JSON. Both forms have the same version, so the public one gets a tag of its own. `If-Match` takes
-/// the private one: whoever may change a seller sees this form.
+/// The tag of a seller's JSON. Both forms have the same version, so the public one gets a tag of its own. `If-Match`
+/// takes the private one: whoever may change a seller sees this form.
 pub fn tag(json: &[u8], view: View) -> ETag {
     match view {
         View::Private => ETag::of_last_version(json),

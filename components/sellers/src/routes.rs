@@ -32,8 +32,8 @@ impl<S: Sync> FromRequestParts<S> for SellerId {
     }
 }
 
-/// The extractor of a seller that the caller may manage, as its owner or as an administrator. Put it before the extractor
-/// of the body: then others get 403 whatever they send.
+/// The extractor of a seller that the caller may manage, as its owner or as an administrator. Put it before the
+/// extractor of the body: then others get 403 whatever they send.
 pub struct ManagedSeller {
     /// The seller.
     pub id: i64,

@@ -7,9 +7,9 @@
 //! | `getOwner` | `seller:version:{id}` | the id of the seller's user |
 //! | `getByUserId` | `seller-of-user:version:{userId}`, `user:version:{userId}` | the id of the user's seller |
 //!
-//! The user of a seller never changes, so an instance keeps the owners that it has seen. It must know the owner before it
-//! reads a seller: the owner decides which form a client gets, and the entries depend on the user, so that
-//! `DELETE /admin/cache/user/:id` makes them outdated.
+//! The user of a seller never changes, so an instance keeps the owners that it has seen. It must know the owner before
+//! it reads a seller: the owner decides which form a client gets, and the entries depend on the user, so that `DELETE
+//! /admin/cache/user/:id` makes them outdated.
 //!
 //! A read by user id takes two steps, and both are current: the first finds the id, the second reads the seller. If the
 //! seller is archived in between, the second step finds none.
@@ -116,8 +116,8 @@ impl Sellers {
         self.cache.get_or_set(&entry, fetch).await
     }
 
-    /// The JSON of one of the analytics of the seller `id` of the user `owner`: from the cache, or from `fetch` (`None`:
-    /// there is no such seller). `name` says which analytics and with which parameters.
+    /// The JSON of one of the analytics of the seller `id` of the user `owner`: from the cache, or from `fetch`
+    /// (`None`: there is no such seller). `name` says which analytics and with which parameters.
     ///
     /// # Errors
     /// Those of `fetch`.

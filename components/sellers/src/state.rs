@@ -1,4 +1,5 @@
-//! The states of a seller, and the actions that change them. Only the SQL of an action checks whether the state allows it.
+//! The states of a seller, and the actions that change them. Only the SQL of an action checks whether the state allows
+//! it.
 
 use serde::Serialize;
 

@@ -74,8 +74,8 @@ impl Store {
 /// whether the seller was changed, and the seller as it is now. No row: there is no such seller.
 ///
 /// `locked` waits for concurrent changes and returns the newest version; `before` adds the time after this wait.
-/// `only_if` and `then` must read `before` and not `sellers`: the snapshot of `sellers` is older than the wait. `set` may
-/// read both, because PostgreSQL applies an UPDATE to the newest version.
+/// `only_if` and `then` must read `before` and not `sellers`: the snapshot of `sellers` is older than the wait. `set`
+/// may read both, because PostgreSQL applies an UPDATE to the newest version.
 macro_rules! change_statement {
     (set: $set:expr, only_if: $condition:expr, then: $then:expr) => {
         concat!(

@@ -39,8 +39,8 @@ impl Cluster {
         Ok(connect(&self.url).await?.0)
     }
 
-    /// Creates the template database, with the migrations in `folder`. [`Cluster::create_database`] copies it: call this
-    /// once before.
+    /// Creates the template database, with the migrations in `folder`. [`Cluster::create_database`] copies it: call
+    /// this once before.
     ///
     /// # Errors
     /// [`Error::Database`], or those of [`migrations::apply`].

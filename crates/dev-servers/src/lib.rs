@@ -1,8 +1,8 @@
 //! Starts private Redis and PostgreSQL servers for local runs and tests.
 //!
-//! The servers' programs must be installed. Each server listens on a free port of 127.0.0.1 and keeps its data in a folder
-//! that the caller names. It is ready when `start` returns. It ends when its handle is dropped or when the process that
-//! holds the handle dies, even by SIGKILL.
+//! The servers' programs must be installed. Each server listens on a free port of 127.0.0.1 and keeps its data in a
+//! folder that the caller names. It is ready when `start` returns. It ends when its handle is dropped or when the
+//! process that holds the handle dies, even by SIGKILL.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), dev_servers::Error> {

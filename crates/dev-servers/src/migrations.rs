@@ -7,8 +7,8 @@ use tokio_postgres::{Client, NoTls, Transaction};
 
 use crate::Error;
 
-/// The advisory lock held while migrations run, so that two programs that start at the same time do not apply one twice.
-/// The number is arbitrary ("tumbler" in ASCII); nothing else uses it.
+/// The advisory lock held while migrations run, so that two programs that start at the same time do not apply one
+/// twice. The number is arbitrary ("tumbler" in ASCII); nothing else uses it.
 const LOCK: i64 = 0x0074_756d_626c_6572;
 
 /// The migrations that were applied. The checksum is SHA-256 in hexadecimal.
@@ -18,17 +18,17 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )";
 
-/// Applies the files `*.sql` of `folder` that were not yet applied to the database at `url`, and returns their names. Each
-/// runs in its own transaction, together with the INSERT of its row in `schema_migrations`.
+/// Applies the files `*.sql` of `folder` that were not yet applied to the database at `url`, and returns their names.
+/// Each runs in its own transaction, together with the INSERT of its row in `schema_migrations`.
 ///
 /// # Errors
-/// [`Error::MigrationChanged`] or [`Error::MigrationMissing`] if the file of an applied migration was changed or deleted,
-/// [`Error::Database`] if a statement fails (the files before it stay applied), [`Error::Io`].
+/// [`Error::MigrationChanged`] or [`Error::MigrationMissing`] if the file of an applied migration was changed or
+/// deleted, [`Error::Database`] if a statement fails (the files before it stay applied), [`Error::Io`].
 pub async fn apply(url: &str, folder: &Path) -> Result<Vec<String>, Error> {
     let (mut client, connection) = connect(url).await?;
     let applied = apply_with(&mut client, folder).await;
-    // Closing the connection releases the lock. PostgreSQL cannot copy a database that has connections, so wait for that.
-    // The task neither panics nor is it cancelled.
+    // Closing the connection releases the lock. PostgreSQL cannot copy a database that has connections, so wait for
+    // that. The task neither panics nor is it cancelled.
     drop(client);
     let _ = connection.await;
     applied

@@ -7,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
 
-/// Below the ephemeral ports (Linux from 32768, macOS from 49152): no outgoing connection takes the port of a server while
-/// that is being restarted.
+/// Below the ephemeral ports (Linux from 32768, macOS from 49152): no outgoing connection takes the port of a server
+/// while that is being restarted.
 const RANGE: std::ops::Range<u16> = 10_240..32_700;
 
 /// A reserved port of 127.0.0.1. No other `Port` on this machine gets the same number until this one is dropped, even
-/// while no server listens on it. So a server can be killed and restarted there, and two servers with SO_REUSEPORT never
-/// share a port by accident.
+/// while no server listens on it. So a server can be killed and restarted there, and two servers with SO_REUSEPORT
+/// never share a port by accident.
 #[derive(Debug)]
 pub struct Port {
     number: u16,

@@ -24,8 +24,8 @@ pub enum Durability {
     Volatile,
 }
 
-/// A PostgreSQL server on 127.0.0.1 that accepts local connections without a password. Runs as the user `postgres` if this
-/// process runs as root.
+/// A PostgreSQL server on 127.0.0.1 that accepts local connections without a password. Runs as the user `postgres` if
+/// this process runs as root.
 #[derive(Debug)]
 pub struct PostgresServer {
     folder: PathBuf,
@@ -41,8 +41,8 @@ impl PostgresServer {
     /// `folder/postgres.log`.
     ///
     /// # Errors
-    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or the reason why it
-    /// does not accept connections.
+    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or the reason why
+    /// it does not accept connections.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let folder = std::path::absolute(folder).map_err(Error::io(format!("find {}", folder.display())))?;
@@ -112,8 +112,8 @@ impl PostgresServer {
         self.process.stop(Signal::INT, START).await.map(drop)
     }
 
-    /// Starts the server again on the same port; stops it first if it runs. If the future is dropped early, the new server
-    /// may still be starting.
+    /// Starts the server again on the same port; stops it first if it runs. If the future is dropped early, the new
+    /// server may still be starting.
     ///
     /// # Errors
     /// As [`PostgresServer::start`].
@@ -123,8 +123,8 @@ impl PostgresServer {
         self.ready().await
     }
 
-    /// Suspends every process of the server (SIGSTOP). Connections stay open, the server answers nothing, and the kernel
-    /// still accepts new connections.
+    /// Suspends every process of the server (SIGSTOP). Connections stay open, the server answers nothing, and the
+    /// kernel still accepts new connections.
     pub fn pause(&self) {
         // The postmaster first, so that it starts no more backends.
         signal_one(self.id(), Signal::STOP);

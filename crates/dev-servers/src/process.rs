@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
 
-/// A shell script that waits until this process closes its end of a pipe, by exiting or by being killed, and then ends the
-/// child's process group. Unlike PR_SET_PDEATHSIG, this works on every Unix, needs no code between fork and exec, and does
-/// not depend on the thread that started the child.
+/// A shell script that waits until this process closes its end of a pipe, by exiting or by being killed, and then ends
+/// the child's process group. Unlike PR_SET_PDEATHSIG, this works on every Unix, needs no code between fork and exec,
+/// and does not depend on the thread that started the child.
 const LIFELINE: &str = r#"read -r _; kill -s "$1" -- "-$2"; kill -s CONT -- "-$2""#;
 
 /// How long a child may take to end after its handle was dropped, before SIGKILL.
@@ -43,8 +43,8 @@ pub struct Process {
 impl Process {
     /// Starts `command` with no standard input.
     ///
-    /// `on_drop` is the signal that ends it when the handle is dropped or this process dies. If the handle was dropped and
-    /// the program still runs after a few seconds, SIGKILL follows.
+    /// `on_drop` is the signal that ends it when the handle is dropped or this process dies. If the handle was dropped
+    /// and the program still runs after a few seconds, SIGKILL follows.
     ///
     /// # Errors
     /// [`Error::Io`] if the log cannot be opened or the program cannot be started.
@@ -169,8 +169,8 @@ impl Drop for Process {
     }
 }
 
-/// The process ids of the direct children of `parent`. PostgreSQL's backends are not in its process group, so suspending
-/// them takes their ids.
+/// The process ids of the direct children of `parent`. PostgreSQL's backends are not in its process group, so
+/// suspending them takes their ids.
 pub fn children(parent: u32) -> Vec<u32> {
     let pairs = if Path::new("/proc/self/stat").exists() { pairs_from_proc() } else { pairs_from_ps() };
     pairs.into_iter().filter(|(_, ppid)| *ppid == parent).map(|(pid, _)| pid).collect()

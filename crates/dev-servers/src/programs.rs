@@ -11,8 +11,8 @@ pub const REDIS_SERVER: &str = "REDIS_SERVER";
 /// Redis, or Valkey on systems that replaced it (Fedora).
 const REDIS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// Folders with one subfolder for each major version of PostgreSQL, and the subfolder's prefix; its programs are in `bin`.
-/// Debian and Ubuntu, the PostgreSQL project's RPMs, Homebrew on ARM and on Intel.
+/// Folders with one subfolder for each major version of PostgreSQL, and the subfolder's prefix; its programs are in
+/// `bin`. Debian and Ubuntu, the PostgreSQL project's RPMs, Homebrew on ARM and on Intel.
 const POSTGRES: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),

@@ -32,8 +32,8 @@ impl RedisServer {
         Self::start_with_dump(folder).await
     }
 
-    /// Starts a server with the data that [`RedisServer::stop_and_save`] saved in `folder`; empty if there is none. Deletes
-    /// the dump once it is loaded: after a kill, a start from it would bring back old versions.
+    /// Starts a server with the data that [`RedisServer::stop_and_save`] saved in `folder`; empty if there is none.
+    /// Deletes the dump once it is loaded: after a kill, a start from it would bring back old versions.
     ///
     /// # Errors
     /// As [`RedisServer::start`]. A dump that cannot be loaded is deleted, because it contains only cached data.
@@ -94,8 +94,8 @@ impl RedisServer {
         self.process.stop(Signal::KILL, START).await.map(drop)
     }
 
-    /// Kills the server if it runs and starts it again, empty, on the same port. If the future is dropped early, the new
-    /// server may still be starting.
+    /// Kills the server if it runs and starts it again, empty, on the same port. If the future is dropped early, the
+    /// new server may still be starting.
     ///
     /// # Errors
     /// As [`RedisServer::start`].

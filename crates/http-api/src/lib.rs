@@ -8,7 +8,7 @@
 //! | respond to requests that match no route | [`no_such_route`], [`no_such_method`] |
 //! | require a static token (a secret of the operator) for some routes | [`Tokens::guard`] with [`Access`] |
 //! | require a JSON Web Token of a user for some routes | [`JwtVerifier::guard`], made from [`JwtSettings`] |
-//! | know who sends a request to such a route, and refuse others | [`Caller`], an extractor: [`Caller::require_admin`], [`Caller::require_self_or_admin`] |
+//! | know who sends a request to such a route, and refuse others | [`Caller`] or [`Admin`], extractors; [`Caller::require_self`], [`Caller::require_self_or_admin`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
 //! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |

@@ -72,8 +72,8 @@ pub(crate) fn product() -> &'static str {
     PRODUCT.get().copied().unwrap_or("http-api")
 }
 
-/// The name and the value of `Cache-Status` (RFC 9211). `parameters` are those of the cache, such as `hit; ttl=277`; the
-/// product's name goes before them.
+/// The name and the value of `Cache-Status` (RFC 9211). `parameters` are those of the cache, such as `hit; ttl=277`;
+/// the product's name goes before them.
 pub fn cache_status(parameters: impl Display) -> (HeaderName, HeaderValue) {
     let value = HeaderValue::try_from(format!("{}; {parameters}", product()));
     (HeaderName::from_static("cache-status"), value.unwrap_or(HeaderValue::from_static(product())))

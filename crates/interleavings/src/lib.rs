@@ -1,29 +1,31 @@
 //! A race detector for protocols: runs concurrent tasks against simulated servers in every possible order.
 //!
-//! Two tasks that each send a few commands to a server can be interleaved in many ways, and a race shows in only some of
-//! them. Tests with threads or real servers meet those by chance. An *explorer* controls the order: each task is a future
-//! that waits before every command, and the explorer decides which task may go on. It tries all orders ([`explore`]) or,
-//! if there are too many, random ones ([`random_walk`]). It also injects faults, such as lost replies and evicted keys,
-//! at every point. After each step it checks the invariants; for a violation it returns the path that led to it, which
-//! can be replayed. loom and Shuttle do the same for threads and memory; here it is tasks and commands.
+//! Two tasks that each send a few commands to a server can be interleaved in many ways, and a race shows in only some
+//! of them. Tests with threads or real servers meet those by chance. An *explorer* controls the order: each task is a
+//! future that waits before every command, and the explorer decides which task may go on. It tries all orders
+//! ([`explore`]) or, if there are too many, random ones ([`random_walk`]). It also injects faults, such as lost replies
+//! and evicted keys, at every point. After each step it checks the invariants; for a violation it returns the path that
+//! led to it, which can be replayed. loom and Shuttle do the same for threads and memory; here it is tasks and
+//! commands.
 //!
 //! # Use in a test
 //!
 //! 1. Write the servers as a plain struct, the *world*: what each command changes and returns. [`Transactions`] does
 //!    Redis's WATCH, MULTI and EXEC. The world contains [`Steps`] and implements [`Stepper`].
-//! 2. Implement the ports of the code under test (its Redis, its database) with [`wait`], so that every command waits for
-//!    the explorer.
-//! 3. Implement [`Execution`] for the world with the tasks under test: what may happen next, how it happens, what must hold.
-//! 4. Call [`explore`] and assert that there is no violation. Then weaken the protocol on purpose, one defence at a time,
-//!    and assert that there is one: this shows that the explorer can find the race.
+//! 2. Implement the ports of the code under test (its Redis, its database) with [`wait`], so that every command waits
+//!    for the explorer.
+//! 3. Implement [`Execution`] for the world with the tasks under test: what may happen next, how it happens, what must
+//!    hold.
+//! 4. Call [`explore`] and assert that there is no violation. Then weaken the protocol on purpose, one defence at a
+//!    time, and assert that there is one: this shows that the explorer can find the race.
 //!
 //! `tests/explorer` of the crates `versioned-cache` and `token-lock` are examples.
 //!
 //! # How it searches
 //!
 //! Depth first. Futures cannot be cloned, so it replays the path from the beginning whenever it returns to a state. It
-//! recognises states by [`Execution::digest`] and visits each only once (stateless model checking with state hashing; see
-//! Godefroid, *Model checking for programming languages using VeriSoft*, 1997).
+//! recognises states by [`Execution::digest`] and visits each only once (stateless model checking with state hashing;
+//! see Godefroid, *Model checking for programming languages using VeriSoft*, 1997).
 
 mod steps;
 mod transactions;

@@ -61,8 +61,8 @@ impl<C> Transactions<C> {
         self.0.remove(&connection);
     }
 
-    /// Restores the connection's state from `before`. The client has closed the connection, but commands that it sent are
-    /// still on the way to the server.
+    /// Restores the connection's state from `before`. The client has closed the connection, but commands that it sent
+    /// are still on the way to the server.
     pub fn restore(&mut self, connection: ConnectionId, before: &Self)
     where
         C: Clone,
@@ -77,7 +77,8 @@ impl<C> Transactions<C> {
         self.0.get(&connection).and_then(|open| open.queued.as_deref()).unwrap_or_default()
     }
 
-    /// Handles a command that arrives on a connection. `name` is its name, `key` its first argument (empty if there is none).
+    /// Handles a command that arrives on a connection. `name` is its name, `key` its first argument (empty if there is
+    /// none).
     pub fn handle(
         &mut self,
         connection: ConnectionId,

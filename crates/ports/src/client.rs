@@ -10,8 +10,8 @@ use crate::redis::{Arg, Connect, RedisError, Reply};
 use crate::runtime::Runtime;
 use crate::watch_transaction::{ConnectionPool, WatchTransaction};
 
-/// How many ms after the deadline a reply is still accepted. An instance that had no CPU for some time sees the deadline
-/// and the reply together.
+/// How many ms after the deadline a reply is still accepted. An instance that had no CPU for some time sees the
+/// deadline and the reply together.
 const GRACE_MS: u64 = 1;
 
 /// How much a large command may move per millisecond on a busy machine.
@@ -61,8 +61,8 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         &self.runtime
     }
 
-    /// Whether the circuit is closed, or half-open and this caller may probe the server. [`Client::call`] does not check
-    /// this: some callers must try in any case.
+    /// Whether the circuit is closed, or half-open and this caller may probe the server. [`Client::call`] does not
+    /// check this: some callers must try in any case.
     pub fn admits(&self) -> bool {
         self.circuit.allows(self.runtime.monotonic_ms(), self.settings.timeout_ms)
     }
@@ -222,8 +222,8 @@ impl<R: Connect, T: Runtime> Client<R, T> {
             transaction.queue("SET", args).await?;
             Ok(transaction.exec().await?.is_some())
         };
-        // A failed dedicated connection says nothing about the shared one, so the circuit and the shared connection stay
-        // as they are.
+        // A failed dedicated connection says nothing about the shared one, so the circuit and the shared connection
+        // stay as they are.
         self.in_time(timeout_ms, set).await.unwrap_or_else(|| {
             self.pool.borrow_mut().clear();
             Err(RedisError::Unreachable(format!("no transaction within {timeout_ms} ms")))

@@ -14,7 +14,7 @@ pub trait Runtime: 'static {
     /// Waits for `ms` milliseconds.
     fn sleep(&self, ms: u64) -> impl Future<Output = ()>;
 
-    /// Starts background work. The response to the current request does not wait for it. If the instance ends first, the
-    /// work is lost.
+    /// Starts background work. The response to the current request does not wait for it. If the instance ends first,
+    /// the work is lost.
     fn spawn(&self, work: impl Future<Output = ()> + 'static);
 }

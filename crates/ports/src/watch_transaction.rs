@@ -8,7 +8,8 @@
 //!
 //! That makes three round trips. Two would be enough (WATCH and GET; MULTI, the command, EXEC) if commands arrived in
 //! the order of the calls. On a busy host they do not: of a hundred pairs of commands that were sent at once, one third
-//! arrived in the wrong order (see [`Connection`]). A DEL that arrives before its MULTI would delete a lock of any holder.
+//! arrived in the wrong order (see [`Connection`]). A DEL that arrives before its MULTI would delete a lock of any
+//! holder.
 
 use std::cell::RefCell;
 

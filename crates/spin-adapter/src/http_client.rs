@@ -24,7 +24,7 @@ pub struct Client {
     pub body_max: usize,
 }
 
-/// A response, whatever its status. Redirections are not followed.
+/// A response, whatever its status. Redirects are not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The status code.
@@ -39,10 +39,10 @@ pub enum FetchError {
     /// The host does not allow the component to reach this address.
     #[error("not among the component's allowed_outbound_hosts: {0}")]
     Denied(String),
-    /// There is no connection.
+    /// No response header arrived: there is no connection, or it failed before that.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The response is not HTTP, or the connection broke before its end.
+    /// The response is not valid HTTP, or the connection broke in the body.
     #[error("no usable response: {0}")]
     Broken(String),
     /// The time limit is over.
@@ -74,6 +74,7 @@ impl Client {
         let (head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
             BodyError::TooLarge => FetchError::TooLarge,
+            // The header has arrived, so the server is reachable.
             BodyError::Broken(code) => match FetchError::from(code) {
                 FetchError::Unreachable(text) => FetchError::Broken(text),
                 error => error,

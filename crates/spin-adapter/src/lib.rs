@@ -1,5 +1,5 @@
-//! The one crate that knows Spin: the ports over its Redis, PostgreSQL, HTTP client, variables, and the entry point of a
-//! component.
+//! The one crate that knows Spin: the ports over its Redis, PostgreSQL, HTTP client, variables, and the entry point of
+//! a component.
 
 #[cfg(feature = "cache")]
 pub mod cache;

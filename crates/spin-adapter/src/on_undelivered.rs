@@ -3,7 +3,8 @@
 //! While a component handles a request, WASI and Spin do not report that the client has disconnected. They show it
 //! afterwards: if the connection was closed before the response, the host drops the response's body without reading it.
 //! (`wasi:http` has a transmission result for this purpose, but it is "success" even then, on Spin and on our host.) A
-//! client that disconnects after the host has read the body is not noticed: so what must be undone also needs a time limit.
+//! client that disconnects after the host has read the body is not noticed: so what must be undone also needs a time
+//! limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -85,8 +85,8 @@ impl Database {
         Self { address: address::with_time_limits(address) }
     }
 
-    /// Runs one statement and returns its rows. It is never repeated: if the connection breaks, the caller decides whether
-    /// the statement took effect.
+    /// Runs one statement and returns its rows. It is never repeated: if the connection breaks, the caller decides
+    /// whether the statement took effect.
     ///
     /// # Errors
     /// See [`DatabaseError`].
@@ -98,8 +98,9 @@ impl Database {
         }
     }
 
-    /// Runs one statement that changes nothing, a second time if the connection is broken: after a restart of the server
-    /// the pool may still have old connections.
+    /// Runs a statement that may run twice without harm: a SELECT, or a `nextval` (a lost id leaves a gap). It runs a
+    /// second time if the connection is broken, because after a restart of the server the pool may still have old
+    /// connections. So it may take twice as long as [`Database::query`].
     ///
     /// # Errors
     /// See [`DatabaseError`].

@@ -10,8 +10,8 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 /// A connection for one user, such as a WATCH transaction.
 pub struct DedicatedConnection(Connection);
 
-/// A Redis client for the concurrent requests of one instance. They share one connection, which is opened on first use and
-/// again after a failure.
+/// A Redis client for the concurrent requests of one instance. They share one connection, which is opened on first use
+/// and again after a failure.
 pub struct SpinRedis {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
@@ -136,8 +136,8 @@ pub fn exceeds_limit(error: &RedisError) -> bool {
     matches!(error, RedisError::Refused(text) if unquoted(text).starts_with(TOO_LARGE))
 }
 
-/// Whether the server refused the command, or the host refused the reply. Spin passes errors on as texts only. All other
-/// errors (a broken connection, a server that is loading or has no master) count as unreachable.
+/// Whether the server refused the command, or the host refused the reply. Spin passes errors on as texts only. All
+/// other errors (a broken connection, a server that is loading or has no master) count as unreachable.
 fn is_refusal(error: &Error) -> bool {
     match error {
         Error::TypeError => true,

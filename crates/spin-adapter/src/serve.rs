@@ -19,10 +19,12 @@ thread_local! {
 /// Handles one request with the router that `build` makes at the first request; `product` is the name in responses.
 /// Requests that come before the first router is ready each build one; one of them is kept.
 ///
-/// Responses that do not say how caches may use them get `no-store`: also an error could be cached otherwise.
+/// If `build` fails, the response is a 500 problem, and the next request builds again.
 ///
-/// Every response has a `content-length`, because without it hosts send chunks, which costs a delayed ACK; except for
-/// those that must not have one (RFC 9110, section 8.6).
+/// Responses without `cache-control` get `no-store`; otherwise a cache could store an error.
+///
+/// axum sets `content-length` on every response. 204 and 304 must not have it (RFC 9110, section 8.6), so it is
+/// removed.
 pub async fn serve<E: Display>(
     product: &'static str,
     request: Request,

@@ -1,5 +1,5 @@
-//! Three workers share a report that only one may write at a time. [`Locks::guard`](token_lock::Locks::guard) extends the
-//! lock while the work runs, even if that takes longer than the TTL.
+//! Three workers share a report that only one may write at a time. [`Locks::guard`](token_lock::Locks::guard) extends
+//! the lock while the work runs, even if that takes longer than the TTL.
 //!
 //! ```console
 //! $ cargo run -p token-lock --example critical_section

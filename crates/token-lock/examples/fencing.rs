@@ -1,5 +1,5 @@
-//! A holder that was paused writes after its lock has ended. The lock cannot prevent that. The resource can: it refuses a
-//! fencing number that is less than the greatest one it has seen.
+//! A holder that was paused writes after its lock has ended. The lock cannot prevent that. The resource can: it refuses
+//! a fencing number that is less than the greatest one it has seen.
 //!
 //! ```console
 //! $ cargo run -p token-lock --example fencing

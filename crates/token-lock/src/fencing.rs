@@ -1,8 +1,8 @@
 //! Fencing numbers (Kleppmann, *How to do distributed locking*, 2016). Each grant has a greater number than all earlier
 //! grants of the resource. So the resource itself can refuse a holder whose lock has ended.
 //!
-//! A counter in Redis gives the numbers: INCRBY adds one. If the counter is missing, it starts from the server's clock in
-//! microseconds, in a transaction: WATCH the counter, *then* read the clock, then SET, EXEC.
+//! A counter in Redis gives the numbers: INCRBY adds one. If the counter is missing, it starts from the server's clock
+//! in microseconds, in a transaction: WATCH the counter, *then* read the clock, then SET, EXEC.
 //!
 //! Why the first number is greater than all earlier ones:
 //! - A resource is granted less than once per microsecond. So no number is ahead of the clock.
@@ -51,8 +51,8 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         Ok(raised.is_some_and(|number| number >= least))
     }
 
-    /// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client repeats
-    /// INCRBY: that leaves a gap, which is harmless.
+    /// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client
+    /// repeats INCRBY: that leaves a gap, which is harmless.
     async fn add(&self, key: &str, by: i64) -> Result<Option<u64>, RedisError> {
         match self.client.send_one("INCRBY", vec![key.into(), by.into()]).await {
             Ok(reply) => Ok(number(&reply)),

@@ -17,7 +17,8 @@ pub struct Settings {
     /// How long one operation (acquire, release, …) may take on one server. With several servers, a slow one delays
     /// nobody: the replies of the majority are enough.
     pub timeout_ms: u64,
-    /// How long a server that failed is not asked. A single server is still asked to release, extend, break and inspect.
+    /// How long a server that failed is not asked. A single server is still asked to release, extend, break and
+    /// inspect.
     pub circuit_open_ms: u64,
 }
 

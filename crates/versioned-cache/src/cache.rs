@@ -49,8 +49,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         Rc::new(Self { reader, filler, writer, kv, invalidator, stats })
     }
 
-    /// Cache-aside: reads the entry from the cache, or else fetches the value from the source (`None`: absent) and stores
-    /// it.
+    /// Cache-aside: reads the entry from the cache, or else fetches the value from the source (`None`: absent) and
+    /// stores it.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -84,8 +84,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.filler.get_or_set_many(entries, fetch).await
     }
 
-    /// Runs `statement`, one SQL statement that changes rows of scopes. No read that starts after this has returned gets
-    /// an older value from the cache, even if this instance dies at any point. The statement must end well within
+    /// Runs `statement`, one SQL statement that changes rows of scopes. No read that starts after this has returned
+    /// gets an older value from the cache, even if this instance dies at any point. The statement must end well within
     /// `mark_ms`.
     ///
     /// # Errors
@@ -120,8 +120,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         Ok(self.kv.peek(std::slice::from_ref(entry)).await?.pop().flatten().map(|cached| cached.ttl_ms))
     }
 
-    /// Sets the value of an entry. No fetch that began before this has returned will replace it. For a scoped entry, all
-    /// other entries of the scope become outdated. If it fails, the value may or may not be set.
+    /// Sets the value of an entry. No fetch that began before this has returned will replace it. For a scoped entry,
+    /// all other entries of the scope become outdated. If it fails, the value may or may not be set.
     pub async fn set(&self, entry: &Entry, value: &[u8]) -> Result<(), RedisError> {
         self.mset(&[(entry.clone(), value.to_vec())]).await
     }
@@ -132,15 +132,14 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.kv.mset(values).await
     }
 
-    /// Removes an entry. No fetch that began before this has returned will bring it back. `true`: it existed. For a scoped
-    /// entry, it removes all entries of the scope.
-    /// If it fails, the entry may or may not be removed.
+    /// Removes an entry. No fetch that began before this has returned will bring it back. `true`: it existed. For a
+    /// scoped entry, it removes all entries of the scope. If it fails, the entry may or may not be removed.
     pub async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {
         self.kv.delete(entry).await
     }
 
-    /// Makes all entries of an operation outdated and removes them; returns how many it removed. The cost depends only on
-    /// their number. If this or another invalidation fails, none or some of the entries are outdated.
+    /// Makes all entries of an operation outdated and removes them; returns how many it removed. The cost depends only
+    /// on their number. If this or another invalidation fails, none or some of the entries are outdated.
     pub async fn invalidate_operation(&self, module: &str, operation: &str) -> Result<u64, RedisError> {
         self.invalidator.operation(module, operation).await
     }
@@ -155,8 +154,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.user(id).await
     }
 
-    /// Makes the named entries of an operation whose names match a Redis glob outdated and removes them; returns how many
-    /// it removed. No pattern can match other keys. It scans all keys of Redis, at most 1,000 at a time.
+    /// Makes the named entries of an operation whose names match a Redis glob outdated and removes them; returns how
+    /// many it removed. No pattern can match other keys. It scans all keys of Redis, at most 1,000 at a time.
     pub async fn invalidate_matching(&self, module: &str, operation: &str, pattern: &str) -> Result<u64, RedisError> {
         self.invalidator.matching(module, operation, pattern).await
     }

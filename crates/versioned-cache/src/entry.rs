@@ -90,8 +90,8 @@ impl Entry {
         self
     }
 
-    /// Stores an absence only while no write that marks `guard` is in flight. A create marks the list, because it cannot
-    /// mark what does not exist yet.
+    /// Stores an absence only while no write that marks `guard` is in flight. A create marks the list, because it
+    /// cannot mark what does not exist yet.
     #[must_use]
     pub fn absent_guard(mut self, guard: &Scope) -> Self {
         self.absent_guard = Some(guard.clone());

@@ -134,8 +134,8 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                 (stored, ttl_ms)
             }
         };
-        // A stored entry makes its lease useless, so the lease ends by itself. But it must not outlive the entry: the next
-        // request would wait for a fill that nobody does.
+        // A stored entry makes its lease useless, so the lease ends by itself. But it must not outlive the entry: the
+        // next request would wait for a fill that nobody does.
         if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) {
             self.reader.release_lease(fill_id).await;
         } else if stored == Stored::Yes && ttl_ms < self.reader.settings.lease_ms {

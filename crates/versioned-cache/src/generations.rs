@@ -35,8 +35,8 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
     pub(crate) async fn start(&self, entry: &Entry, replies: Vec<Reply>) -> Result<Versions, RedisError> {
         let mut keys = entry.version_keys().into_iter().zip(replies);
         let (own, current) = keys.next().expect("an entry has a version");
-        // The version of a named entry lives as long as the entry, once the entry is stored. Until then it lives as long
-        // as a fetch may take.
+        // The version of a named entry lives as long as the entry, once the entry is stored. Until then it lives as
+        // long as a fetch may take.
         let ttl_ms = entry.is_named().then_some(self.settings.mark_ms);
         let own = self.start_version(own, current, ttl_ms).await?;
         let mut others = Vec::new();

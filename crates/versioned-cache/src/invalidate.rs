@@ -1,5 +1,5 @@
-//! Invalidation. An entry becomes outdated when one of its versions changes: the generation of its module or operation, a
-//! user's version, or its own version. This costs one command and also covers fetches under way. The entries are then
+//! Invalidation. An entry becomes outdated when one of its versions changes: the generation of its module or operation,
+//! a user's version, or its own version. This costs one command and also covers fetches under way. The entries are then
 //! removed with the help of the registries, to free memory and to be counted.
 
 pub(crate) mod listing;
@@ -23,8 +23,8 @@ use crate::key::{self, Scope};
 /// How many members are taken out of a registry at once.
 const MEMBERS_AT_ONCE: i64 = 512;
 
-/// Makes entries outdated and removes them. All methods return how many entries they removed. If they fail, none or only
-/// some of the entries are outdated.
+/// Makes entries outdated and removes them. All methods return how many entries they removed. If they fail, none or
+/// only some of the entries are outdated.
 pub(crate) struct Invalidator<R: Connect, T> {
     pub client: Rc<Client<R, T>>,
     pub generations: Rc<Generations<R, T>>,

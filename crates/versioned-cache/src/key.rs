@@ -15,9 +15,9 @@
 //! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors` |
 //! | `filling:{entry key}`, `filling:{entry key}-v{n}:{g}` | string, TTL | the lease of a scoped, of a named entry |
 //!
-//! `{n}` is the entry's own version, `{g}` a digest of its other versions (generations, a user's version). Both are those
-//! that were current before the value was fetched. `{hash}` is a digest of the query. `user` and `users` stand for any kind
-//! of rows. All keys may be deleted at any time: entries that depended on them are fetched again.
+//! `{n}` is the entry's own version, `{g}` a digest of its other versions (generations, a user's version). Both are
+//! those that were current before the value was fetched. `{hash}` is a digest of the query. `user` and `users` stand
+//! for any kind of rows. All keys may be deleted at any time: entries that depended on them are fetched again.
 
 use std::borrow::Cow;
 

@@ -96,8 +96,8 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             stored.push((entry, ttl_ms));
         }
         client.call_large("MSET", pairs).await?;
-        // After the reply, because commands that are sent together may arrive in any order. If this instance dies before,
-        // the end in the envelope counts.
+        // After the reply, because commands that are sent together may arrive in any order. If this instance dies
+        // before, the end in the envelope counts.
         let expire = ttls.iter().flat_map(|(key, ms)| {
             // If two requests set the same entry, the longer TTL counts, whichever command arrives first.
             let args = |only: &str| vec![key.as_str().into(), Arg::Int(*ms as i64), only.into()];

@@ -1,5 +1,5 @@
-//! Versioned cache-aside over Redis. A cache hit takes one Redis round trip and is never stale while Redis is reachable,
-//! even across concurrent writes, crashes and evictions.
+//! Versioned cache-aside over Redis. A cache hit takes one Redis round trip and is never stale while Redis is
+//! reachable, even across concurrent writes, crashes and evictions.
 //!
 //! ```
 //! # use ports::native::{NativeRedis, NativeRuntime};
@@ -42,33 +42,36 @@
 //! and its operation, and a user's version if the entry belongs to a user. A value that was used once is never used
 //! again. There are two kinds of entries:
 //!
-//! - **Scoped** ([`Entry::new`]): responses about a [`Scope`] (one user, the list of users) whose rows are written through
-//!   [`Cache::write`]. The versions are part of the key, so the stored value is the response body, byte for byte.
+//! - **Scoped** ([`Entry::new`]): responses about a [`Scope`] (one user, the list of users) whose rows are written
+//!   through [`Cache::write`]. The versions are part of the key, so the stored value is the response body, byte for
+//!   byte.
 //! - **Named** ([`Entry::named`], [`Entry::described`]): values that are set, fetched and invalidated one by one. The
 //!   versions are part of the value, so one MGET is enough even without a hint.
 //!
 //! # Protocol
 //!
-//! - **Hit** ([`Cache::get_or_set`]): one `MGET version generations… entry`. MGET is atomic: if the entry was stored under
-//!   the versions that are in the same reply, it is current at that instant. The key of a scoped entry is guessed from a
-//!   hint, the versions that this instance saw last. A wrong hint costs one more command.
-//! - **Fill**, on a miss, in this order: the versions have been read; take a lease and count the marks; fetch the value;
-//!   if there was no mark, `SET` the entry under those versions.
+//! - **Hit** ([`Cache::get_or_set`]): one `MGET version generations… entry`. MGET is atomic: if the entry was stored
+//!   under the versions that are in the same reply, it is current at that instant. The key of a scoped entry is guessed
+//!   from a hint, the versions that this instance saw last. A wrong hint costs one more command.
+//! - **Fill**, on a miss, in this order: the versions have been read; take a lease and count the marks; fetch the
+//!   value; if there was no mark, `SET` the entry under those versions.
 //! - **Write** ([`Cache::write`]), in this order: `ZADD` marks; `INCR` versions; the SQL statement; `INCR` versions and
 //!   `ZREM` marks.
-//! - **Invalidation** ([`Cache::invalidate_module`] and the others, [`Cache::delete`], [`Cache::set`]): one of the versions
-//!   gets a new number or is removed, which has the same effect. Then the entries are removed, to free memory.
+//! - **Invalidation** ([`Cache::invalidate_module`] and the others, [`Cache::delete`], [`Cache::set`]): one of the
+//!   versions gets a new number or is removed, which has the same effect. Then the entries are removed, to free memory.
 //!
 //! # Why no read is stale
 //!
-//! Claim: while Redis is reachable, a read that starts after a statement was committed never gets a value from before it.
+//! Claim: while Redis is reachable, a read that starts after a statement was committed never gets a value from before
+//! it.
 //!
-//! Proof. A read only uses an entry whose versions were current at some instant after the read began. So assume that such
-//! an entry has the versions *v*, and that it was filled from a row that was read before the commit of a write *w*.
+//! Proof. A read only uses an entry whose versions were current at some instant after the read began. So assume that
+//! such an entry has the versions *v*, and that it was filled from a row that was read before the commit of a write
+//! *w*.
 //!
 //! 1. Its filler read *v*, then counted the marks and found none, then read the row.
-//! 2. The mark of *w* is set before the first bump of *w*. It stays until after the commit, or longer than any statement
-//!    can run if the instance dies.
+//! 2. The mark of *w* is set before the first bump of *w*. It stays until after the commit, or longer than any
+//!    statement can run if the instance dies.
 //! 3. The filler found no mark, and it read the row before the commit. So it counted before *w* set its mark.
 //! 4. So it read *v* before the first bump of *w*. Then *v* is not current after that bump: a contradiction.
 //!
@@ -83,26 +86,26 @@
 //! Redis may lose the marks during a write (FLUSHALL, a restart). Entries that were filled after that become outdated
 //! with the second bump.
 //!
-//! The same holds for an invalidation: a read that starts after it has returned never gets a value that was fetched before
-//! it began. The request that fetched the value had read its versions before, and the invalidation changed one of them to
-//! a number that was never used. This needs no list of what is cached or being fetched, so the registries
+//! The same holds for an invalidation: a read that starts after it has returned never gets a value that was fetched
+//! before it began. The request that fetched the value had read its versions before, and the invalidation changed one
+//! of them to a number that was never used. This needs no list of what is cached or being fetched, so the registries
 //! ([`Cache::entries`]) may lose members.
 //!
-//! A fetched value never replaces a value that was set. It is stored only where the key is empty, or in a transaction that
-//! watches an outdated entry. The proof is in `fill/store.rs`.
+//! A fetched value never replaces a value that was set. It is stored only where the key is empty, or in a transaction
+//! that watches an outdated entry. The proof is in `fill/store.rs`.
 //!
 //! # Redis is optional
 //!
-//! Every command has a deadline. After a failure, a circuit breaker keeps reads away from Redis for a short time. Writes
-//! always try, and follow [`WritePolicy`] if they fail. What a client requests by name (get, set, invalidate, stats) is
-//! repeated for [`Settings::patience_ms`], then fails.
+//! Every command has a deadline. After a failure, a circuit breaker keeps reads away from Redis for a short time.
+//! Writes always try, and follow [`WritePolicy`] if they fail. What a client requests by name (get, set, invalidate,
+//! stats) is repeated for [`Settings::patience_ms`], then fails.
 //!
 //! # The files
 //!
-//! [`Cache`] (`cache.rs`) lists what a cache can do and calls its parts. `read/` looks entries up. `fill/` handles a miss.
-//! `write.rs` runs writes, `kv.rs` gets and sets values, `invalidate/` invalidates and lists. They use `generations.rs`
-//! (versions in Redis), `stats.rs` (counters), `entry/` (keys, versions, values) and `ports::Client` (one command with its
-//! deadline).
+//! [`Cache`] (`cache.rs`) lists what a cache can do and calls its parts. `read/` looks entries up. `fill/` handles a
+//! miss. `write.rs` runs writes, `kv.rs` gets and sets values, `invalidate/` invalidates and lists. They use
+//! `generations.rs` (versions in Redis), `stats.rs` (counters), `entry/` (keys, versions, values) and `ports::Client`
+//! (one command with its deadline).
 
 mod cache;
 mod entry;

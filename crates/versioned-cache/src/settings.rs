@@ -1,7 +1,7 @@
 //! The settings of a cache.
 
-/// How long an entry lives, in seconds. Scoped entries live up to 10 % longer or shorter, at random, so that entries that
-/// were stored together do not end together.
+/// How long an entry lives, in seconds. Scoped entries live up to 10 % longer or shorter, at random, so that entries
+/// that were stored together do not end together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
     /// A value; 0: it is not cached.

@@ -111,8 +111,8 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         all(scopes.iter().map(|scope| self.client.call("ZREM", vec![scope.writing().into(), token.into()]))).await
     }
 
-    /// Bumps the versions of scopes. An MSET is repeated if the connection turns out to be broken, but with new numbers:
-    /// the same numbers could overwrite those of another write.
+    /// Bumps the versions of scopes. An MSET is repeated if the connection turns out to be broken, but with new
+    /// numbers: the same numbers could overwrite those of another write.
     pub(crate) async fn bump(&self, scopes: &[Scope]) -> Result<(), RedisError> {
         if scopes.len() <= SINGLE_BUMPS_MAX {
             return join_all(scopes.iter().map(|scope| self.bump_one(scope))).await.into_iter().collect();

@@ -38,8 +38,8 @@ pub fn engine() -> Result<Engine> {
     Ok(engine)
 }
 
-/// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file that
-/// is no component, an import that this host does not offer, no export `wasi:http/handler`.
+/// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file
+/// that is no component, an import that this host does not offer, no export `wasi:http/handler`.
 pub fn compile(engine: &Engine, app: &App) -> Result<Vec<Compiled>> {
     let linker = linker(engine).context("cannot link the host's interfaces")?;
     let compile = |component| {

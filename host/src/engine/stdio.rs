@@ -53,7 +53,8 @@ impl Lines {
 
     fn write_out(&mut self) {
         let text = with_prefix(&self.prefix, &std::mem::take(&mut self.pending));
-        // One write for all lines, so that lines of several threads do not mix. Errors, such as a closed pipe, are ignored.
+        // One write for all lines, so that lines of several threads do not mix. Errors, such as a closed pipe, are
+        // ignored.
         let _ = match self.target {
             Target::Stdout => io::stdout().lock().write_all(&text),
             Target::Stderr => io::stderr().lock().write_all(&text),

@@ -13,9 +13,9 @@ use super::variables::{check_name, environment_name, fill_in};
 
 /// Makes an application of a manifest.
 ///
-/// A variable's value comes from `given` (the command line), else from `environment` (looks up an environment variable),
-/// else it is the default. `env` are environment variables for every component. Errors name file and line: what is not
-/// valid, what this host does not support, variables without a value.
+/// A variable's value comes from `given` (the command line), else from `environment` (looks up an environment
+/// variable), else it is the default. `env` are environment variables for every component. Errors name file and line:
+/// what is not valid, what this host does not support, variables without a value.
 pub fn resolve(
     source: &Source,
     given: &HashMap<String, String>,

@@ -1,8 +1,8 @@
 //! One instance: a wasmtime store whose event loop takes requests from the pool, several at a time.
 //!
-//! wasmtime cannot stop a single call in a store. When a request times out, its client gets an error, the instance takes
-//! no more requests, and it is dropped when nobody waits for its other responses. A trap ends the store at once. Other
-//! instances are not affected.
+//! wasmtime cannot stop a single call in a store. When a request times out, its client gets an error, the instance
+//! takes no more requests, and it is dropped when nobody waits for its other responses. A trap ends the store at once.
+//! Other instances are not affected.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -7,8 +7,8 @@ use clap::Args;
 /// Limits of instances.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests that an instance serves before it is replaced; 1 for a new instance for each request. It serves more while
-    /// long requests or responses keep it alive and --max-instances does not allow another.
+    /// Requests that an instance serves before it is replaced; 1 for a new instance for each request. It serves more
+    /// while long requests or responses keep it alive and --max-instances does not allow another.
     #[arg(long = "max-instance-reuse-count", value_name = "COUNT", default_value_t = 128, value_parser = positive)]
     pub reuse: usize,
 

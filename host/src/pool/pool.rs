@@ -61,7 +61,8 @@ impl Pool {
         response
     }
 
-    /// Queues a request whose response goes to `reply`. If the queue is full, that is [`CallError::Overloaded`] at once.
+    /// Queues a request whose response goes to `reply`. If the queue is full, that is [`CallError::Overloaded`] at
+    /// once.
     pub fn enqueue(self: &Rc<Self>, request: Request<WasiBody>, reply: Reply) {
         let refusal = if self.is_full() {
             Some(CallError::Overloaded)

@@ -68,9 +68,9 @@ impl Slot {
         self.in_flight.add(reply, deadline)
     }
 
-    /// Resets the request count of an instance that has reached the limit and cannot end, because of requests in flight or
-    /// work after its responses (open bodies too). Returns how many requests it can take now; if none, nothing is reset.
-    /// With a limit of one request per instance there is no reset.
+    /// Resets the request count of an instance that has reached the limit and cannot end, because of requests in flight
+    /// or work after its responses (open bodies too). Returns how many requests it can take now; if none, nothing is
+    /// reset. With a limit of one request per instance there is no reset.
     pub fn reset_request_count(&self, limits: &Limits) -> usize {
         let can_end = self.in_flight.len() == 0 && !matches!(self.timer.activity(), Activity::Finishing(_));
         if limits.reuse == 1 || self.is_accepting(limits) || can_end {

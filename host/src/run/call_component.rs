@@ -23,8 +23,8 @@ pub struct Call {
     reply: Reply,
 }
 
-/// Calls the components of `application` through the returned channel, which [`submit_calls`] serves: a store's data must
-/// be `Send`, so it cannot hold the pools itself.
+/// Calls the components of `application` through the returned channel, which [`submit_calls`] serves: a store's data
+/// must be `Send`, so it cannot hold the pools itself.
 pub fn calls(application: Arc<Application>) -> (CallComponent, mpsc::UnboundedReceiver<Call>) {
     let (calls, receiver) = mpsc::unbounded_channel();
     let call = move |component: &str, mut request: Request<WasiBody>| -> Sending {

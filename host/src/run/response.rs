@@ -92,7 +92,8 @@ pub async fn prepare(method: &Method, response: Response<ResponseBody>) -> Respo
         yield_once().await;
         ended = collected.collect(&mut body);
         if !ended && collected.frames.len() == before {
-            // A tick may have interrupted the component: then it continues only after the worker has polled its sockets.
+            // A tick may have interrupted the component: then it continues only after the worker has polled its
+            // sockets.
             tokio::task::yield_now().await;
             ended = collected.collect(&mut body);
             if collected.frames.len() == before {

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 /// How long anything may take that is about to happen. Only a test that fails waits so long.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A manifest in which `probe` has all paths, `other` can only be called by components, and `/fixed` needs no component.
+/// A manifest in which `probe` has all paths, `other` can only be called by components, and `/fixed` needs no
+/// component.
 pub const MANIFEST: &str = r#"
 spin_manifest_version = 2
 

@@ -25,7 +25,8 @@ async fn with_a_limit_of_one_each_request_has_a_new_instance() {
     }
 }
 
-/// Sends `count` requests that keep both instances alive at their limit of requests. 20 others must be answered meanwhile.
+/// Sends `count` requests that keep both instances alive at their limit of requests. 20 others must be answered
+/// meanwhile.
 async fn others_are_served_beside(count: usize, path: &str) {
     let gate = Gate::start().await;
     let host = Host::start(&["--max-instances", "2", "--max-instance-reuse-count", "3"]).await;

@@ -1,6 +1,6 @@
-//! Invalidations in a Redis with a million keys remove all that match and do not block other clients. Redis reports itself
-//! what blocks it: SLOWLOG has each command of more than 10 ms, LATENCY each cycle of expiry or eviction. Another client
-//! measures how long its PINGs take.
+//! Invalidations in a Redis with a million keys remove all that match and do not block other clients. Redis reports
+//! itself what blocks it: SLOWLOG has each command of more than 10 ms, LATENCY each cycle of expiry or eviction.
+//! Another client measures how long its PINGs take.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ const FOREIGN: usize = 890_000;
 
 /// The longest that one command may block Redis.
 const BLOCKED_MS: u64 = 10;
-/// A busy machine can interrupt Redis in the middle of a command. A command that blocks by itself does so in each attempt.
+/// A busy machine can interrupt Redis in the middle of a command. A command that blocks by itself does so in each
+/// attempt.
 const ATTEMPTS: usize = 12;
 
 /// The longest that another client may wait. A PING also waits for a core.

@@ -1,8 +1,8 @@
 //! An invalidation is not undone by a fill that is in progress: after the invalidation has returned, no read returns a
 //! value that was fetched before it.
 //!
-//! The order of events, each time: a GET misses and fetches; the origin (or the database) holds its response, whose value is
-//! already fixed; the invalidation returns; the origin responds, and the fill tries to store the old value.
+//! The order of events, each time: a GET misses and fetches; the origin (or the database) holds its response, whose
+//! value is already fixed; the invalidation returns; the origin responds, and the fill tries to store the old value.
 
 use blackbox::{App, Origin, Request, until};
 use serde_json::{Value, json};

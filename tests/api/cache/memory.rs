@@ -1,5 +1,5 @@
-//! Many large requests and responses at once. Each is served or refused for lack of memory, and together they never use more
-//! memory than the host allows an instance (1 GiB): beyond that the host ends the instance with all its requests.
+//! Many large requests and responses at once. Each is served or refused for lack of memory, and together they never use
+//! more memory than the host allows an instance (1 GiB): beyond that the host ends the instance with all its requests.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Keys that are not of this API, such as locks, versions and keys of others in the same Redis: no request changes them.
+//! Keys that are not of this API, such as locks, versions and keys of others in the same Redis: no request changes
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

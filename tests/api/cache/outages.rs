@@ -1,5 +1,5 @@
-//! The cache component while Redis is down, hangs or is full, and afterwards: reads succeed, writes report that they failed,
-//! and every response is in time.
+//! The cache component while Redis is down, hangs or is full, and afterwards: reads succeed, writes report that they
+//! failed, and every response is in time.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! GET /api/cache/stats and /admin/cache/stats: hits and misses of all components, and for the administrator by module and
-//! operation.
+//! GET /api/cache/stats and /admin/cache/stats: hits and misses of all components, and for the administrator by module
+//! and operation.
 
 use std::time::Duration;
 

@@ -136,8 +136,8 @@ async fn a_body_that_is_too_large_is_refused() {
     expect_untouched(&app).await;
 }
 
-/// The response to a POST that announces the length of its body and does not send it. A client that sends a body that is
-/// too long may find the connection closed before it can read the response.
+/// The response to a POST that announces the length of its body and does not send it. A client that sends a body that
+/// is too long may find the connection closed before it can read the response.
 async fn declare(app: &App, route: &str, length: usize) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(app.host.address()).await.unwrap();

@@ -1,5 +1,5 @@
-//! The locks service while Redis is down, hangs or is full, and afterwards: no lock is granted twice, and every response is in
-//! time.
+//! The locks service while Redis is down, hangs or is full, and afterwards: no lock is granted twice, and every
+//! response is in time.
 
 use std::time::{Duration, Instant};
 

@@ -34,8 +34,8 @@ impl Quorum {
                 slowest = slowest.max(timed.elapsed());
                 timed = Instant::now();
             };
-            // A release ends when the majority has released. The last server may be a little later, and may be part of the
-            // next majority.
+            // A release ends when the majority has released. The last server may be a little later, and may be part of
+            // the next majority.
             let request = json!({"resource": "orders", "ttl": 60_000, "wait": 10_000});
             let grant = granted(&acquire(&self.app, request).await);
             lap();

@@ -1,4 +1,5 @@
-//! The sellers service while Redis or PostgreSQL is down or hangs, and afterwards: every response is correct and in time.
+//! The sellers service while Redis or PostgreSQL is down or hangs, and afterwards: every response is correct and in
+//! time.
 
 use std::time::{Duration, Instant};
 

@@ -17,8 +17,8 @@ pub enum Who {
     Admin,
 }
 
-/// A route: its path after `/sellers`, in which `ID`, `USER` and `SALE` stand for those of a seller; who may use it; the
-/// states that the seller has to go through before; the status of its success.
+/// A route: its path after `/sellers`, in which `ID`, `USER` and `SALE` stand for those of a seller; who may use it;
+/// the states that the seller has to go through before; the status of its success.
 pub struct Route {
     pub method: Method,
     pub path: &'static str,

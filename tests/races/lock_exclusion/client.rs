@@ -182,8 +182,8 @@ impl Client {
         hold.removed = json == json!({"released": true});
         outcome.late += u64::from(!hold.removed);
         self.progress.count("late releases", usize::from(!hold.removed));
-        // If the lock was still this client's, nobody was granted it before the release was requested, even if the client
-        // thought that it had expired.
+        // If the lock was still this client's, nobody was granted it before the release was requested, even if the
+        // client thought that it had expired.
         hold.until = if hold.removed { asked } else { hold.until.min(asked) };
     }
 

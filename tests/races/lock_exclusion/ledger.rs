@@ -1,7 +1,7 @@
 //! The checker for locks: what the clients were granted and when, and the violations in it.
 //!
-//! The clients measure the times with the same clock: a grant begins when its response has arrived, and ends when the client
-//! requests the release, or at `expiresAt`. So everything found here is a violation.
+//! The clients measure the times with the same clock: a grant begins when its response has arrived, and ends when the
+//! client requests the release, or at `expiresAt`. So everything found here is a violation.
 
 /// A point in time, in microseconds since the Unix epoch.
 pub type Moment = u64;
@@ -32,7 +32,8 @@ pub enum Violation {
     NotGreater(Hold, Hold),
     /// The resource had seen a higher fencing token while this holder was still valid.
     ValidButRefused(Hold),
-    /// The response to the first said that it had held the lock until its release, but the second had been granted before.
+    /// The response to the first said that it had held the lock until its release, but the second had been granted
+    /// before.
     Removed(Hold, Hold),
 }
 

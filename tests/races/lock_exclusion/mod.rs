@@ -1,9 +1,10 @@
 //! Invariants 5 and 6 of the locks: two hosts, and 64 clients (16 in quorum mode) that increment a counter which checks
-//! fencing tokens. The TTLs are so short that locks expire during the work. There are never two valid holders, except where Redis
-//! has lost its data, which the fencing tokens cover. A fencing token is never lower than one before, and no increment is
-//! lost.
+//! fencing tokens. The TTLs are so short that locks expire during the work. There are never two valid holders, except
+//! where Redis has lost its data, which the fencing tokens cover. A fencing token is never lower than one before, and
+//! no increment is lost.
 //!
-//! A failure prints the seed, the grants and the hosts' logs. The seed repeats the clients' choices, not the servers' timing.
+//! A failure prints the seed, the grants and the hosts' logs. The seed repeats the clients' choices, not the servers'
+//! timing.
 
 mod client;
 mod counter;
@@ -21,8 +22,8 @@ use ledger::{Ledger, Violation};
 use crate::progress::Progress;
 
 const CLIENTS: u64 = 64;
-/// With more clients on three servers, no client gets a majority most of the time: each of the servers grants the lock to
-/// another one. A slow machine then grants hardly any lock.
+/// With more clients on three servers, no client gets a majority most of the time: each of the servers grants the lock
+/// to another one. A slow machine then grants hardly any lock.
 const CLIENTS_OF_QUORUM: u64 = 16;
 const MAX_TTL_MS: u64 = 120;
 /// What must have happened in a race, besides the faults.
@@ -31,8 +32,8 @@ const ENOUGH: [(&str, u64); 4] = [("grants", 60), ("increments", 20), ("late rel
 /// When Redis was killed and when it was restarted, if it was.
 type Restart = Option<(ledger::Moment, ledger::Moment)>;
 
-/// Runs the clients on two hosts while `fault` strikes once per `period` on average. Checks what holds in every race, and
-/// returns all other violations.
+/// Runs the clients on two hosts while `fault` strikes once per `period` on average. Checks what holds in every race,
+/// and returns all other violations.
 async fn run(
     mut app: App,
     clients: u64,

@@ -1,7 +1,7 @@
 //! Reads of the cache service: after an invalidation has returned, no read returns a value that was fetched before it.
-//! Clients read and invalidate in every way, while keys are evicted, Redis is flushed and restarted, or the host is killed.
-//! The origin's values only increase, so a read is stale if its value is less than the origin's value when the last
-//! acknowledged invalidation began.
+//! Clients read and invalidate in every way, while keys are evicted, Redis is flushed and restarted, or the host is
+//! killed. The origin's values only increase, so a read is stale if its value is less than the origin's value when the
+//! last acknowledged invalidation began.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

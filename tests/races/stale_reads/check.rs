@@ -1,6 +1,7 @@
 //! Runs a workload while something breaks, and checks what its clients saw.
 //!
-//! A failure prints the seed, the reads and the host's log. The seed repeats the clients' choices, not the servers' timing.
+//! A failure prints the seed, the reads and the host's log. The seed repeats the clients' choices, not the servers'
+//! timing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ pub const FEW: usize = 4;
 /// What must have happened in a race, besides the faults.
 const ENOUGH: [(&str, u64); 3] = [("reads", 10_000), ("writes", 1_000), ("hits", 500)];
 
-/// Runs the workload on `count` resources that stay while `fault` strikes at random times, on average once per `period`.
+/// Runs the workload on `count` resources that stay while `fault` strikes at random times, on average once per
+/// `period`.
 pub async fn run<R: Resource>(
     app: &mut App,
     count: usize,

@@ -1,8 +1,9 @@
-//! The checker for stale reads: takes what the clients did and saw, and finds violations of the cache's first invariant.
+//! The checker for stale reads: takes what the clients did and saw, and finds violations of the cache's first
+//! invariant.
 //!
-//! A read that starts after a write was acknowledged never returns anything older. The clients measure the times: a read
-//! starts before its request is sent, and a write ends after its response has arrived. So everything found here is a
-//! violation. A write without a response promises nothing.
+//! A read that starts after a write was acknowledged never returns anything older. The clients measure the times: a
+//! read starts before its request is sent, and a write ends after its response has arrived. So everything found here is
+//! a violation. A write without a response promises nothing.
 use std::collections::HashMap;
 
 /// A point in time, in nanoseconds of one monotonic clock.

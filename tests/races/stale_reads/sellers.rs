@@ -1,5 +1,5 @@
-//! Reads of sellers: seven clients write and read a few sellers that stay and others that are registered and archived, by
-//! id, by user and in lists, while something breaks. The writers change profiles, record sales and change states.
+//! Reads of sellers: seven clients write and read a few sellers that stay and others that are registered and archived,
+//! by id, by user and in lists, while something breaks. The writers change profiles, record sales and change states.
 
 use std::time::Duration;
 

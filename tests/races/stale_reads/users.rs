@@ -1,5 +1,6 @@
-//! Reads of users: seven clients write and read a few users that stay, others that are created and deleted, the list and
-//! several ids, with and without If-None-Match, while something breaks. Afterwards [`super::history`] checks every response.
+//! Reads of users: seven clients write and read a few users that stay, others that are created and deleted, the list
+//! and several ids, with and without If-None-Match, while something breaks. Afterwards [`super::history`] checks every
+//! response.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::wrk::Report;
 
 /// Runs `clients` clients at the same time for `seconds`. `work` gets the number of its client, from 0, and the time to
-/// stop; it returns how long each of its units took, which the report counts as one request.
+/// stop; it returns the duration of each request.
 ///
 /// # Errors
 /// The first error of a client, or if nothing was done in time.
@@ -26,7 +26,7 @@ pub fn run(
     latencies.sort();
     let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).copied().unwrap_or_default();
     let count = latencies.len();
-    ensure!(count > 0, "no client was done with anything in {seconds} s");
+    ensure!(count > 0, "no client completed a request within {seconds} s");
     Ok(Report { requests: count as u64, rate: count as f64 / seconds as f64, p50: at(0.5), p99: at(0.99) })
 }
 

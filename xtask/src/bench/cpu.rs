@@ -14,8 +14,8 @@ pub struct Processes {
     pub redis: u32,
 }
 
-/// The user and system time of all running processes in the process group `group` (a real Spin is two processes). `None`
-/// if there is no /proc.
+/// The user and system time of all running processes in the process group `group` (a real Spin is two processes).
+/// `None` if there is no /proc.
 pub fn of_group(group: u32) -> Option<Duration> {
     let stats = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
         entry.file_name().to_str()?.parse::<u32>().ok()?;

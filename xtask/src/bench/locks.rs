@@ -66,8 +66,8 @@ fn row<L: Locker>(
     })
 }
 
-/// Acquires and releases until the time is up. Returns how long each acquire took or, uncontended, how long each pair of
-/// acquire and release took.
+/// Acquires and releases until the time is up. Returns how long each acquire took or, uncontended, how long each pair
+/// of acquire and release took.
 fn work(client: &mut impl Locker, resource: &str, until: Instant, contended: bool) -> Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     while Instant::now() < until {

@@ -93,8 +93,8 @@ pub fn redis(redis: &RedisServer, options: &Options) -> Result<Row> {
     Ok(Row { name: name.into(), redis: each, ..report })
 }
 
-/// The last line of redis-benchmark's CSV: name, requests per second, then the average, minimum, p50, p95, p99 and maximum
-/// of the latency in milliseconds.
+/// The last line of redis-benchmark's CSV: name, requests per second, then the average, minimum, p50, p95, p99 and
+/// maximum of the latency in milliseconds.
 fn parse(csv: &str) -> Result<Row> {
     let line = csv.lines().last().unwrap_or_default();
     let columns: Vec<&str> = line.split("\",\"").map(|column| column.trim_matches('"')).collect();

@@ -17,7 +17,7 @@ use crate::token;
 /// The user of the seller that is read, and another user, who reads it.
 const OWNER: i64 = 1;
 const READER: i64 = 2;
-/// A user registers once. So there are as many users as registrations at the most, in each second.
+/// Each registration needs a new user. So many users are created for each second; a faster run fails.
 const REGISTRATIONS_PER_SECOND_MAX: u64 = 10_000;
 /// Longer than the benchmark.
 const TOKEN_S: u32 = 24 * 60 * 60;

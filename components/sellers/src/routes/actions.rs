@@ -58,8 +58,8 @@ impl<S: Sync> FromRequestParts<S> for Request {
 /// `POST /sellers/:id/verify`: the owner asks for verification.
 ///
 /// # Errors
-/// The caller is not the owner; there is no such seller; its state does not allow the action; members are missing; a bad
-/// `If-Match`; the database is unavailable.
+/// The caller is not the owner; there is no such seller; its state does not allow the action; members are missing; a
+/// bad `If-Match`; the database is unavailable.
 pub async fn verify(app: Shared<App>, request: Request) -> Result<Response, Problem> {
     app.checked_owner(request.id, |owner| request.caller.require_self(owner)).await?;
     act(&app, Action::Verify, &request, None).await

@@ -1,5 +1,5 @@
-//! `GET /sellers/:id/analytics/…`: what the recorded sales of a seller say. The results are cached, and outdated by each
-//! sale.
+//! `GET /sellers/:id/analytics/…`: what the recorded sales of a seller say. The results are cached, and outdated by
+//! each sale.
 
 use axum::response::Response;
 use http_api::response::{cache_status, optional_rfc3339, rfc3339, to_json};
@@ -132,8 +132,8 @@ pub async fn revenue(
     .await
 }
 
-/// The name of a cache entry for these parameters. Without dates the span ends with the current bucket, so a new bucket is
-/// a new entry. The name does not need the first sale, where `all_time` starts: each sale makes the entry outdated.
+/// The name of a cache entry for these parameters. Without dates the span ends with the current bucket, so a new bucket
+/// is a new entry. The name does not need the first sale, where `all_time` starts: each sale makes the entry outdated.
 fn name_of(query: AnalyticsQuery, now_ms: i64) -> String {
     let Span { start_ms, end_ms } = query.span(now_ms, now_ms);
     format!("{}:{start_ms}:{end_ms}", query.period.name())

@@ -12,8 +12,8 @@ use crate::{problems, responses};
 /// `PATCH /sellers/:id/profile`.
 ///
 /// # Errors
-/// The caller is neither the owner nor an administrator; a bad body or `If-Match`; there is no such seller; it has another
-/// version, is suspended, or would lose a member that its verification needs; the database is unavailable.
+/// The caller is neither the owner nor an administrator; a bad body or `If-Match`; there is no such seller; it has
+/// another version, is suspended, or would lose a member that its verification needs; the database is unavailable.
 pub async fn profile(
     app: Shared<App>,
     ManagedSeller { id, .. }: ManagedSeller,
@@ -41,8 +41,8 @@ pub async fn banking(
 /// `PATCH /sellers/:id`.
 ///
 /// # Errors
-/// The caller is no administrator; a bad body or `If-Match`; there is no such seller; it has another version, or would lose
-/// a member that its verification needs; the database is unavailable.
+/// The caller is no administrator; a bad body or `If-Match`; there is no such seller; it has another version, or would
+/// lose a member that its verification needs; the database is unavailable.
 pub async fn all(
     app: Shared<App>,
     _: Admin,

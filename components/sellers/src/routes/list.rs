@@ -1,5 +1,5 @@
-//! Lists of sellers for administrators: all, and those that wait for verification. They come from the database always,
-//! because administrators decide by them.
+//! Lists of sellers for administrators: all, and those that wait for verification. They always come from the database,
+//! because each write of any seller would make every cached page outdated.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ struct SellerList {
 
 #[derive(Serialize)]
 struct Listed {
-    /// First, because the last member of a seller is `version`.
+    /// First, so that `user` follows the members of the seller.
     #[serde(flatten)]
     seller: Seller,
     /// `Some(None)`: there is no such user. `None`: not asked for.

@@ -82,8 +82,8 @@ async fn respond(app: &App, id: i64, owner: i64, view: View, known: &IfNoneMatch
 /// Archives the seller, and responds with 204.
 ///
 /// # Errors
-/// The caller is no administrator; a bad `If-Match`; there is no such seller, it has another version, or products or sales;
-/// the database is unavailable.
+/// The caller is no administrator; a bad `If-Match`; there is no such seller, it has another version, or products or
+/// sales; the database is unavailable.
 pub async fn remove(
     app: Shared<App>,
     Admin(caller): Admin,

@@ -32,8 +32,8 @@ impl<S: Sync> FromRequestParts<S> for SaleId {
 /// Records a sale. With an `Idempotency-Key` it is safe to send the request again.
 ///
 /// # Errors
-/// The caller is no administrator; a bad body or key; there is no such seller; its sales have another currency; the key was
-/// used for another body; the database is unavailable.
+/// The caller is no administrator; a bad body or key; there is no such seller; its sales have another currency; the key
+/// was used for another body; the database is unavailable.
 pub async fn sell(
     app: Shared<App>,
     _: Admin,

@@ -1,5 +1,5 @@
-//! Statements that add up sales. Counts and sums of whole hours come from `seller_sales_hourly`; the rest of a span, and
-//! what is not summed up by hour, from `seller_sales`.
+//! Statements that add up sales. Counts and sums of whole hours come from `seller_sales_hourly`; the rest of a span,
+//! and what is not summed up by hour, from `seller_sales`.
 
 use http_api::response::rfc3339;
 use serde::Serialize;

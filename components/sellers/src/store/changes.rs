@@ -44,9 +44,9 @@ impl Store {
              business_phone, tax_id, business_address, business_city, business_state, business_country, \
              business_postal_code, logo_url, website, description, bank_name, bank_account_holder, \
              bank_account_number, bank_routing_number, payment_method, commission_rate) \
-             SELECT $1, $2, business_name, COALESCE(business_type, 'individual'), business_email, business_phone, tax_id, \
-             business_address, business_city, business_state, business_country, business_postal_code, logo_url, website, \
-             description, bank_name, bank_account_holder, bank_account_number, bank_routing_number, \
+             SELECT $1, $2, business_name, COALESCE(business_type, 'individual'), business_email, business_phone, \
+             tax_id, business_address, business_city, business_state, business_country, business_postal_code, \
+             logo_url, website, description, bank_name, bank_account_holder, bank_account_number, bank_routing_number, \
              COALESCE(payment_method, 'bank_transfer'), COALESCE(commission_rate, 0.00) \
              FROM jsonb_to_record($3::jsonb) AS new (business_name text, business_type text, business_email text, \
              business_phone text, tax_id text, business_address text, business_city text, business_state text, \
@@ -132,16 +132,16 @@ impl Store {
         }
         let sql = match action {
             Action::Verify => action!(
-                set: "verification_status = 'pending', verification_requested_at = before.time, rejection_reason = NULL, \
-                      status = CASE sellers.status WHEN 'rejected' THEN 'pending' ELSE sellers.status END",
+                set: "verification_status = 'pending', verification_requested_at = before.time, \
+                      rejection_reason = NULL, status = CASE sellers.status WHEN 'rejected' THEN 'pending' ELSE sellers.status END",
                 only_if: "before.status <> 'suspended' AND before.verification_status IN ('unverified', 'rejected') \
                           AND before.business_email IS NOT NULL AND before.business_phone IS NOT NULL \
                           AND before.business_address IS NOT NULL AND before.business_city IS NOT NULL \
                           AND before.business_state IS NOT NULL AND before.business_country IS NOT NULL"
             ),
             Action::Approve => action!(
-                set: "verification_status = 'verified', status = 'active', verified_at = before.time, verified_by = $4, \
-                      rejection_reason = NULL",
+                set: "verification_status = 'verified', status = 'active', verified_at = before.time, \
+                      verified_by = $4, rejection_reason = NULL",
                 only_if: "before.status <> 'suspended' AND before.verification_status = 'pending'"
             ),
             Action::Reject => action!(
@@ -169,8 +169,8 @@ impl Store {
         const SQL: &str = change_statement!(
             set: "archived_at = before.time",
             only_if: "before.total_products = 0 AND before.total_sales = 0",
-            then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, from_verification, \
-                   to_status, to_verification) SELECT id, 'archive', $3, time, status, verification_status, status, \
+            then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, \
+                   from_verification, to_status, to_verification) SELECT id, 'archive', $3, time, status, verification_status, status, \
                    verification_status FROM before WHERE EXISTS (SELECT FROM changed))"
         );
         self.change(SQL, vec![id.into(), versions(only), actor.into()], only).await

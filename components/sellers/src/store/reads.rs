@@ -101,7 +101,8 @@ impl Store {
         self.read_page(&sql, part, parameters).await
     }
 
-    /// A page of the sellers that wait for verification, the oldest request first. Nobody can decide about suspended ones.
+    /// A page of the sellers that wait for verification, the oldest request first. Nobody can decide about suspended
+    /// ones.
     pub async fn pending(&self, part: OffsetLimit) -> Result<Page<Seller>, DatabaseError> {
         let sql = page_statement(
             "verification_status = 'pending' AND status <> 'suspended'",
@@ -144,8 +145,8 @@ impl OffsetLimit {
     }
 }
 
-/// One row for each seller of the page, after the total; if the page is empty, one row with the total only. Sellers with
-/// equal values of the column `order` are ordered by id. Whole rows are read for the page only.
+/// One row for each seller of the page, after the total; if the page is empty, one row with the total only. Sellers
+/// with equal values of the column `order` are ordered by id. Whole rows are read for the page only.
 fn page_statement(condition: &str, order: &str, direction: &str) -> String {
     let order_by = format!("ORDER BY place {direction}, id {direction}");
     format!(

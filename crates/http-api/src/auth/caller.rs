@@ -28,7 +28,7 @@ impl Caller {
         self.roles.iter().any(|role| ADMIN_ROLES.contains(&role.as_str()))
     }
 
-    /// Refuses callers who are no administrators.
+    /// Accepts administrators.
     ///
     /// # Errors
     /// [`Kind::Forbidden`](crate::Kind::Forbidden) with `WWW-Authenticate`.
@@ -36,7 +36,7 @@ impl Caller {
         if self.is_admin() { Ok(()) } else { Err(needs_admin("This route needs an administrator.")) }
     }
 
-    /// Refuses callers other than the user `user_id`, administrators included.
+    /// Accepts only the user `user_id`. An administrator is refused, too.
     ///
     /// # Errors
     /// [`Kind::Forbidden`](crate::Kind::Forbidden).
@@ -47,7 +47,7 @@ impl Caller {
         Err(Problem::new(Kind::Forbidden, "This route needs the owner."))
     }
 
-    /// Refuses callers who are neither the user `user_id`, the owner of what the route changes, nor administrators.
+    /// Accepts the user `user_id` and administrators.
     ///
     /// # Errors
     /// [`Kind::Forbidden`](crate::Kind::Forbidden) with `WWW-Authenticate`.
@@ -68,7 +68,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The caller, who is an administrator. Put it before the extractor of the body: then others get 403 whatever they send.
+/// The caller, who is an administrator. Put it before the extractor of the body: then others get 403 whatever they
+/// send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin(pub Caller);
 

@@ -115,8 +115,8 @@ impl JwtVerifier {
         }
     }
 
-    /// Rejects requests to the routes of `router` without a valid token, and lets their handlers extract the [`Caller`].
-    /// The fallbacks for other paths and methods need no token.
+    /// Rejects requests to the routes of `router` without a valid token, and lets their handlers extract the
+    /// [`Caller`]. The fallbacks for other paths and methods need no token.
     ///
     /// # Panics
     /// If `router` has no routes.

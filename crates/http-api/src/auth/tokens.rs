@@ -81,7 +81,8 @@ impl Tokens {
     /// Whether a request with these header fields has `access`.
     ///
     /// # Errors
-    /// [`Kind::Unauthorized`](crate::Kind) or [`Kind::Forbidden`](crate::Kind), with `WWW-Authenticate` (RFC 6750, section 3).
+    /// [`Kind::Unauthorized`](crate::Kind) or [`Kind::Forbidden`](crate::Kind), with `WWW-Authenticate` (RFC 6750,
+    /// section 3).
     pub fn check(&self, access: Access, headers: &HeaderMap) -> Result<(), Problem> {
         if access == Access::Api && self.api.is_none() {
             return Ok(());

@@ -51,7 +51,8 @@ pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
 /// The whole of a body, if it has at most `max` bytes. A body that declares more is not read.
 ///
 /// The bytes are copied into one buffer, because the buffer of a chunk may be much larger than the chunk: the SDK reads
-/// each chunk, however small it is, into 16 KiB of its own. A body sent byte by byte would take 16,384 times its length.
+/// each chunk, however small it is, into 16 KiB of its own. A body sent byte by byte would take 16,384 times its
+/// length.
 ///
 /// # Errors
 /// See [`BodyError`].

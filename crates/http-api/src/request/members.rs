@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of a JSON object in their order, duplicates included. The values keep their text: numbers are not rounded.
+/// The members of a JSON object in their order, duplicates included. The values keep their text: numbers are not
+/// rounded.
 pub type MemberList = Vec<(String, Box<RawValue>)>;
 
 /// An object whose members are checked one by one.

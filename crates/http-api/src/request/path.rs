@@ -18,7 +18,8 @@ pub fn last_segment<T>(path: &str, name: &str, rule: impl FnOnce(String) -> Resu
     checked(segment, name, rule)
 }
 
-/// The segment at position `at` of a path (0: the first), decoded and checked by `rule`; `name` is the parameter's name.
+/// The segment at position `at` of a path (0: the first), decoded and checked by `rule`; `name` is the parameter's
+/// name.
 ///
 /// # Errors
 /// The problem that names the parameter.

@@ -1,5 +1,5 @@
-//! Rules for texts that several services have. A rule is a function for [`Errors`](crate::Errors): its error is the detail
-//! that follows the field's name.
+//! Rules for texts that several services have. A rule is a function for [`Errors`](crate::Errors): its error is the
+//! detail that follows the field's name.
 
 use email_address::{EmailAddress, Options};
 
@@ -24,7 +24,7 @@ pub fn line(text: String, min: usize, max: usize) -> Result<String, String> {
 /// The detail: what it must be.
 pub fn lines(text: String, min: usize, max: usize) -> Result<String, String> {
     if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
-        return Err("must not have control characters other than line feeds and tabs".to_owned());
+        return Err("must not have control characters other than line feeds, carriage returns and tabs".to_owned());
     }
     length(text, min, max)
 }

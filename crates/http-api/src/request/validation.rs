@@ -39,8 +39,8 @@ impl Errors {
         Self { list: Vec::new(), is_body: false, prefix: String::new() }
     }
 
-    /// Adds a broken rule. Those beyond the hundredth are not listed: a body of unknown members would get a response that
-    /// is larger than the body.
+    /// Adds a broken rule. Those beyond the hundredth are not listed: a body of unknown members would get a response
+    /// that is larger than the body.
     pub fn add(&mut self, field: &str, detail: impl Into<String>) {
         if self.list.len() >= LISTED_MAX {
             return;

@@ -1,4 +1,5 @@
-//! Bodies of several chunks: large parts of a response are sent one after the other, without copying them into one buffer.
+//! Bodies of several chunks: large parts of a response are sent one after the other, without copying them into one
+//! buffer.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

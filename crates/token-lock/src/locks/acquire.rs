@@ -1,4 +1,5 @@
-//! Acquires several resources, one after the other, once or repeatedly. Each is acquired on the majority of the servers.
+//! Acquires several resources, one after the other, once or repeatedly. Each is acquired on the majority of the
+//! servers.
 
 use std::rc::Rc;
 
@@ -158,8 +159,8 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         outcome
     }
 
-    /// The greatest number of the majority. First raises the counters of the majority to it. Every later majority shares a
-    /// server with this one, so the next grant gets a greater number.
+    /// The greatest number of the majority. First raises the counters of the majority to it. Every later majority
+    /// shares a server with this one, so the next grant gets a greater number.
     async fn agree_on_fencing(&self, replies: &Replies<Fencing>, resource: &Resource) -> Option<u64> {
         let drawn: Vec<(usize, u64)> = replies.successful().filter_map(|(at, number)| Some((at, (*number)?))).collect();
         let greatest = drawn.iter().map(|(_, number)| *number).max()?;

@@ -23,8 +23,8 @@ pub(super) enum Compared {
     Different,
 }
 
-/// Asks all servers and returns what the majority found. It is an error if the servers with unknown results could change
-/// that.
+/// Asks all servers and returns what the majority found. It is an error if the servers with unknown results could
+/// change that.
 pub(super) async fn on_majority<R: Connect, T: Runtime, F>(
     quorum: &Quorum<R, T>,
     question: impl Fn(Rc<Server<R, T>>) -> F,
@@ -75,8 +75,9 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         self.change_if(&key, token, single, ("PEXPIRE", vec![key_arg(), ttl])).await
     }
 
-    /// Runs `single`, which compares by itself, or else `in_transaction` under WATCH. Uses the transaction also if the server
-    /// refuses `single`: an older server may have replaced the one that had the command, or the value is not a string.
+    /// Runs `single`, which compares by itself, or else `in_transaction` under WATCH. Uses the transaction also if the
+    /// server refuses `single`: an older server may have replaced the one that had the command, or the value is not a
+    /// string.
     async fn change_if(
         &self,
         key: &str,

@@ -28,8 +28,8 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         })
     }
 
-    /// Sets the TTL of the lock on `resource` to `ttl_ms` from now if `token` holds it. The lock may end later or earlier
-    /// than before. `ttl_ms` must be in [`TTL_MS`](crate::TTL_MS).
+    /// Sets the TTL of the lock on `resource` to `ttl_ms` from now if `token` holds it. The lock may end later or
+    /// earlier than before. `ttl_ms` must be in [`TTL_MS`](crate::TTL_MS).
     ///
     /// # Errors
     /// [`LockError::Unavailable`]: the lock ends either at the old time or at the new one.

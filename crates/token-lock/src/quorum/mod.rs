@@ -14,8 +14,8 @@ pub(crate) use server::{Server, Value};
 
 use crate::settings::Settings;
 
-/// How long to wait for the other servers after the majority has decided. So the caller's next request usually finds the
-/// same state on all servers. A server that hangs costs this time per request only until its circuit opens.
+/// How long to wait for the other servers after the majority has decided. So the caller's next request usually finds
+/// the same state on all servers. A server that hangs costs this time per request only until its circuit opens.
 const STRAGGLERS_MS: u64 = 10;
 
 pub(crate) struct Quorum<R: Connect, T> {

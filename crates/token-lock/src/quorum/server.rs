@@ -47,8 +47,8 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         self.client.within_timeout(operation).await
     }
 
-    /// [`Server::run`] for an operation on a lock that may be held. A single server is asked even if the circuit is open:
-    /// no other server can release or extend the lock.
+    /// [`Server::run`] for an operation on a lock that may be held. A single server is asked even if the circuit is
+    /// open: no other server can release or extend the lock.
     pub(crate) async fn run_for_holder<V>(
         &self,
         operation: impl Future<Output = Result<V, RedisError>>,

@@ -14,8 +14,8 @@ use crate::world::{Rules, Shared, World};
 /// The faults that may happen between the clients' steps, and how often.
 ///
 /// There is no fault that kills a client. A killed client takes no further step, and every invariant is checked at once
-/// after each step. So the search covers it with the interleavings in which a client's next step comes last. In the same
-/// way it covers clients that are paused and commands that are delayed on the network.
+/// after each step. So the search covers it with the interleavings in which a client's next step comes last. In the
+/// same way it covers clients that are paused and commands that are delayed on the network.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Faults {
     /// The clock advances by half a TTL.

@@ -1,4 +1,5 @@
-//! A simulated Redis: the commands that the protocol sends, each atomic, with expiry, WATCH and MULTI as in the real one.
+//! A simulated Redis: the commands that the protocol sends, each atomic, with expiry, WATCH and MULTI as in the real
+//! one.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Deliberate weaknesses. Each removes one defence of the crate's real code, in the port or in the simulated server. The
-//! search must catch each of them. Otherwise a passing search would prove nothing.
+//! Deliberate weaknesses. Each removes one defence of the crate's real code, in the port or in the simulated server.
+//! The search must catch each of them. Otherwise a passing search would prove nothing.
 
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Weakness {

@@ -1,5 +1,6 @@
-//! The simulated world: Redis servers, a clock, and tasks (clients). Each command of a task waits until the search lets it
-//! reach the server. `checks.rs` checks the invariants when a command takes effect and when a client receives a result.
+//! The simulated world: Redis servers, a clock, and tasks (clients). Each command of a task waits until the search lets
+//! it reach the server. `checks.rs` checks the invariants when a command takes effect and when a client receives a
+//! result.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ pub struct Rules {
     /// The kind of each server.
     pub servers: &'static [ServerKind],
     pub weakness: Option<Weakness>,
-    /// Redis may lose locks (evicted, flushed). Then there may be two holders, and only the fencing numbers are checked.
+    /// Redis may lose locks (evicted, flushed). Then there may be two holders, and only the fencing numbers are
+    /// checked.
     pub locks_may_be_lost: bool,
 }
 
@@ -192,7 +194,8 @@ impl World {
         self.now_ms
     }
 
-    /// A task has finished an operation. From now on, only `rest`, its idle connections and its known capabilities matter.
+    /// A task has finished an operation. From now on, only `rest`, its idle connections and its known capabilities
+    /// matter.
     pub fn conclude(&mut self, task: usize, rest: impl Hash) {
         let mut hasher = DefaultHasher::new();
         (rest, self.connections[task], self.capabilities[task]).hash(&mut hasher);

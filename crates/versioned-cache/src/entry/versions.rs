@@ -5,8 +5,8 @@ use std::fmt;
 use ports::{Reply, Runtime};
 
 /// A version or a generation. It starts from the clock, not from 0 or 1, so that a number whose key was evicted or
-/// flushed never comes back. The upper bits are the Unix time in milliseconds. The lower 21 bits are random, so that two
-/// instances whose clocks disagree start from different numbers. A write adds 1.
+/// flushed never comes back. The upper bits are the Unix time in milliseconds. The lower 21 bits are random, so that
+/// two instances whose clocks disagree start from different numbers. A write adds 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Version(i64);
 

@@ -2,10 +2,10 @@
 //! result.
 //!
 //! A request that joins before the leader fetches may share any result: the row is read after the request began. After
-//! the fetch has begun, joining is safe only if the leader found no write in flight. Then every write that was committed
-//! before the joining request began has also bumped. The leader read the versions after that bump and counted no mark of
-//! that write, so the write had ended before the row was read. If the leader did find a write in flight, it closes the
-//! fill, and later requests start one of their own.
+//! the fetch has begun, joining is safe only if the leader found no write in flight. Then every write that was
+//! committed before the joining request began has also bumped. The leader read the versions after that bump and counted
+//! no mark of that write, so the write had ended before the row was read. If the leader did find a write in flight, it
+//! closes the fill, and later requests start one of their own.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -3,15 +3,15 @@
 //! A scoped entry has its versions in its key: a plain SET stores it, and no newer value has that key.
 //!
 //! The key of a named entry is usually empty: then SET NX stores the value, unless another value was set meanwhile.
-//! Otherwise the key may hold an outdated entry, which is replaced by optimistic locking: WATCH the key, read it, and if
-//! it is still outdated, MULTI, SET, EXEC.
+//! Otherwise the key may hold an outdated entry, which is replaced by optimistic locking: WATCH the key, read it, and
+//! if it is still outdated, MULTI, SET, EXEC.
 //!
 //! It is enough to watch the entry's key, although the versions decide what is outdated:
 //!
-//! - **Set** ([`Cache::set`](crate::Cache::set)) writes version and entry with one MSET. If it comes before the read, the
-//!   read sees a version that is not the one of the fetch, and nothing is stored. If it comes between the read and EXEC,
-//!   the key has changed, and EXEC does nothing. If it comes after EXEC, it overwrites the fetched value. So a set is
-//!   never lost.
+//! - **Set** ([`Cache::set`](crate::Cache::set)) writes version and entry with one MSET. If it comes before the read,
+//!   the read sees a version that is not the one of the fetch, and nothing is stored. If it comes between the read and
+//!   EXEC, the key has changed, and EXEC does nothing. If it comes after EXEC, it overwrites the fetched value. So a
+//!   set is never lost.
 //! - **Deletion and invalidation** change one of the versions; whether they remove the entry does not matter. If EXEC
 //!   stores a value after that, the value has the old versions: no read uses it, and the next fetch finds it outdated.
 //!   It does not replace a value that was set, for the reasons above.
@@ -57,7 +57,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         (stored, ttl_ms)
     }
 
-    /// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not stored.
+    /// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not
+    /// stored.
     async fn store_named(
         &self,
         entry: &Entry,
@@ -66,8 +67,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         ttl_ms: u64,
     ) -> Result<bool, RedisError> {
         let client = &self.client;
-        // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its TTL
-        // is not shortened, because an entry that was set may depend on it.
+        // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its
+        // TTL is not shortened, because an entry that was set may depend on it.
         let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
         let key = entry.key(versions);
         let sealed = Envelope::seal(versions, client.runtime().unix_ms() + ttl_ms, value);
@@ -83,7 +84,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             && client.set_watched(&key, set_args(key.clone(), sealed, ttl_ms, None), is_outdated).await?)
     }
 
-    /// Whether, at this instant, `versions` are current and the key of the named entry does not hold an entry with them.
+    /// Whether, at this instant, `versions` are current and the key of the named entry does not hold an entry with
+    /// them.
     async fn is_outdated(&self, entry: &Entry, versions: Versions) -> Result<bool, RedisError> {
         let (current, reply) = self.mget(entry, Some(entry.key(versions))).await?;
         Ok(current == Ok(versions) && !matches!(self.open_current(entry, versions, reply), Ok(Some(_))))

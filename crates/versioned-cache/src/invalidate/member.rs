@@ -33,8 +33,8 @@ impl Member {
         Some(Self::new(EntryId::Named { path: path.to_owned() }, module, operation))
     }
 
-    /// The member as Redis stores it: `@{module}:{operation}:{kind}:{id}{suffix}`; `+{user}:` in place of `@` for an entry
-    /// that belongs to a user; or `={module}:{operation}:{name}` for a named entry.
+    /// The member as Redis stores it: `@{module}:{operation}:{kind}:{id}{suffix}`; `+{user}:` in place of `@` for an
+    /// entry that belongs to a user; or `={module}:{operation}:{name}` for a named entry.
     pub(crate) fn text(&self) -> String {
         match &self.id {
             EntryId::Scoped { scope, suffix } => {

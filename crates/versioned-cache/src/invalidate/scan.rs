@@ -28,8 +28,8 @@ impl Scan {
         Self { cursor: Some(START.to_vec()), pattern: [prefix, pattern].concat(), step }
     }
 
-    /// Takes a step, and repeats it while Redis is unreachable. Returns the keys that match, often none; `None`: the walk
-    /// has ended.
+    /// Takes a step, and repeats it while Redis is unreachable. Returns the keys that match, often none; `None`: the
+    /// walk has ended.
     pub(crate) async fn next<R: Connect, T: Runtime>(
         &mut self,
         client: &Client<R, T>,

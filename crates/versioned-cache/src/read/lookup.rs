@@ -104,9 +104,9 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         Ok(self.found(entry, versions, value, &left))
     }
 
-    /// There was no hint, or it was wrong: reads the entry under the versions that are known now. A write may end between
-    /// the two commands. The value is then older than that write, but the write was not acknowledged before this read
-    /// began.
+    /// There was no hint, or it was wrong: reads the entry under the versions that are known now. A write may end
+    /// between the two commands. The value is then older than that write, but the write was not acknowledged before
+    /// this read began.
     async fn look_up_again(&self, entry: &Entry, versions: Versions) -> Result<Lookup, RedisError> {
         let key = entry.key(versions);
         // MGET and not GET: if the key has another type, MGET replies nil and GET fails.

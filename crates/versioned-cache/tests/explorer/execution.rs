@@ -15,8 +15,8 @@ use crate::world::{Rules, Shared, World};
 /// What may go wrong, and how often.
 ///
 /// The death of a request needs no fault of its own. A dead request takes no further step, and every read is checked as
-/// soon as it returns. So an interleaving in which a request dies at a step begins like one in which it waits there. Only
-/// the consequences of a death need faults.
+/// soon as it returns. So an interleaving in which a request dies at a step begins like one in which it waits there.
+/// Only the consequences of a death need faults.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Faults {
     /// Writers die mid-write and their marks expire, long after their statements have ended or were cancelled.
@@ -176,8 +176,8 @@ impl interleavings::Execution for Execution {
         }
         let marks = |value: &Value| matches!(value, Value::Marks(_));
         if self.faults.evictions > 0 {
-            // Evicting an entry under an outdated version is useless: a request that still reads it would only get a newer
-            // row.
+            // Evicting an entry under an outdated version is useless: a request that still reads it would only get a
+            // newer row.
             let version = world.redis.int("user:version:42").map(|number| format!("-v{number}:"));
             let generation = |key: &str| key.starts_with("cache:generation:") && !world.rules.evict_generations;
             let current = |key: &str| {

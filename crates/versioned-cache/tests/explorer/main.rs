@@ -1,5 +1,5 @@
-//! Explores the crate's real code over a simulated Redis and database: all interleavings of a few requests, with crashes
-//! and evictions at every point and with lost commands and replies; and random interleavings of more requests.
+//! Explores the crate's real code over a simulated Redis and database: all interleavings of a few requests, with
+//! crashes and evictions at every point and with lost commands and replies; and random interleavings of more requests.
 //!
 //! - A read never returns a value older than what was committed before the read began.
 //! - It never returns a value that was removed before it began (by key, or with its module, operation or user).
@@ -91,8 +91,8 @@ fn two_writers_that_die_and_two_readers() {
     holds("deaths", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, END_OF_MARKS));
 }
 
-/// A follower that joins a fill after a write must not get a value that the fill read before that write was committed. The
-/// random walks found this when fills were shared although a write was in flight.
+/// A follower that joins a fill after a write must not get a value that the fill read before that write was committed.
+/// The random walks found this when fills were shared although a write was in flight.
 #[test]
 fn requests_that_share_an_instance_and_wait_for_its_fills() {
     let mut shared = scenario(&[Writer(1), Reader(1), Reader(1)], true, BOTH);

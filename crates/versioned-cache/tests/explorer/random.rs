@@ -8,8 +8,8 @@ use crate::tasks::Means;
 use crate::tasks::Role::{BatchReader, NamedReader, Outsider, Reader, Setter, Writer};
 use crate::world::Rules;
 
-/// More requests, each with several reads or writes, which wait for one another's fills. `EXPLORER_SEED` repeats one walk
-/// of each scenario; `EXPLORER_WALKS` sets the number of walks.
+/// More requests, each with several reads or writes, which wait for one another's fills. `EXPLORER_SEED` repeats one
+/// walk of each scenario; `EXPLORER_WALKS` sets the number of walks.
 #[test]
 fn many_requests_at_random() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));

@@ -37,7 +37,8 @@ pub struct World {
     pub promises: Promises,
     pub now_ms: u64,
     pub steps: Steps<Step, Outcome>,
-    /// For each task: how many random numbers it has drawn, how many connections it has opened, a digest of its outcomes.
+    /// For each task: how many random numbers it has drawn, how many connections it has opened, a digest of its
+    /// outcomes.
     pub drawn: Vec<u64>,
     pub connections: Vec<u32>,
     seen: Vec<u64>,
@@ -153,8 +154,8 @@ impl World {
         }
     }
 
-    /// The part of an outcome that the next steps of the task may depend on: for an INCR, whether the version was lost; for
-    /// an UPDATE, the value that it will acknowledge.
+    /// The part of an outcome that the next steps of the task may depend on: for an INCR, whether the version was lost;
+    /// for an UPDATE, the value that it will acknowledge.
     fn what_matters(&self, step: &Step, outcome: &Outcome) -> Option<Outcome> {
         match (step, outcome) {
             (Step::Redis(command, _), Outcome::Redis(replies)) if command == "INCR" => {

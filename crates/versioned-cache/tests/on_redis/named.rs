@@ -80,8 +80,8 @@ async fn what_is_set_has_its_ttl() {
     .await;
 }
 
-/// Race: a fetch is under way, the entry is set (or deleted), the fetch ends. The set value stays. A value that was fetched
-/// before a deletion is never read.
+/// Race: a fetch is under way, the entry is set (or deleted), the fetch ends. The set value stays. A value that was
+/// fetched before a deletion is never read.
 #[tokio::test]
 async fn a_slow_fetch_replaces_nothing_newer() {
     on_redis(async |server| {

@@ -1,5 +1,5 @@
-//! PostgreSQL connections: each worker has a pool per component, address and root certificate, so that a connection stays
-//! on the thread that uses it.
+//! PostgreSQL connections: each worker has a pool per component, address and root certificate, so that a connection
+//! stays on the thread that uses it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,5 +1,5 @@
-//! Sellers: read by id, by user and in lists, as their owner sees them and as others do. The writers change the profile,
-//! record sales and change the state.
+//! Sellers: read by id, by user and in lists, as their owner sees them and as others do. The writers change the
+//! profile, record sales and change the state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +37,8 @@ pub enum SellerView {
     Sales(i64),
 }
 
-/// The keys in the history: a seller by its id, a seller by its user, and the number of sales of a seller, which each sale
-/// increases and which is the only thing that the response to a sale tells.
+/// The keys in the history: a seller by its id, a seller by its user, and the number of sales of a seller, which each
+/// sale increases and which is the only thing that the response to a sale tells.
 fn by_id(id: i64) -> i64 {
     id * 4
 }

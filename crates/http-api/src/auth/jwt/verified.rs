@@ -1,5 +1,5 @@
-//! Tokens that were verified before. A client sends the same token with many requests, and verifying a signature costs up to
-//! a millisecond in WebAssembly.
+//! Tokens that were verified before. A client sends the same token with many requests. In WebAssembly, verifying a
+//! signature takes 0.1 ms (HS256, EdDSA) to 1.5 ms (RS256, 2048 bits).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +9,8 @@ use super::Caller;
 /// How many tokens are kept. Beyond it, all are forgotten.
 const MAX: usize = 1_024;
 
-/// The callers of verified tokens, until the tokens expire. Only tokens with a valid signature get in, so nobody can fill it
-/// with tokens of their own making.
+/// The callers of verified tokens, until the tokens expire. Only tokens with a valid signature get in, so nobody can
+/// fill it with tokens of their own making.
 #[derive(Default)]
 pub(super) struct VerifiedTokens(Mutex<HashMap<String, Verified>>);
 
