@@ -8,8 +8,8 @@
 //! | `getByUserId` | `seller-of-user:version:{userId}`, `user:version:{userId}` | the id of the user's seller |
 //!
 //! The user of a seller never changes, so an instance keeps the owners that it has seen. It must know the owner before
-//! it reads a seller: the owner decides which form a client gets, and the entries depend on the user, so that `DELETE
-//! /admin/cache/user/:id` makes them outdated.
+//! it reads a seller: the owner decides which form a client gets, and the entries depend on the user, so that
+//! `DELETE /admin/cache/user/:id` makes them outdated.
 //!
 //! A read by user id takes two steps, and both are current: the first finds the id, the second reads the seller. If the
 //! seller is archived in between, the second step finds none.

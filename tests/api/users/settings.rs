@@ -30,8 +30,8 @@ async fn entries_live_as_long_as_their_ttl() {
         .await;
     let id = app.given_user_id("ada").await;
     for path in [format!("/users/{id}"), "/users".to_owned(), format!("/users/{}", id + 1)] {
-        app.get(&path).await;
-        assert!(app.get(&path).await.is_hit(), "{path}");
+        // On a busy machine, the entry may expire before the next request.
+        until("the entry is a hit", async || app.get(&path).await.is_hit()).await;
         let start = Instant::now();
         until("the entry expires", async || !app.get(&path).await.is_hit()).await;
         // A TTL of one second with 10 % jitter. The default TTLs are 30 s and more.
