@@ -125,14 +125,10 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         });
         match &outcome {
             Ok(_) | Err(RedisError::Refused(_)) => {
-                if self.circuit.close() {
-                    tracing::info!("Redis is reachable again");
-                }
+                self.circuit.close();
             }
-            Err(RedisError::Unreachable(reason)) => {
-                if self.circuit.open(self.runtime.monotonic_ms() + self.settings.circuit_open_ms) {
-                    tracing::warn!(%reason, "Redis is unreachable");
-                }
+            Err(RedisError::Unreachable(_)) => {
+                self.circuit.open(self.runtime.monotonic_ms() + self.settings.circuit_open_ms);
             }
         }
         outcome

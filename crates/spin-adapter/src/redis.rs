@@ -19,6 +19,8 @@ struct Shared {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
     opening: Cell<bool>,
+    /// Whether the last reply was late or did not come: for the log, which says when this changes.
+    is_unreachable: Rc<Cell<bool>>,
 }
 
 /// How often a request checks whether the connection that another request opens is ready.
@@ -36,13 +38,18 @@ impl Drop for Opening<'_> {
 impl SpinRedis {
     /// A client for the server at `address` (`redis://[user:password@]host:port[/db]`). Does not connect yet.
     pub fn new(address: impl Into<String>) -> Self {
-        Self(Rc::new(Shared { address: address.into(), connection: RefCell::new(None), opening: Cell::new(false) }))
+        Self::with_state(address.into(), Rc::default())
+    }
+
+    fn with_state(address: String, is_unreachable: Rc<Cell<bool>>) -> Self {
+        let (connection, opening) = (RefCell::new(None), Cell::new(false));
+        Self(Rc::new(Shared { address, connection, opening, is_unreachable }))
     }
 
     /// A client for the same server with a connection of its own.
     #[must_use]
     pub fn separate(&self) -> Self {
-        Self::new(self.0.address.clone())
+        Self::with_state(self.0.address.clone(), Rc::clone(&self.0.is_unreachable))
     }
 
     /// The connection; waits while another request opens it.
@@ -70,6 +77,18 @@ impl SpinRedis {
         })
     }
 
+    fn note_unreachable(&self, reason: &str) {
+        if !self.0.is_unreachable.replace(true) {
+            tracing::warn!(reason, "Redis is unreachable");
+        }
+    }
+
+    fn note_reachable(&self) {
+        if self.0.is_unreachable.replace(false) {
+            tracing::info!("Redis is reachable again");
+        }
+    }
+
     fn forget(&self, broken: &Rc<Connection>) {
         let mut kept = self.0.connection.borrow_mut();
         if kept.as_ref().is_some_and(|connection| Rc::ptr_eq(connection, broken)) {
@@ -94,16 +113,26 @@ impl ports::Connection for DedicatedConnection {
 
 impl Redis for SpinRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
-        let connection = self.connection().await?;
-        let outcome = run(&connection, command, args).await;
-        if matches!(outcome, Err(RedisError::Unreachable(_))) {
-            self.forget(&connection);
+        let outcome = match self.connection().await {
+            Ok(connection) => {
+                let outcome = run(&connection, command, args).await;
+                if matches!(outcome, Err(RedisError::Unreachable(_))) {
+                    self.forget(&connection);
+                }
+                outcome
+            }
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Err(RedisError::Unreachable(reason)) => self.note_unreachable(reason),
+            _ => self.note_reachable(),
         }
         outcome
     }
 
     fn reconnect(&self) {
         self.0.connection.borrow_mut().take();
+        self.note_unreachable("no reply in time");
     }
 }
 
