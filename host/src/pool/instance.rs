@@ -34,7 +34,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// A pool whose instances run `compiled`. Their output is discarded if `quiet`.
 pub fn pool(limits: Limits, shared: WorkerResources, compiled: Compiled, quiet: bool) -> Rc<Pool> {
     let shared = Arc::new(shared);
-    Rc::new(Pool::new(limits, move |pool| {
+    Rc::new(Pool::new(limits, shared.recorder.clone(), move |pool| {
         let state = InstanceState::new(&shared, limits.memory, quiet);
         tokio::task::spawn_local(run_instance(pool, Store::new(compiled.engine(), state), compiled.clone()));
     }))
@@ -72,7 +72,10 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, compiled:
                     eprintln!("[{id}] was stopped: the clients of all its requests have closed their connections");
                 }
                 Ok(_) => eprintln!("[{id}] did not finish in time and was stopped: see --request-timeout"),
-                Err(error) => eprintln!("[{id}] failed: {error:?}"),
+                Err(error) => {
+                    pool.recorder.trapped();
+                    eprintln!("[{id}] failed: {error:?}");
+                }
             }
         }
     }

@@ -21,6 +21,11 @@ pub struct Options {
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000", value_parser = listen::parse)]
     pub listen: SocketAddr,
 
+    /// Address and port that serve the host's own metrics, at /metrics. With port 0 the system chooses one. Default: no
+    /// metrics.
+    #[arg(long, value_name = "ADDRESS", value_parser = listen::parse)]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Discard the output of components.
     #[arg(short, long)]
     pub quiet: bool,

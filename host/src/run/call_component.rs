@@ -13,6 +13,7 @@ use super::routes::{Matched, Route};
 use super::{headers, problem};
 use crate::interfaces::http::sent;
 use crate::interfaces::{CallComponent, Sending};
+use crate::metrics::WorkerMetrics;
 use crate::pool::{CallError, Pool, Reply};
 
 /// A request from one component to another.
@@ -25,7 +26,7 @@ pub struct Call {
 
 /// Calls the components of `application` through the returned channel, which [`submit_calls`] serves: a store's data
 /// must be `Send`, so it cannot hold the pools itself.
-pub fn calls(application: Arc<Application>) -> (CallComponent, mpsc::UnboundedReceiver<Call>) {
+pub fn calls(application: Arc<Application>, metrics: WorkerMetrics) -> (CallComponent, mpsc::UnboundedReceiver<Call>) {
     let (calls, receiver) = mpsc::unbounded_channel();
     let call = move |component: &str, mut request: Request<WasiBody>| -> Sending {
         let Some(component) = application.components.iter().position(|known| known.id == component) else {
@@ -34,15 +35,18 @@ pub fn calls(application: Arc<Application>) -> (CallComponent, mpsc::UnboundedRe
         let path_info = request.uri().path().to_owned();
         let matched = Matched { route: &Route::chained(component), path_info, captures: Vec::new() };
         headers::add(&mut request, &matched, &headers::CHAINED_CLIENT);
+        let counted = metrics.of_component(component).request();
         let (reply, response) = oneshot::channel();
         // If the worker has stopped, the reply is dropped and the response is an error.
         let _ = calls.send(Call { component, request, reply });
         Box::new(async move {
-            Ok(sent(match response.await.unwrap_or(Err(CallError::Trapped)) {
+            let response = match response.await.unwrap_or(Err(CallError::Trapped)) {
                 Ok(response) => response.map(BodyExt::boxed_unsync),
                 Err(error) => problem::of_call_error(&error)
                     .map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()),
-            }))
+            };
+            counted.answered(response.status());
+            Ok(sent(response))
         })
     };
     (Arc::new(call), receiver)

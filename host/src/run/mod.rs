@@ -7,6 +7,7 @@ mod call_component;
 mod handler;
 mod headers;
 mod listen;
+mod metrics_server;
 mod problem;
 mod response;
 mod routes;

@@ -14,6 +14,7 @@ use crate::interfaces::WorkerResources;
 use crate::interfaces::clients::http::HttpClient;
 use crate::interfaces::clients::postgres::Pools;
 use crate::manifest::Component;
+use crate::metrics::WorkerMetrics;
 use crate::pool::{Pool, instance};
 
 /// One worker.
@@ -22,27 +23,35 @@ pub struct Worker {
     pub application: Arc<Application>,
     /// A pool for each component, in the order of the application's components.
     pub pools: Vec<Rc<Pool>>,
+    /// Where this worker counts.
+    pub metrics: WorkerMetrics,
 }
 
 impl Worker {
     /// A worker on this thread, in a `LocalSet`. `address` is where the application listens.
-    pub fn new(application: Arc<Application>, options: &Options, address: SocketAddr) -> Result<Self> {
+    pub fn new(
+        application: Arc<Application>,
+        options: &Options,
+        address: SocketAddr,
+        metrics: WorkerMetrics,
+    ) -> Result<Self> {
         let origin = Authority::try_from(address.to_string()).context("the address is not an authority")?;
         let client = HttpClient::default();
         let postgres = Arc::new(Pools::new(options.workers()));
-        let (call_component, calls) = calls(application.clone());
-        let pool = |(component, compiled): (&Arc<Component>, &Compiled)| {
+        let (call_component, calls) = calls(application.clone(), metrics.clone());
+        let pool = |(index, (component, compiled)): (usize, (&Arc<Component>, &Compiled))| {
             let shared = WorkerResources {
                 component: component.clone(),
                 client: client.clone(),
                 postgres: postgres.clone(),
                 call_component: call_component.clone(),
                 origin: origin.clone(),
+                recorder: metrics.of_component(index),
             };
             instance::pool(options.limits, shared, compiled.clone(), options.quiet)
         };
-        let pools: Vec<_> = application.components.iter().zip(&application.compiled).map(pool).collect();
+        let pools: Vec<_> = application.components.iter().zip(&application.compiled).enumerate().map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
-        Ok(Self { application, pools })
+        Ok(Self { application, pools, metrics })
     }
 }

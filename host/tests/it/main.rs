@@ -8,4 +8,5 @@ mod instances;
 mod lifecycle;
 mod limits;
 mod manifests;
+mod metrics;
 mod outside;

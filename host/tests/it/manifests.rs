@@ -40,4 +40,6 @@ fn an_address_in_use_is_an_error() {
     let address = other.local_addr().expect("bound").to_string();
     let message = refusal(MANIFEST, &["--variable", "needed=x", "--listen", &address]);
     assert_eq!(message, format!("error: {address} is already in use\n"));
+    let message = refusal(MANIFEST, &["--variable", "needed=x", "--metrics-listen", &address]);
+    assert_eq!(message, format!("error: --metrics-listen: {address} is already in use\n"));
 }
