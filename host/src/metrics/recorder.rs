@@ -89,17 +89,13 @@ impl Recorder {
         self.0.iter().for_each(|figures| figures.waiting.store(count as u64, Relaxed));
     }
 
-    /// An instance has started.
-    pub fn instance_started(&self) {
+    /// An instance has started. It exists until the returned guard is dropped.
+    pub fn instance(&self) -> impl Drop + use<> {
         self.0.iter().for_each(|figures| {
             add(&figures.instances_created);
             add(&figures.instances);
         });
-    }
-
-    /// An instance has ended.
-    pub fn instance_ended(&self) {
-        self.0.iter().for_each(|figures| subtract(&figures.instances));
+        Instance(self.0.clone())
     }
 
     /// An instance has trapped.
@@ -110,6 +106,15 @@ impl Recorder {
     /// What happened to a message.
     pub fn message(&self, what: Message) {
         self.0.iter().for_each(|figures| add(&figures.messages[what as usize]));
+    }
+}
+
+/// An instance that exists.
+struct Instance(Option<Arc<Figures>>);
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|figures| subtract(&figures.instances));
     }
 }
 
@@ -194,7 +199,7 @@ mod tests {
     fn nothing_is_counted_without_the_option() {
         let recorder = Recorder::default();
         recorder.request().answered(StatusCode::OK);
-        recorder.instance_started();
+        drop(recorder.instance());
         assert!(recorder.figures().is_none());
     }
 

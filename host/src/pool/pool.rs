@@ -161,7 +161,6 @@ impl Pool {
     /// An instance has started. Returns its key.
     pub fn started(&self, slot: Rc<Slot>) -> usize {
         self.starting.set(self.starting.get() - 1);
-        self.recorder.instance_started();
         self.failures.set(0);
         self.paused_until.set(None);
         self.slots.borrow_mut().insert(slot)
@@ -188,7 +187,6 @@ impl Pool {
     /// An instance has ended.
     pub fn ended(self: &Rc<Self>, key: usize) {
         self.slots.borrow_mut().remove(key);
-        self.recorder.instance_ended();
         self.dispatch();
         self.ended.notify_waiters();
     }

@@ -11,8 +11,10 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::application::Application;
 use super::routes::{Matched, Route};
 use super::{headers, problem};
+use crate::engine::Compiled;
 use crate::interfaces::http::sent;
 use crate::interfaces::{CallComponent, Sending};
+use crate::manifest::Component;
 use crate::metrics::WorkerMetrics;
 use crate::pool::{CallError, Pool, Reply};
 
@@ -29,7 +31,10 @@ pub struct Call {
 pub fn calls(application: Arc<Application>, metrics: WorkerMetrics) -> (CallComponent, mpsc::UnboundedReceiver<Call>) {
     let (calls, receiver) = mpsc::unbounded_channel();
     let call = move |component: &str, mut request: Request<WasiBody>| -> Sending {
-        let Some(component) = application.components.iter().position(|known| known.id == component) else {
+        let mut components = application.components.iter().zip(&application.compiled);
+        let is_called =
+            |(known, compiled): (&Arc<Component>, &Compiled)| known.id == component && compiled.http.is_some();
+        let Some(component) = components.position(is_called) else {
             return Box::new(async { Err(Error::DestinationNotFound) });
         };
         let path_info = request.uri().path().to_owned();
@@ -53,8 +58,10 @@ pub fn calls(application: Arc<Application>, metrics: WorkerMetrics) -> (CallComp
 }
 
 /// Queues each call in the pool of the component that is called. `pools` has the order of the application's components.
-pub async fn submit_calls(pools: Vec<Rc<Pool>>, mut calls: mpsc::UnboundedReceiver<Call>) {
+pub async fn submit_calls(pools: Vec<Option<Rc<Pool>>>, mut calls: mpsc::UnboundedReceiver<Call>) {
     while let Some(Call { component, request, reply }) = calls.recv().await {
-        pools[component].enqueue(request, reply);
+        if let Some(pool) = &pools[component] {
+            pool.enqueue(request, reply);
+        }
     }
 }

@@ -42,7 +42,7 @@ pub async fn handle(
     };
     headers::add(&mut request, &matched, &client);
     let method = request.method().clone();
-    let pool = &worker.pools[component];
+    let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
     let counted = pool.recorder.request();
     let error = match pool.submit(request.map(incoming_body)).await {
         Ok(Ok(response)) => {

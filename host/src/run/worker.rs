@@ -21,8 +21,10 @@ use crate::pool::{Pool, instance};
 pub struct Worker {
     /// What all workers share.
     pub application: Arc<Application>,
-    /// A pool for each component, in the order of the application's components.
-    pub pools: Vec<Rc<Pool>>,
+    /// A pool for each component, in the order of the application's components. None for those without HTTP.
+    pub pools: Vec<Option<Rc<Pool>>>,
+    /// What the instances of each component share, in the same order.
+    pub resources: Vec<Arc<WorkerResources>>,
     /// Where this worker counts.
     pub metrics: WorkerMetrics,
 }
@@ -39,19 +41,23 @@ impl Worker {
         let client = HttpClient::default();
         let postgres = Arc::new(Pools::new(options.workers()));
         let (call_component, calls) = calls(application.clone(), metrics.clone());
-        let pool = |(index, (component, compiled)): (usize, (&Arc<Component>, &Compiled))| {
-            let shared = WorkerResources {
+        let resources = |(index, component): (usize, &Arc<Component>)| {
+            Arc::new(WorkerResources {
                 component: component.clone(),
                 client: client.clone(),
                 postgres: postgres.clone(),
                 call_component: call_component.clone(),
                 origin: origin.clone(),
                 recorder: metrics.of_component(index),
-            };
-            instance::pool(options.limits, shared, compiled.clone(), options.quiet)
+            })
         };
-        let pools: Vec<_> = application.components.iter().zip(&application.compiled).enumerate().map(pool).collect();
+        let resources: Vec<_> = application.components.iter().enumerate().map(resources).collect();
+        let pool = |(compiled, shared): (&Compiled, &Arc<WorkerResources>)| {
+            let component = compiled.http.clone()?;
+            Some(instance::pool(options.limits, shared.clone(), component, options.quiet))
+        };
+        let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
-        Ok(Self { application, pools, metrics })
+        Ok(Self { application, pools, resources, metrics })
     }
 }

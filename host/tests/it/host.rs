@@ -72,13 +72,18 @@ environment = { GREETING = "from the other" }
 /// The variable that [`MANIFEST`] requires.
 pub const NEEDED: [&str; 2] = ["--variable", "needed=given"];
 
-/// How to build the component that the tests run.
+/// How to build the components that the tests run.
 const BUILD: &str = "cargo build --manifest-path host/tests/guests/Cargo.toml --target wasm32-wasip2 --release \
-                     --target-dir target/guests";
+                     --target-dir target/guests`, and with `examples/events/Cargo.toml";
 
-fn probe() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host is in a workspace");
-    let file = workspace.join("target/guests/wasm32-wasip2/release/probe.wasm");
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host is in a workspace")
+}
+
+/// The file of the component `name`.
+pub fn guest(name: &str) -> PathBuf {
+    let file = workspace().join(format!("target/guests/wasm32-wasip2/release/{name}.wasm"));
     assert!(file.is_file(), "{} is missing; build it with `{BUILD}`", file.display());
     file
 }
@@ -86,7 +91,8 @@ fn probe() -> PathBuf {
 /// The host, with one worker unless `arguments` say otherwise, and with `manifest` in a folder of its own.
 pub fn command(manifest: &str, arguments: &[&str]) -> (Command, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let manifest = manifest.replace("SOURCE", &probe().display().to_string());
+    let manifest = manifest.replace("SOURCE", &guest("probe").display().to_string());
+    let manifest = manifest.replace("LISTENER", &guest("listener").display().to_string());
     std::fs::write(folder.path().join("spin.toml"), manifest).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tumbler-host"));
     command.arg("up").arg("--from").arg(folder.path());
@@ -132,7 +138,14 @@ impl Host {
     }
 
     /// Starts what [`command`] returned and waits until it listens.
-    pub async fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
+    pub async fn run(command: Command, folder: tempfile::TempDir) -> Self {
+        let mut host = Self::spawn(command, folder);
+        host.url = host.wait_for_line("Serving ").await.trim_start_matches("Serving ").to_owned();
+        host
+    }
+
+    /// Starts what [`command`] returned and does not wait. It has no URL.
+    pub fn spawn(mut command: Command, folder: tempfile::TempDir) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let (sender, output) = unbounded_channel();
         send_lines(child.stdout.take().expect("piped"), sender.clone());
@@ -140,9 +153,7 @@ impl Host {
         if let Some(stderr) = child.stderr.take() {
             send_lines(stderr, sender);
         }
-        let mut host = Self { child, url: String::new(), output: Mutex::new(output), _folder: folder };
-        host.url = host.wait_for_line("Serving ").await.trim_start_matches("Serving ").to_owned();
-        host
+        Self { child, url: String::new(), output: Mutex::new(output), _folder: folder }
     }
 
     /// Waits for a line of output that contains `text`.
