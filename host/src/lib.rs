@@ -19,9 +19,11 @@
 //! | [`engine`] | wasmtime: compiling components, the data and memory of an instance |
 //! | [`interfaces`] | what components import: Redis, PostgreSQL, variables, outgoing HTTP |
 //! | [`manifest`] | spin.toml |
+//! | [`metrics`] | the host's own figures |
 
 pub mod engine;
 pub mod interfaces;
 pub mod manifest;
+pub mod metrics;
 pub mod pool;
 pub mod run;

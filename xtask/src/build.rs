@@ -31,11 +31,15 @@ pub fn components(toolchain: Toolchain, more: &[&str]) -> Result<()> {
     command::run(&mut cargo)
 }
 
-/// Builds the components for the host's own tests. They are a workspace of their own, with their own target folder.
+/// Builds the components for the host's own tests, and the example that they run. They are workspaces of their own,
+/// with their own target folder.
 pub fn guests(toolchain: Toolchain) -> Result<()> {
-    let mut cargo = toolchain.cargo_build();
-    cargo.arg("--manifest-path").arg(workspace::root().join("host/tests/guests/Cargo.toml"));
-    command::run(cargo.env("CARGO_TARGET_DIR", workspace::target().join("guests")))
+    for manifest in ["host/tests/guests/Cargo.toml", "examples/events/Cargo.toml"] {
+        let mut cargo = toolchain.cargo_build();
+        cargo.arg("--manifest-path").arg(workspace::root().join(manifest));
+        command::run(cargo.env("CARGO_TARGET_DIR", workspace::target().join("guests")))?;
+    }
+    Ok(())
 }
 
 /// Builds the host; returns the path of its program.

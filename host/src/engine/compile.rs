@@ -8,14 +8,19 @@ use wasmtime::{Cache, Config, Engine};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::state::InstanceState;
-use crate::interfaces;
-use crate::manifest::{App, Component};
+use crate::interfaces::{self, SubscriberPre};
+use crate::manifest::{App, Callers, Component};
 
 /// How often a component that computes without waiting is interrupted, so that others on its thread can run.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// A component, compiled and checked, ready to be instantiated.
-pub type Compiled = ServicePre<InstanceState>;
+/// A component, compiled and checked, ready to be instantiated: with the exports that its triggers call.
+pub struct Compiled {
+    /// With `wasi:http/handler`, for HTTP triggers and other components. None if only Redis triggers call it.
+    pub http: Option<ServicePre<InstanceState>>,
+    /// With `spin:redis/inbound-redis`, for Redis triggers. None if there are none for it.
+    pub redis: Option<SubscriberPre<InstanceState>>,
+}
 
 /// Makes the engine and starts the thread that counts its ticks.
 pub fn engine() -> Result<Engine> {
@@ -39,14 +44,14 @@ pub fn engine() -> Result<Engine> {
 }
 
 /// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file
-/// that is no component, an import that this host does not offer, no export `wasi:http/handler`.
+/// that is no component, an import that this host does not offer, no export that its triggers call.
 pub fn compile(engine: &Engine, app: &App) -> Result<Vec<Compiled>> {
     let linker = linker(engine).context("cannot link the host's interfaces")?;
-    let compile = |component| {
-        compile_one(engine, &linker, component)
+    let compile = |(index, component): (usize, &Component)| {
+        compile_one(engine, &linker, component, app.callers(index))
             .with_context(|| format!("{}: component {:?}", component.place, component.id))
     };
-    app.components.iter().map(compile).collect()
+    app.components.iter().enumerate().map(compile).collect()
 }
 
 fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
@@ -59,7 +64,12 @@ fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     Ok(linker)
 }
 
-fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Component) -> Result<Compiled> {
+fn compile_one(
+    engine: &Engine,
+    linker: &Linker<InstanceState>,
+    component: &Component,
+    callers: Callers,
+) -> Result<Compiled> {
     let file = component.source.display();
     if !component.source.is_file() {
         bail!("there is no file {file}: build the component first");
@@ -68,21 +78,31 @@ fn compile_one(engine: &Engine, linker: &Linker<InstanceState>, component: &Comp
     let compiled = compiled.with_context(|| format!("cannot compile {file}"))?;
     let linked = linker.instantiate_pre(&compiled).map_err(anyhow::Error::from);
     let linked = linked.with_context(|| format!("{file} imports something that this host does not offer"))?;
-    let service = ServicePre::new(linked).map_err(anyhow::Error::from);
-    service.with_context(|| format!("{file} does not export wasi:http/handler@0.3"))
+    let service = || ServicePre::new(linked.clone()).map_err(anyhow::Error::from);
+    let subscriber = || SubscriberPre::new(linked.clone()).map_err(anyhow::Error::from);
+    let missing = |export: &str| format!("{file} does not export {export}");
+    Ok(Compiled {
+        http: callers.http.then(service).transpose().with_context(|| missing("wasi:http/handler@0.3"))?,
+        redis: callers.redis.then(subscriber).transpose().with_context(|| missing("spin:redis/inbound-redis@3.0.0"))?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::RedisTrigger;
 
     /// The error from compiling a component, given as text.
     fn error_of(text: &str) -> String {
+        error_of_app(text, Vec::new())
+    }
+
+    fn error_of_app(text: &str, redis_triggers: Vec<RedisTrigger>) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("some.wasm");
         std::fs::write(&source, wat::parse_str(text).expect("well-formed")).expect("written");
         let component = Component { id: "some".into(), place: "spin.toml:7:1".into(), source, ..Component::default() };
-        let app = App { components: vec![component], ..App::default() };
+        let app = App { components: vec![component], redis_triggers, ..App::default() };
         let error = compile(&engine().expect("an engine"), &app).map(drop).expect_err("refused");
         format!("{error:#}")
     }
@@ -98,5 +118,12 @@ mod tests {
     fn files_that_are_no_http_components_are_refused() {
         assert!(error_of("(component)").contains("wasi:http/handler"));
         assert!(error_of("(module)").contains("cannot compile"));
+    }
+
+    #[test]
+    fn a_component_of_redis_triggers_only_needs_no_http_export() {
+        let server = redis::IntoConnectionInfo::into_connection_info("redis://a.example").expect("valid");
+        let error = error_of_app("(component)", vec![RedisTrigger { server, channel: "x".into(), component: 0 }]);
+        assert!(error.contains("does not export spin:redis/inbound-redis@3.0.0"), "{error}");
     }
 }

@@ -4,6 +4,8 @@ mod compile;
 mod memory;
 mod state;
 mod stdio;
+mod store;
 
 pub use compile::{Compiled, TICK, compile, engine};
 pub use state::InstanceState;
+pub use store::{START_TIMEOUT, store};

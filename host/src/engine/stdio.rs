@@ -83,8 +83,12 @@ impl Drop for Lines {
 }
 
 impl IsTerminal for PrefixedLines {
+    /// Whether the host's stream is one: components choose the format of their output by it.
     fn is_terminal(&self) -> bool {
-        false
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).target {
+            Target::Stdout => io::stdout().is_terminal(),
+            Target::Stderr => io::stderr().is_terminal(),
+        }
     }
 }
 

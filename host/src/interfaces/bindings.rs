@@ -1,4 +1,5 @@
-//! The traits and types of the `spin:*` interfaces, generated from `host/wit`.
+//! The traits and types of the `spin:*` interfaces that components import, and of the one that components of Redis
+//! triggers export, generated from `host/wit`.
 #![allow(missing_docs, clippy::all)]
 
 wasmtime::component::bindgen!({
@@ -11,3 +12,14 @@ wasmtime::component::bindgen!({
         "spin:postgres/postgres.connection-builder": crate::interfaces::clients::postgres::ConnectionSettings,
     },
 });
+
+/// What a component of a Redis trigger exports.
+pub mod subscriber {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "tumbler:host/subscriber",
+        imports: { default: async },
+        exports: { default: async },
+        with: { "spin:redis/redis": super::spin::redis::redis },
+    });
+}

@@ -1,5 +1,5 @@
 //! What components can import besides WASI: `spin:redis`, `spin:postgres` and `spin:variables`; and what happens to
-//! their outgoing HTTP requests. One module for each interface, the connections behind them in [`clients`].
+//! their outgoing HTTP requests; and what components of Redis triggers export ([`SubscriberPre`]). One module for each interface, the connections behind them in [`clients`].
 
 mod bindings;
 pub mod clients;
@@ -9,6 +9,8 @@ mod redis;
 mod state;
 mod variables;
 
+pub use bindings::spin::redis::redis::Error as HandlerError;
+pub use bindings::subscriber::SubscriberPre;
 pub use state::{CallComponent, Sending, SpinState, WorkerResources};
 
 use state::Spin;

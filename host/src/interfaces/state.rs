@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::clients::http::HttpClient;
 use super::clients::postgres::Pools;
 use crate::manifest::Component;
+use crate::metrics::Recorder;
 
 /// A result that the host collects in memory may have this many bytes, as in Spin.
 pub const MAX_BUFFERED_BYTES: usize = 128 << 20;
@@ -35,6 +36,8 @@ pub struct WorkerResources {
     pub call_component: CallComponent,
     /// Address and port of the application.
     pub origin: Authority,
+    /// Where the component's requests and instances are counted.
+    pub recorder: Recorder,
 }
 
 /// The part of a store's data that the `spin:*` interfaces use.

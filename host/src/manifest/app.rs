@@ -15,7 +15,29 @@ pub struct App {
     /// In the order of the manifest.
     pub components: Vec<Component>,
     /// In the order of the manifest.
-    pub triggers: Vec<HttpTrigger>,
+    pub http_triggers: Vec<HttpTrigger>,
+    /// In the order of the manifest.
+    pub redis_triggers: Vec<RedisTrigger>,
+}
+
+/// Who calls a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callers {
+    /// HTTP triggers, or other components.
+    pub http: bool,
+    /// Redis triggers.
+    pub redis: bool,
+}
+
+impl App {
+    /// Who calls the component with this index. Other components can call it unless it
+    /// has only Redis triggers.
+    pub fn callers(&self, component: usize) -> Callers {
+        let is_target =
+            |trigger: &HttpTrigger| matches!(trigger.target, Target::Component(index) if index == component);
+        let redis = self.redis_triggers.iter().any(|trigger| trigger.component == component);
+        Callers { http: !redis || self.http_triggers.iter().any(is_target), redis }
+    }
 }
 
 /// A component and its settings.
@@ -46,6 +68,17 @@ pub struct HttpTrigger {
     pub route: Option<String>,
     /// Who responds.
     pub target: Target,
+}
+
+/// A `[[trigger.redis]]`: which messages go to which component.
+#[derive(Debug)]
+pub struct RedisTrigger {
+    /// The server, with user, password and database.
+    pub server: redis::ConnectionInfo,
+    /// The channel.
+    pub channel: String,
+    /// The index of the component in [`App::components`].
+    pub component: usize,
 }
 
 /// Who responds to a request.

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Result, bail};
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 use super::allowed_hosts::{AllowedHost, AllowedHosts};
-use super::app::{App, Component, HttpTrigger, Target};
+use super::app::{App, Component};
 use super::place::Source;
-use super::schema::{self, HttpRoute, Unsupported};
+use super::schema::{self, Unsupported};
 use super::variables::{check_name, environment_name, fill_in};
+use super::{http_trigger, redis_trigger};
 
 /// Makes an application of a manifest.
 ///
@@ -27,22 +28,25 @@ pub fn resolve(
     if *version.get_ref() != 2 {
         bail!(source.error(&version.span(), "only spin_manifest_version = 2 is supported"));
     }
-    refuse(source, "application.trigger", &manifest.application.trigger)?;
-    refuse(source, "trigger.redis", &manifest.trigger.redis)?;
-
     let values = variable_values(source, &manifest.variables, given, environment)?;
     let ids: Vec<&str> = manifest.component.keys().map(|id| id.get_ref().as_str()).collect();
     let component = |(id, component)| resolve_component(source, id, component, &ids, &values, env);
     let components = manifest.component.iter().map(component).collect::<Result<_>>()?;
-    let trigger = |trigger| resolve_trigger(source, trigger, &ids);
-    let triggers: Vec<_> = manifest.trigger.http.iter().map(trigger).collect::<Result<_>>()?;
-    if triggers.is_empty() {
-        bail!("{}: the application has no [[trigger.http]]: add one for each route", source.place(&(0..0)));
+    let http_trigger = |trigger| http_trigger::resolve(source, trigger, &ids);
+    let http_triggers: Vec<_> = manifest.trigger.http.iter().map(http_trigger).collect::<Result<_>>()?;
+    let redis_defaults = manifest.application.trigger.redis.as_ref();
+    let redis_trigger = |trigger| redis_trigger::resolve(source, trigger, redis_defaults, &ids, &values);
+    let redis_triggers: Vec<_> = manifest.trigger.redis.iter().map(redis_trigger).collect::<Result<_>>()?;
+    if http_triggers.is_empty() && redis_triggers.is_empty() {
+        let message = "the application has no triggers: add a [[trigger.http]] for each route, or a [[trigger.redis]]";
+        bail!("{}: {message}", source.place(&(0..0)));
     }
-    Ok(App { name: manifest.application.name, version: manifest.application.version, components, triggers })
+    let schema::Application { name, version, .. } = manifest.application;
+    Ok(App { name, version, components, http_triggers, redis_triggers })
 }
 
-fn refuse(source: &Source, name: &str, value: &Unsupported) -> Result<()> {
+/// An error if the manifest has the field `name`.
+pub fn refuse(source: &Source, name: &str, value: &Unsupported) -> Result<()> {
     match value {
         None => Ok(()),
         Some(value) => Err(source.error(&value.span(), format!("`{name}` is not supported by this host"))),
@@ -87,7 +91,8 @@ fn variable_values(
     Ok(values)
 }
 
-fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, String>) -> Result<String> {
+/// Replaces the variables in a template.
+pub fn render(source: &Source, text: &Spanned<String>, values: &HashMap<String, String>) -> Result<String> {
     fill_in(text.get_ref(), values).map_err(|message| source.error(&text.span(), message))
 }
 
@@ -144,6 +149,16 @@ fn resolve_component(
     })
 }
 
+/// The index of the component that a trigger names. Errors: there is none, or it is defined within the trigger.
+pub fn component_index(source: &Source, component: &Spanned<Value>, ids: &[&str]) -> Result<usize> {
+    let Some(id) = component.get_ref().as_str() else {
+        let message = "a component defined within its trigger is not supported by this host: use [component.<id>]";
+        bail!(source.error(&component.span(), message));
+    };
+    let index = ids.iter().position(|known| *known == id);
+    index.ok_or_else(|| source.error(&component.span(), format!("there is no [component.{id}]")))
+}
+
 /// Checks for words of the component model, separated by hyphens (`my-component`).
 fn check_component_id(id: &str) -> Result<(), String> {
     let is_word = |word: &str| {
@@ -155,54 +170,6 @@ fn check_component_id(id: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("component id {id:?}: expected words of letters and digits, separated by hyphens"))
-}
-
-fn resolve_trigger(source: &Source, trigger: &Spanned<schema::HttpTrigger>, ids: &[&str]) -> Result<HttpTrigger> {
-    let (span, trigger) = (trigger.span(), trigger.get_ref());
-    refuse(source, "components", &trigger.components)?;
-    refuse(source, "dependencies", &trigger.dependencies)?;
-    if let Some(executor) = &trigger.executor {
-        let kind = executor.get_ref().get("type").and_then(|kind| kind.as_str());
-        if executor.get_ref().len() != 1 || !matches!(kind, Some("http" | "spin")) {
-            bail!(source.error(&executor.span(), "only executor = { type = \"http\" } is supported"));
-        }
-    }
-    let route = match trigger.route.get_ref() {
-        HttpRoute::Pattern(pattern) => Some(pattern.clone()),
-        HttpRoute::Private { private: true } => None,
-        HttpRoute::Private { private: false } => {
-            bail!(source.error(&trigger.route.span(), "a route is a pattern or `{ private = true }`"));
-        }
-    };
-    let target = match (&trigger.component, &trigger.static_response) {
-        (Some(component), None) => {
-            let Some(id) = component.get_ref().as_str() else {
-                let message =
-                    "a component defined within its trigger is not supported by this host: use [component.<id>]";
-                bail!(source.error(&component.span(), message));
-            };
-            let index = ids.iter().position(|known| *known == id);
-            let unknown = || source.error(&component.span(), format!("there is no [component.{id}]"));
-            Target::Component(index.ok_or_else(unknown)?)
-        }
-        (None, Some(response)) => Target::Static(static_response(source, response)?),
-        _ => bail!(source.error(&span, "a trigger has either `component` or `static_response`")),
-    };
-    Ok(HttpTrigger { place: source.place(&span), route, target })
-}
-
-fn static_response(source: &Source, fixed: &Spanned<schema::StaticResponse>) -> Result<http::Response<bytes::Bytes>> {
-    let error = |message: String| source.error(&fixed.span(), message);
-    let fixed = fixed.get_ref();
-    let mut response = http::Response::new(fixed.body.clone().into());
-    let status = fixed.status_code.unwrap_or(200);
-    *response.status_mut() = status.try_into().map_err(|e| error(format!("status_code {status}: {e}")))?;
-    for (name, value) in &fixed.headers {
-        let name: http::HeaderName = name.parse().map_err(|e| error(format!("header {name:?}: {e}")))?;
-        let value = value.parse().map_err(|e| error(format!("header value {value:?}: {e}")))?;
-        response.headers_mut().append(name, value);
-    }
-    Ok(response)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{App, Source, Target};
+use super::super::app::Target;
+use super::{App, Source};
 
 const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"a\"\n";
 const TRIGGER: &str = "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"one\"\n";
@@ -42,7 +43,7 @@ fn a_whole_manifest_becomes_an_application() {
     assert!(one.allowed_hosts.allows("redis://db.example:6379", "redis"));
     assert!(one.allowed_hosts.allows("http://one.spin.internal/", "http"));
     assert!(!one.allowed_hosts.allows("http://two.spin.internal/", "http"));
-    assert!(matches!(app.triggers[0].target, Target::Component(0)));
+    assert!(matches!(app.http_triggers[0].target, Target::Component(0)));
 }
 
 #[test]
@@ -87,13 +88,46 @@ fn mistakes_are_refused_with_their_line() {
 }
 
 #[test]
+fn redis_triggers_have_an_address_of_their_own_or_that_of_the_application() {
+    let text = "spin_manifest_version = 2\n[application]\nname = \"a\"\n[variables]\nhost = { default = \"db.example\" }\n\
+                [application.trigger.redis]\naddress = \"redis://{{ host }}\"\n\
+                [[trigger.redis]]\nchannel = \"for-{{ host }}\"\ncomponent = \"one\"\n\
+                [[trigger.redis]]\nchannel = \"x\"\naddress = \"rediss://u:p@other.example:7000/3\"\ncomponent = \"one\"\n";
+    let app = resolve(&format!("{text}{COMPONENT}"), &[], &[]).expect("valid without an HTTP trigger");
+    let triggers: Vec<_> = app
+        .redis_triggers
+        .iter()
+        .map(|trigger| (trigger.server.addr().to_string(), trigger.channel.as_str(), trigger.component))
+        .collect();
+    let expected = [("db.example:6379".to_owned(), "for-db.example", 0), ("other.example:7000".to_owned(), "x", 0)];
+    assert_eq!(triggers, expected);
+    assert_eq!(app.redis_triggers[1].server.redis_settings().db(), 3);
+    let callers = app.callers(0);
+    assert!(callers.redis && !callers.http);
+}
+
+#[test]
+fn mistakes_in_redis_triggers_are_refused_with_their_line() {
+    let trigger = |rest: &str| format!("[[trigger.redis]]\nchannel = \"x\"\n{rest}\n");
+    assert_refused(&trigger("component = \"one\""), 1, "needs an `address`");
+    let address = "address = \"redis://a.example\"\n";
+    assert_refused(&trigger(&format!("{address}component = \"two\"")), 4, "there is no [component.two]");
+    assert_refused(&trigger(&format!("{address}component = \"one\"\nkind = 1")), 5, "unknown field `kind`");
+    assert_refused(&trigger(address), 1, "missing field `component`");
+    assert_refused(&trigger("address = \"redis://{{ nobody }}\"\ncomponent = \"one\""), 3, "unknown variable");
+    let secret = trigger("address = \"http://u:secret@a.example\"\ncomponent = \"one\"");
+    assert_refused(&secret, 3, "the address is not valid");
+    let error = resolve(&format!("{HEAD}{secret}{COMPONENT}"), &[], &[]).expect_err("refused");
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
 fn unsupported_settings_are_refused_by_name() {
     for field in ["files", "exclude_files", "key_value_stores", "sqlite_databases", "ai_models"] {
         assert_refused(&format!("{field} = [\"x\"]\n"), 1, &format!("`{field}` is not supported"));
     }
     assert_refused("dependencies = { x = \"1\" }\n", 1, "`dependencies` is not supported");
     assert_refused("[component.two]\nsource = { url = \"x\", digest = \"y\" }\n", 2, "only a file");
-    assert_refused("[[trigger.redis]]\nchannel = \"x\"\ncomponent = \"one\"\n", 1, "`trigger.redis` is not supported");
     let wagi = "[[trigger.http]]\nroute = \"/x\"\ncomponent = \"one\"\nexecutor = { type = \"wagi\" }\n";
     assert_refused(wagi, 4, "executor");
     let inline = "[[trigger.http]]\nroute = \"/x\"\ncomponent = { source = \"x\" }\n";
@@ -104,6 +138,6 @@ fn unsupported_settings_are_refused_by_name() {
 fn other_versions_and_empty_applications_are_refused() {
     let old = format!("{HEAD}{TRIGGER}{COMPONENT}").replace("version = 2", "version = 1");
     assert!(resolve(&old, &[], &[]).expect_err("refused").starts_with("app/spin.toml:1:25: only"));
-    assert!(resolve(HEAD, &[], &[]).expect_err("refused").contains("[[trigger.http]]"));
+    assert!(resolve(HEAD, &[], &[]).expect_err("refused").contains("no triggers"));
     assert!(resolve("spin_manifest_version = ", &[], &[]).expect_err("refused").starts_with("app/spin.toml:1:"));
 }

@@ -32,7 +32,8 @@ pub struct Application {
     #[serde(default)]
     pub version: String,
     /// Settings of all triggers of a kind.
-    pub trigger: Unsupported,
+    #[serde(default)]
+    pub trigger: TriggerDefaults,
     // For people and tools: no host reads these.
     #[serde(default, rename = "description")]
     _description: String,
@@ -42,6 +43,21 @@ pub struct Application {
     _targets: Vec<Value>,
     #[serde(default, rename = "tool")]
     _tool: Table,
+}
+
+/// `[application.trigger]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerDefaults {
+    pub redis: Option<RedisDefaults>,
+}
+
+/// `[application.trigger.redis]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisDefaults {
+    /// The server of triggers without an address: a template.
+    pub address: Spanned<String>,
 }
 
 /// A row of `[variables]`.
@@ -65,7 +81,8 @@ pub struct Variable {
 pub struct Triggers {
     #[serde(default)]
     pub http: Vec<Spanned<HttpTrigger>>,
-    pub redis: Unsupported,
+    #[serde(default)]
+    pub redis: Vec<Spanned<RedisTrigger>>,
 }
 
 /// One `[[trigger.http]]`
@@ -81,6 +98,24 @@ pub struct HttpTrigger {
     pub static_response: Option<Spanned<StaticResponse>>,
     /// How the component is called.
     pub executor: Option<Spanned<Table>>,
+    /// Further components of a trigger.
+    pub components: Unsupported,
+    /// Middleware.
+    pub dependencies: Unsupported,
+}
+
+/// One `[[trigger.redis]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisTrigger {
+    #[serde(default, rename = "id")]
+    _id: String,
+    /// The channel: a template.
+    pub channel: Spanned<String>,
+    /// The server, if it is not that of `[application.trigger.redis]`: a template.
+    pub address: Option<Spanned<String>>,
+    /// Which component gets the messages.
+    pub component: Spanned<Value>,
     /// Further components of a trigger.
     pub components: Unsupported,
     /// Middleware.

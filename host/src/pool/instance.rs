@@ -13,43 +13,39 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
-use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p3::Request;
-use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 
 use super::job::{CallError, Job};
 use super::limits::Limits;
 use super::pool::Pool;
 use super::slot::Slot;
 use super::timer::{Activity, StopReason};
-use crate::engine::{Compiled, InstanceState};
+use crate::engine::{self, InstanceState, START_TIMEOUT};
 use crate::interfaces::WorkerResources;
 use crate::interfaces::http::Incoming;
 
-/// How long the start of an instance may take.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A pool whose instances run `compiled`. Their output is discarded if `quiet`.
-pub fn pool(limits: Limits, shared: WorkerResources, compiled: Compiled, quiet: bool) -> Rc<Pool> {
-    let shared = Arc::new(shared);
-    Rc::new(Pool::new(limits, move |pool| {
+pub fn pool(
+    limits: Limits,
+    shared: Arc<WorkerResources>,
+    component: ServicePre<InstanceState>,
+    quiet: bool,
+) -> Rc<Pool> {
+    Rc::new(Pool::new(limits, shared.recorder.clone(), move |pool| {
         let state = InstanceState::new(&shared, limits.memory, quiet);
-        tokio::task::spawn_local(run_instance(pool, Store::new(compiled.engine(), state), compiled.clone()));
+        tokio::task::spawn_local(run_instance(pool, engine::store(component.engine(), state), component.clone()));
     }))
 }
 
 /// Starts an instance and runs it to its end.
-async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, compiled: Compiled) {
-    store.limiter(|state| state.memory_limiter());
-    // At each tick of the engine, the instance is interrupted: other tasks run, and its time is checked.
-    store.set_epoch_deadline(1);
-    // tokio's own yield, so that the worker polls its sockets before the component continues.
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
+async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, component: ServicePre<InstanceState>) {
     let shared = store.data().spin.shared.clone();
     let id = &shared.component.id;
-    let started = tokio::time::timeout(START_TIMEOUT, compiled.instantiate_async(&mut store)).await;
+    let started = tokio::time::timeout(START_TIMEOUT, component.instantiate_async(&mut store)).await;
     let service = match started {
         Ok(Ok(service)) => service,
         Ok(Err(error)) => {
@@ -61,6 +57,7 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, compiled:
             return pool.not_started();
         }
     };
+    let counted = pool.recorder.instance();
     let slot = Rc::new(Slot::default());
     let key = pool.started(slot.clone());
     match run_event_loop(&mut store, &service, &slot, &pool).await {
@@ -72,12 +69,15 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, compiled:
                     eprintln!("[{id}] was stopped: the clients of all its requests have closed their connections");
                 }
                 Ok(_) => eprintln!("[{id}] did not finish in time and was stopped: see --request-timeout"),
-                Err(error) => eprintln!("[{id}] failed: {error:?}"),
+                Err(error) => {
+                    pool.recorder.trapped();
+                    eprintln!("[{id}] failed: {error:?}");
+                }
             }
         }
     }
     slot.close();
-    drop(store);
+    drop((store, counted));
     pool.ended(key);
 }
 

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::job::{CallError, Job, PendingResponse, Reply};
 use super::limits::Limits;
 use super::slot::Slot;
+use crate::metrics::Recorder;
 
 /// The pause after an instance could not be started. It doubles with each failure up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -26,6 +27,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 pub struct Pool {
     /// The limits of the queue and of each instance.
     pub limits: Limits,
+    /// Where requests and instances are counted.
+    pub recorder: Recorder,
     start_instance: Box<dyn Fn(Rc<Pool>)>,
     queue: RefCell<VecDeque<Job>>,
     slots: RefCell<Slab<Rc<Slot>>>,
@@ -40,9 +43,10 @@ pub struct Pool {
 impl Pool {
     /// An empty pool. `start_instance` starts a task for an instance, which calls [`Self::started`] or
     /// [`Self::not_started`], and at its end [`Self::ended`].
-    pub fn new(limits: Limits, start_instance: impl Fn(Rc<Self>) + 'static) -> Self {
+    pub fn new(limits: Limits, recorder: Recorder, start_instance: impl Fn(Rc<Self>) + 'static) -> Self {
         Self {
             limits,
+            recorder,
             start_instance: Box::new(start_instance),
             queue: RefCell::default(),
             slots: RefCell::default(),
@@ -65,6 +69,7 @@ impl Pool {
     /// once.
     pub fn enqueue(self: &Rc<Self>, request: Request<WasiBody>, reply: Reply) {
         let refusal = if self.is_full() {
+            self.recorder.refused();
             Some(CallError::Overloaded)
         } else if self.is_paused() && self.slots.borrow().is_empty() {
             Some(CallError::NotInstantiated)
@@ -77,6 +82,7 @@ impl Pool {
         }
         let deadline = self.limits.request_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.queue.borrow_mut().push_back(Job { request, reply, deadline });
+        self.recorder.waiting(self.queue.borrow().len());
         self.dispatch();
     }
 
@@ -93,6 +99,7 @@ impl Pool {
     pub fn take(&self) -> Option<Job> {
         loop {
             let job = self.queue.borrow_mut().pop_front()?;
+            self.recorder.waiting(self.queue.borrow().len());
             if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let _ = job.reply.send(Err(CallError::TimedOut));
             } else if !job.reply.is_closed() {
@@ -170,6 +177,7 @@ impl Pool {
             for job in self.queue.borrow_mut().drain(..) {
                 let _ = job.reply.send(Err(CallError::NotInstantiated));
             }
+            self.recorder.waiting(0);
         }
         // The other instances take the requests that were meant for this one.
         self.dispatch();

@@ -9,7 +9,7 @@ use super::*;
 fn pool(limits: Limits) -> (Rc<Pool>, Rc<Cell<usize>>) {
     let started = Rc::new(Cell::new(0));
     let count = started.clone();
-    (Rc::new(Pool::new(limits, move |_| count.set(count.get() + 1))), started)
+    (Rc::new(Pool::new(limits, Recorder::default(), move |_| count.set(count.get() + 1))), started)
 }
 
 fn request() -> Request<WasiBody> {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
-use super::listen;
 use super::routes::Router;
+use super::{listen, redis_trigger};
 use crate::engine::{self, Compiled};
 use crate::manifest::{App, Component, Target};
 use crate::pool::Limits;
@@ -20,6 +20,11 @@ pub struct Options {
     /// Address and port to listen on. With port 0 the system chooses one.
     #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", default_value = "127.0.0.1:3000", value_parser = listen::parse)]
     pub listen: SocketAddr,
+
+    /// Address and port that serve the host's own metrics, at /metrics. With port 0 the system chooses one. Default: no
+    /// metrics.
+    #[arg(long, value_name = "ADDRESS", value_parser = listen::parse)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Discard the output of components.
     #[arg(short, long)]
@@ -52,6 +57,8 @@ pub struct Application {
     pub components: Vec<Arc<Component>>,
     /// … compiled, in the same order.
     pub compiled: Vec<Compiled>,
+    /// The Redis servers that it listens to.
+    pub redis_servers: Vec<redis_trigger::Server>,
 }
 
 impl Application {
@@ -64,11 +71,24 @@ impl Application {
             info["version"] = json!(app.version);
         }
         let info = serde_json::to_vec_pretty(&info)?.into();
-        Ok(Self { info, router, components: app.components.into_iter().map(Arc::new).collect(), compiled })
+        let redis_servers = redis_trigger::Server::all(app.redis_triggers)?;
+        let components = app.components.into_iter().map(Arc::new).collect();
+        Ok(Self { info, router, components, compiled, redis_servers })
     }
 
-    /// The text that names the address and all routes.
-    pub fn announcement(&self, address: SocketAddr) -> String {
+    /// The text that names the address and all routes, and the channels of Redis triggers.
+    pub fn announcement(&self, address: Option<SocketAddr>) -> String {
+        let mut text = address.map(|address| self.routes(address)).unwrap_or_default();
+        for server in &self.redis_servers {
+            text.push_str(&format!("Redis channels on {}:\n", server.name));
+            for (channel, component) in &server.triggers {
+                text.push_str(&format!("  {}: {channel}\n", self.components[*component].id));
+            }
+        }
+        text
+    }
+
+    fn routes(&self, address: SocketAddr) -> String {
         let base = format!("http://{address}");
         let mut text = format!("Serving {base}\nAvailable Routes:\n");
         for route in self.router.iter() {

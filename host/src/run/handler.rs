@@ -22,31 +22,43 @@ pub async fn handle(
     client: HeaderValue,
 ) -> Result<Response<OutgoingBody>, Error> {
     headers::strip(request.headers_mut());
+    let own = |response: Response<Bytes>| {
+        worker.metrics.without_component().request().answered(response.status());
+        Ok(response::own(response))
+    };
     if let Some(known) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {
-        return Ok(response::own(well_known(&worker, known)));
+        return own(well_known(&worker, known));
     }
     let path = request.uri().path().to_owned();
     let Some(matched) = worker.application.router.find(&path) else {
-        return Ok(response::own(problem::response(StatusCode::NOT_FOUND, "No route matches this path.")));
+        return own(problem::response(StatusCode::NOT_FOUND, "No route matches this path."));
     };
     if let Err(detail) = headers::set_authority(&mut request) {
-        return Ok(response::own(problem::response(StatusCode::BAD_REQUEST, detail)));
+        return own(problem::response(StatusCode::BAD_REQUEST, detail));
     }
     let component = match &matched.route.target {
         Target::Component(index) => *index,
-        Target::Static(response) => return Ok(response::own(response.clone())),
+        Target::Static(response) => return own(response.clone()),
     };
     headers::add(&mut request, &matched, &client);
     let method = request.method().clone();
-    let error = match worker.pools[component].submit(request.map(incoming_body)).await {
-        Ok(Ok(response)) => return Ok(response::prepare(&method, response).await),
+    let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
+    let counted = pool.recorder.request();
+    let error = match pool.submit(request.map(incoming_body)).await {
+        Ok(Ok(response)) => {
+            let response = response::prepare(&method, response).await;
+            counted.answered(response.status());
+            return Ok(response);
+        }
         Ok(Err(error)) => error,
         Err(_) => CallError::Trapped,
     };
     if let CallError::ErrorCode(code) = &error {
         eprintln!("[{}] answered {path} with an error: {code}", worker.application.components[component].id);
     }
-    Ok(response::own(problem::of_call_error(&error)))
+    let response = problem::of_call_error(&error);
+    counted.answered(response.status());
+    Ok(response::own(response))
 }
 
 fn incoming_body(body: Incoming) -> WasiBody {

@@ -1,13 +1,16 @@
 //! Runs an application: workers on all cores, their connections, and each request from its first byte to its response.
 //!
-//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`.
+//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. Messages of Redis are in
+//! `redis_trigger`.
 
 mod application;
 mod call_component;
 mod handler;
 mod headers;
 mod listen;
+mod metrics_server;
 mod problem;
+mod redis_trigger;
 mod response;
 mod routes;
 mod serve;

@@ -66,7 +66,7 @@ impl Router {
     pub fn new(app: &App) -> Result<Self> {
         let mut router = routefinder::Router::new();
         let mut seen = std::collections::HashMap::new();
-        for trigger in &app.triggers {
+        for trigger in &app.http_triggers {
             let Some(pattern) = &trigger.route else { continue };
             let error = |message: String| anyhow!("{}: route {pattern:?}: {message}", trigger.place);
             let absolute = absolute_path(pattern);
@@ -119,8 +119,8 @@ mod tests {
             route: Some((*pattern).to_owned()),
             target: Target::Component(index),
         };
-        let triggers = patterns.iter().enumerate().map(trigger).collect();
-        Router::new(&App { triggers, ..App::default() })
+        let http_triggers = patterns.iter().enumerate().map(trigger).collect();
+        Router::new(&App { http_triggers, ..App::default() })
     }
 
     fn found(router: &Router, path: &str) -> Option<(usize, String)> {

@@ -16,7 +16,7 @@ use super::worker::Worker;
 use super::{handler, headers};
 
 /// Pause after a failure to accept connections, such as too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until `stop` is true, then waits for the open ones: idle connections are closed at once, others
 /// after the current response.
@@ -45,6 +45,7 @@ pub async fn serve(worker: Rc<Worker>, listener: TcpListener, stop: watch::Recei
 }
 
 async fn connection(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr, mut stop: watch::Receiver<bool>) {
+    let _open = worker.metrics.connection_opened();
     // A response must not wait for the acknowledgement of the one before.
     if stream.set_nodelay(true).is_err() {
         return;

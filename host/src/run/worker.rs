@@ -14,35 +14,50 @@ use crate::interfaces::WorkerResources;
 use crate::interfaces::clients::http::HttpClient;
 use crate::interfaces::clients::postgres::Pools;
 use crate::manifest::Component;
+use crate::metrics::WorkerMetrics;
 use crate::pool::{Pool, instance};
 
 /// One worker.
 pub struct Worker {
     /// What all workers share.
     pub application: Arc<Application>,
-    /// A pool for each component, in the order of the application's components.
-    pub pools: Vec<Rc<Pool>>,
+    /// A pool for each component, in the order of the application's components. None for those without HTTP.
+    pub pools: Vec<Option<Rc<Pool>>>,
+    /// What the instances of each component share, in the same order.
+    pub resources: Vec<Arc<WorkerResources>>,
+    /// Where this worker counts.
+    pub metrics: WorkerMetrics,
 }
 
 impl Worker {
     /// A worker on this thread, in a `LocalSet`. `address` is where the application listens.
-    pub fn new(application: Arc<Application>, options: &Options, address: SocketAddr) -> Result<Self> {
+    pub fn new(
+        application: Arc<Application>,
+        options: &Options,
+        address: SocketAddr,
+        metrics: WorkerMetrics,
+    ) -> Result<Self> {
         let origin = Authority::try_from(address.to_string()).context("the address is not an authority")?;
         let client = HttpClient::default();
         let postgres = Arc::new(Pools::new(options.workers()));
-        let (call_component, calls) = calls(application.clone());
-        let pool = |(component, compiled): (&Arc<Component>, &Compiled)| {
-            let shared = WorkerResources {
+        let (call_component, calls) = calls(application.clone(), metrics.clone());
+        let resources = |(index, component): (usize, &Arc<Component>)| {
+            Arc::new(WorkerResources {
                 component: component.clone(),
                 client: client.clone(),
                 postgres: postgres.clone(),
                 call_component: call_component.clone(),
                 origin: origin.clone(),
-            };
-            instance::pool(options.limits, shared, compiled.clone(), options.quiet)
+                recorder: metrics.of_component(index),
+            })
         };
-        let pools: Vec<_> = application.components.iter().zip(&application.compiled).map(pool).collect();
+        let resources: Vec<_> = application.components.iter().enumerate().map(resources).collect();
+        let pool = |(compiled, shared): (&Compiled, &Arc<WorkerResources>)| {
+            let component = compiled.http.clone()?;
+            Some(instance::pool(options.limits, shared.clone(), component, options.quiet))
+        };
+        let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
-        Ok(Self { application, pools })
+        Ok(Self { application, pools, resources, metrics })
     }
 }

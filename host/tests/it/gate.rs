@@ -36,6 +36,11 @@ impl Gate {
         Self { url, is_open, arrived }
     }
 
+    /// The gate's URL, which [`crate::host::MANIFEST`] allows.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A path of the component `probe` that ends with a request to the gate: `path?…&url=…`, such as `/fetch?`.
     pub fn through(&self, path: &str) -> String {
         format!("{path}url={}", self.url)

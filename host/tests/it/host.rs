@@ -72,26 +72,34 @@ environment = { GREETING = "from the other" }
 /// The variable that [`MANIFEST`] requires.
 pub const NEEDED: [&str; 2] = ["--variable", "needed=given"];
 
-/// How to build the component that the tests run.
+/// How to build the components that the tests run.
 const BUILD: &str = "cargo build --manifest-path host/tests/guests/Cargo.toml --target wasm32-wasip2 --release \
-                     --target-dir target/guests";
+                     --target-dir target/guests`, and with `examples/events/Cargo.toml";
 
-fn probe() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host is in a workspace");
-    let file = workspace.join("target/guests/wasm32-wasip2/release/probe.wasm");
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host is in a workspace")
+}
+
+/// The file of the component `name`.
+pub fn guest(name: &str) -> PathBuf {
+    let file = workspace().join(format!("target/guests/wasm32-wasip2/release/{name}.wasm"));
     assert!(file.is_file(), "{} is missing; build it with `{BUILD}`", file.display());
     file
 }
 
-/// The host with one worker, and with `manifest` in a folder of its own.
+/// The host, with one worker unless `arguments` say otherwise, and with `manifest` in a folder of its own.
 pub fn command(manifest: &str, arguments: &[&str]) -> (Command, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let manifest = manifest.replace("SOURCE", &probe().display().to_string());
+    let manifest = manifest.replace("SOURCE", &guest("probe").display().to_string());
+    let manifest = manifest.replace("LISTENER", &guest("listener").display().to_string());
     std::fs::write(folder.path().join("spin.toml"), manifest).expect("written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tumbler-host"));
-    command.arg("up").arg("--from").arg(folder.path()).args(["--workers", "1"]);
-    if !arguments.contains(&"--listen") {
-        command.args(["--listen", "127.0.0.1:0"]);
+    command.arg("up").arg("--from").arg(folder.path());
+    for [option, value] in [["--workers", "1"], ["--listen", "127.0.0.1:0"]] {
+        if !arguments.contains(&option) {
+            command.args([option, value]);
+        }
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     (command, folder)
@@ -130,14 +138,22 @@ impl Host {
     }
 
     /// Starts what [`command`] returned and waits until it listens.
-    pub async fn run(mut command: Command, folder: tempfile::TempDir) -> Self {
+    pub async fn run(command: Command, folder: tempfile::TempDir) -> Self {
+        let mut host = Self::spawn(command, folder);
+        host.url = host.wait_for_line("Serving ").await.trim_start_matches("Serving ").to_owned();
+        host
+    }
+
+    /// Starts what [`command`] returned and does not wait. It has no URL.
+    pub fn spawn(mut command: Command, folder: tempfile::TempDir) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let (sender, output) = unbounded_channel();
         send_lines(child.stdout.take().expect("piped"), sender.clone());
-        send_lines(child.stderr.take().expect("piped"), sender);
-        let mut host = Self { child, url: String::new(), output: Mutex::new(output), _folder: folder };
-        host.url = host.wait_for_line("Serving ").await.trim_start_matches("Serving ").to_owned();
-        host
+        // A test may have given it a terminal.
+        if let Some(stderr) = child.stderr.take() {
+            send_lines(stderr, sender);
+        }
+        Self { child, url: String::new(), output: Mutex::new(output), _folder: folder }
     }
 
     /// Waits for a line of output that contains `text`.
@@ -196,12 +212,7 @@ impl Host {
 
     /// Sends any request.
     pub async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = send(request.body(Full::from(body.to_owned())).expect("valid")).await;
-        read(response.expect("a response")).await.expect("a complete body")
+        request(method, &format!("{}{path}", self.url), headers, body).await
     }
 }
 
@@ -211,6 +222,21 @@ impl Drop for Host {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// GETs a URL.
+pub async fn get(url: &str) -> Response {
+    request(Method::GET, url, &[], "").await
+}
+
+/// Sends any request to a URL.
+pub async fn request(method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = send(request.body(Full::from(body.to_owned())).expect("valid")).await;
+    read(response.expect("a response")).await.expect("a complete body")
 }
 
 /// Sends a request on a connection of its own.

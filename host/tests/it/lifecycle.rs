@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -86,6 +87,23 @@ async fn quiet_discards_the_output_of_components_only() {
     // The first line is the host's own.
     let line = host.wait_for_line("[probe] ").await;
     assert!(line.contains("failed"), "{line}");
+}
+
+#[tokio::test]
+async fn components_see_whether_the_output_is_a_terminal() {
+    let host = Host::start(&[]).await;
+    host.get("/terminal").await.assert_body("false false");
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).expect("granted");
+    unlockpt(&terminal).expect("unlocked");
+    let name = ptsname(&terminal, Vec::new()).expect("named");
+    let name = std::path::Path::new(name.to_str().expect("UTF-8"));
+    let stderr = std::fs::File::options().read(true).write(true).open(name).expect("opens");
+    let (mut command, folder) = command(MANIFEST, &NEEDED);
+    command.stderr(stderr);
+    let host = Host::run(command, folder).await;
+    host.get("/terminal").await.assert_body("false true");
 }
 
 #[tokio::test]

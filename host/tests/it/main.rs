@@ -1,6 +1,7 @@
-//! The host from outside: the real program, the component `probe` (host/tests/guests), HTTP.
+//! The host from outside: the real program, the components of host/tests/guests, HTTP and Redis.
 
 mod databases;
+mod events_example;
 mod gate;
 mod host;
 mod http;
@@ -8,4 +9,6 @@ mod instances;
 mod lifecycle;
 mod limits;
 mod manifests;
+mod metrics;
 mod outside;
+mod redis_trigger;

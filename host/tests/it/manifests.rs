@@ -28,6 +28,16 @@ fn missing_and_unsupported_settings_are_named_with_their_line() {
     let message = refusal(&MANIFEST.replace("component = \"other\"", "component = \"nobody\""), &given);
     assert!(message.contains(&format!("spin.toml:{}:", line_of("component = \"other\""))), "{message}");
 
+    let manifest = format!("{MANIFEST}[[trigger.redis]]\nchannel = \"x\"\ncomponent = \"probe\"\n");
+    let message = refusal(&manifest, &given);
+    assert!(message.contains(&format!("spin.toml:{}:", MANIFEST.lines().count() + 1)), "{message}");
+    assert!(message.contains("needs an `address`"), "{message}");
+
+    let manifest = format!("{manifest}address = \"redis://127.0.0.1\"\n");
+    let message = refusal(&manifest, &given);
+    assert!(message.contains(&format!("spin.toml:{}:", line_of("[component.probe]"))), "{message}");
+    assert!(message.contains("does not export spin:redis/inbound-redis"), "{message}");
+
     let manifest = MANIFEST.replace("source = \"SOURCE\"\ndescription", "source = \"gone.wasm\"\ndescription");
     let message = refusal(&manifest, &given);
     assert!(message.contains(&format!("spin.toml:{}:", line_of("[component.probe]"))), "{message}");
@@ -40,4 +50,6 @@ fn an_address_in_use_is_an_error() {
     let address = other.local_addr().expect("bound").to_string();
     let message = refusal(MANIFEST, &["--variable", "needed=x", "--listen", &address]);
     assert_eq!(message, format!("error: {address} is already in use\n"));
+    let message = refusal(MANIFEST, &["--variable", "needed=x", "--metrics-listen", &address]);
+    assert_eq!(message, format!("error: --metrics-listen: {address} is already in use\n"));
 }

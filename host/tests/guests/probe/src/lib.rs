@@ -5,6 +5,7 @@ mod misbehaviour;
 mod outside;
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ async fn handle(request: Request) -> Result<WasiResponse, Error> {
         "/count" => counts().into_response(),
         "/headers" => headers(&request).into_response(),
         "/print" => print().into_response(),
+        "/terminal" => terminal().into_response(),
         "/environment" => std::env::var(query.text("name")).unwrap_or_default().into_response(),
         "/length" => request.into_body().bytes().await?.len().to_string().into_response(),
         "/later" => later(query).into_response(),
@@ -96,6 +98,11 @@ fn print() -> &'static str {
     println!("on standard output");
     eprintln!("on standard error");
     "printed"
+}
+
+/// Whether standard output and standard error are terminals.
+fn terminal() -> String {
+    format!("{} {}", std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
 }
 
 /// Responds at once; waits in the background.

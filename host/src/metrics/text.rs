@@ -1,0 +1,177 @@
+//! The figures as Prometheus text, version 0.0.4. The crate `prometheus` writes it; its `Counter` and `Histogram` are
+//! not used, because all threads would write the same atomics.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use prometheus::TextEncoder;
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType as Kind};
+
+use super::recorder::{BUCKETS, Figures};
+use super::{Metrics, process};
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// In the order of [`super::Message`].
+const MESSAGE_RESULTS: [&str; 3] = ["handled", "failed", "dropped"];
+
+/// Counters and gauges with one sample per component: name, kind, meaning, and where the value is.
+type OfComponent = (&'static str, Kind, &'static str, fn(&Figures) -> &AtomicU64);
+const OF_COMPONENTS: [OfComponent; 7] = [
+    (
+        "requests_cancelled_total",
+        Kind::COUNTER,
+        "Requests whose client closed the connection before the response.",
+        |figures| &figures.cancelled,
+    ),
+    (
+        "requests_refused_total",
+        Kind::COUNTER,
+        "Requests answered 503 because --max-queue requests were waiting.",
+        |figures| &figures.refused,
+    ),
+    ("requests_waiting", Kind::GAUGE, "Requests that wait for an instance.", |figures| &figures.waiting),
+    (
+        "requests_in_flight",
+        Kind::GAUGE,
+        "Requests that have no response yet, with those that wait for an instance.",
+        |figures| &figures.in_flight,
+    ),
+    ("instances_created_total", Kind::COUNTER, "Instances that were started.", |figures| &figures.instances_created),
+    ("instances", Kind::GAUGE, "Instances that exist.", |figures| &figures.instances),
+    ("traps_total", Kind::COUNTER, "Instances that trapped.", |figures| &figures.traps),
+];
+
+/// All figures.
+pub fn of(metrics: &Metrics) -> String {
+    let components: Vec<_> = metrics.by_component().collect();
+    // Metrics of each component: `of` makes them from its label and from the figures of all workers.
+    let family = |name: &str, kind, help: &str, of: &dyn Fn(&str, &[&Figures]) -> Vec<Metric>| {
+        let samples = components.iter().flat_map(|(label, figures)| of(label, figures)).collect();
+        new_family(&format!("tumbler_host_{name}"), kind, help, samples)
+    };
+    let by_value = |values: &'static [&'static str], name: &'static str, of: fn(&Figures) -> &[AtomicU64]| {
+        move |component: &str, figures: &[&Figures]| {
+            let total = |index: usize| sum(figures, |figures| &of(figures)[index]);
+            let samples = values.iter().enumerate();
+            let sample =
+                |(index, value): (usize, &&str)| counter(&[("component", component), (name, value)], total(index));
+            samples.map(sample).collect()
+        }
+    };
+    let mut families = vec![
+        family(
+            "requests_total",
+            Kind::COUNTER,
+            "Responses, to clients and to other components.",
+            &by_value(&STATUS_CLASSES, "status_class", |figures| &figures.responses),
+        ),
+        family(
+            "request_duration_seconds",
+            Kind::HISTOGRAM,
+            "Time from the header of the request to the header of the response.",
+            &|component, figures| vec![histogram(component, figures)],
+        ),
+        family(
+            "redis_messages_total",
+            Kind::COUNTER,
+            "Messages of Redis triggers.",
+            &by_value(&MESSAGE_RESULTS, "result", |figures| &figures.messages),
+        ),
+    ];
+    families.extend(OF_COMPONENTS.map(|(name, kind, help, value)| {
+        family(name, kind, help, &|component, figures| {
+            vec![sample(kind, &[("component", component)], sum(figures, value))]
+        })
+    }));
+    families.extend(of_process(metrics));
+    // It checks the names, which are constants.
+    TextEncoder::new().encode_to_string(&families).expect("valid names")
+}
+
+fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {
+    [
+        (
+            "tumbler_host_connections",
+            Kind::GAUGE,
+            "Open connections of clients.",
+            Some(metrics.open_connections() as f64),
+        ),
+        ("process_cpu_seconds_total", Kind::COUNTER, "Processor time, in seconds.", Some(process::cpu_s())),
+        ("process_resident_memory_bytes", Kind::GAUGE, "Resident memory, in bytes.", process::resident_memory_bytes()),
+        ("process_open_fds", Kind::GAUGE, "Open file descriptors.", process::open_fds()),
+        ("process_max_fds", Kind::GAUGE, "Limit of open file descriptors.", process::max_fds()),
+        (
+            "process_start_time_seconds",
+            Kind::GAUGE,
+            "Start of the process, in seconds since 1970.",
+            Some(process::start_time_s()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, kind, help, value)| Some(new_family(name, kind, help, vec![sample(kind, &[], value?)])))
+}
+
+fn sum(figures: &[&Figures], value: impl Fn(&Figures) -> &AtomicU64) -> f64 {
+    figures.iter().map(|figures| value(figures).load(Relaxed)).sum::<u64>() as f64
+}
+
+fn new_family(name: &str, kind: Kind, help: &str, samples: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(samples);
+    family
+}
+
+fn labelled(labels: &[(&str, &str)]) -> Metric {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    Metric::from_label(labels.iter().map(pair).collect())
+}
+
+/// A counter or a gauge.
+fn sample(kind: Kind, labels: &[(&str, &str)], value: f64) -> Metric {
+    if kind == Kind::COUNTER {
+        return counter(labels, value);
+    }
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn counter(labels: &[(&str, &str)], value: f64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_counter(counter);
+    metric
+}
+
+fn histogram(component: &str, figures: &[&Figures]) -> Metric {
+    let mut count = 0;
+    let mut within = |index: usize| {
+        count += figures.iter().map(|figures| figures.durations[index].load(Relaxed)).sum::<u64>();
+        count
+    };
+    let bucket = |(index, bound): (usize, &f64)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(*bound);
+        bucket.set_cumulative_count(within(index));
+        bucket
+    };
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(BUCKETS.iter().enumerate().map(bucket).collect());
+    // The encoder adds the bucket +Inf.
+    histogram.set_sample_count(within(BUCKETS.len()));
+    histogram.set_sample_sum(sum(figures, |figures| &figures.duration_us) / 1e6);
+    let mut metric = labelled(&[("component", component)]);
+    metric.set_histogram(histogram);
+    metric
+}
