@@ -1,5 +1,7 @@
 //! The metrics of Tumbler: which there are, and their values from the counters in Redis.
 
+#[cfg(test)]
+mod documented;
 mod family;
 mod http;
 
@@ -102,5 +104,13 @@ mod tests {
         let users = [("module", "users"), ("operation", "getById")];
         assert_eq!(value("tumbler_cache_hits_total", &users), Some(5.0));
         assert_eq!(value("tumbler_cache_misses_total", &users), Some(2.0));
+    }
+
+    #[test]
+    fn the_last_bucket_has_the_bound_that_prometheus_expects() {
+        let counters = [("http:users:GET:/users/{id}:2xx:+Inf".to_owned(), 3)];
+        let text = text(&counters, &Stats::default()).unwrap();
+        let last = r#"_bucket{component="users",route="/users/{id}",le="+Inf"} 3"#;
+        assert!(text.contains(last) && !text.contains(r#"le="inf""#), "{text}");
     }
 }

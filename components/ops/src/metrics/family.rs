@@ -56,7 +56,9 @@ impl Family {
             bucket.set_cumulative_count(count);
             bucket
         };
-        histogram.set_bucket(buckets.iter().map(cumulative).collect());
+        let buckets = buckets.iter().map(cumulative);
+        // The encoder adds the infinite one. It would write the bound of ours as `inf`, and not as `+Inf`.
+        histogram.set_bucket(buckets.filter(|bucket| bucket.upper_bound().is_finite()).collect());
         histogram.set_sample_count(count);
         histogram.set_sample_sum(sum);
         let mut metric = Metric::from_label(pairs(labels));
