@@ -23,7 +23,7 @@ const MESSAGES_BYTES: u64 = 16 * 1024 * 1024;
 /// Publishes the events of one service.
 pub struct Publisher<R: Connect, T> {
     client: Rc<Client<R, T>>,
-    source: &'static str,
+    source: String,
     max_length: u64,
     /// Is told how many events were lost.
     count_lost: Box<dyn Fn(u64)>,
@@ -62,12 +62,20 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
     /// many events were lost; it is called in the background, too.
     pub fn new(
         client: Rc<Client<R, T>>,
-        source: &'static str,
+        source: impl Into<String>,
         max_length: u64,
         count_lost: impl Fn(u64) + 'static,
     ) -> Rc<Self> {
         let (waiting, cancelled, lost) = Default::default();
-        Rc::new(Self { client, source, max_length, count_lost: Box::new(count_lost), waiting, cancelled, lost })
+        Rc::new(Self {
+            client,
+            source: source.into(),
+            max_length,
+            count_lost: Box::new(count_lost),
+            waiting,
+            cancelled,
+            lost,
+        })
     }
 
     /// Whether events are published at all.
@@ -89,7 +97,7 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         }
         self.waiting.set(self.waiting.get() + 1);
         let waiting = Waiting { publisher: Rc::clone(self), is_done: false };
-        let event = event.complete(self.source, traceparent, self.client.runtime());
+        let event = event.complete(&self.source, traceparent, self.client.runtime());
         self.client.runtime().spawn(async move {
             let publisher = &waiting.publisher;
             match publisher.publish_patiently(&event).await {
@@ -110,7 +118,7 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         message: NewEvent,
         traceparent: Option<String>,
     ) -> Result<String, RedisError> {
-        let message = message.complete(self.source, traceparent, self.client.runtime());
+        let message = message.complete(&self.source, traceparent, self.client.runtime());
         let json = message.to_json();
         let max_length = self.max_length.min(MESSAGES_BYTES / json.len() as u64).max(1);
         self.append(MESSAGES, max_length, &json).await?;
