@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use http_api::{Problem, Tokens};
 use spin_adapter::variables::{self, Variable, VariableError};
-use spin_adapter::{Service, SpinRedis, SpinRuntime};
+use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, ReadResult, Settings};
 
+use crate::cache_events;
 use crate::key::Key;
 use crate::kv::{self, KV_MODULE, KV_OPERATION};
 use crate::memory::{self, MemoryBudget, Reservation};
@@ -30,6 +31,8 @@ pub struct App {
     /// The same cache over a separate connection with a longer deadline, for large replies. Other requests do not wait
     /// behind a large reply, and a slow large reply does not open their circuit breaker.
     pub bulk_cache: Rc<Cache<SpinRedis, SpinRuntime>>,
+    /// What has changed, for other programs.
+    pub events: Events,
     /// Memory of the keys that are being warmed.
     pub warm_memory: MemoryBudget,
     /// Memory of requests for many keys.
@@ -70,6 +73,7 @@ impl App {
             tokens: variables::tokens(api, admin)?,
             cache: cache(service.redis.clone(), settings),
             bulk_cache: cache(service.redis.separate(), bulk_settings),
+            events: service.events.clone(),
             warm_memory: MemoryBudget::new(memory::WARM_BYTES),
             memory: MemoryBudget::new(memory::MANY_KEYS_BYTES),
             origin: Origin::from_variable(origin, origin_timeout_ms)?,
@@ -105,7 +109,12 @@ impl App {
             Target::User(id) => self.cache.invalidate_user(*id).await,
             Target::All => self.cache.clear().await,
         };
-        removed.map_err(problems::redis_change)
+        let removed = removed.map_err(problems::redis_change)?;
+        // An invalidated module has a new generation even if it had no entries. A key without a value is as before.
+        if removed > 0 || !matches!(target, Target::Key(_)) {
+            self.events.emit(cache_events::invalidated(target));
+        }
+        Ok(removed)
     }
 
     /// Reserves memory for a request of many keys, and waits up to two seconds for it.

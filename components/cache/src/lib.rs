@@ -8,6 +8,7 @@
 //! `key`, `ttl`.
 
 mod app;
+mod cache_events;
 mod key;
 mod kv;
 mod memory;

@@ -6,7 +6,7 @@ use counters::Counter;
 use http_api::Tokens;
 use spin_adapter::observe::METRICS;
 use spin_adapter::variables::{self, Variable, VariableError};
-use spin_adapter::{Counters, Service, SpinRedis, SpinRuntime};
+use spin_adapter::{Counters, Events, Service, SpinRedis, SpinRuntime};
 use token_lock::{Locks, Settings};
 
 /// The state of the component.
@@ -15,6 +15,8 @@ pub struct App {
     pub locks: Rc<Locks<SpinRedis, SpinRuntime>>,
     /// The tokens that the routes accept.
     pub tokens: Tokens,
+    /// What has changed, for other programs.
+    pub events: Events,
     counters: Rc<Counters>,
 }
 
@@ -33,7 +35,7 @@ impl App {
         };
         let tokens = variables::tokens(api_token, admin_token)?;
         let counters = Rc::clone(&service.counters);
-        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens, counters })
+        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens, events: service.events.clone(), counters })
     }
 
     /// Counts what happened to locks: `acquired`, `contended`, `released`, `lost` or `broken`.

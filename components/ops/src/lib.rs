@@ -7,6 +7,7 @@
 
 mod app;
 mod metrics;
+mod problems;
 mod routes;
 
 use axum::response::Response;

@@ -7,7 +7,7 @@ use http_api::{JwtVerifier, Problem};
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
-use spin_adapter::{Service, SpinRuntime};
+use spin_adapter::{Events, Service, SpinRuntime};
 use versioned_cache::{Cache, Ttl};
 
 use crate::problems;
@@ -24,6 +24,8 @@ pub struct App {
     pub users: UserService,
     /// Verifies the tokens of clients.
     pub verifier: JwtVerifier,
+    /// What has changed, for other programs.
+    pub events: Events,
 }
 
 impl App {
@@ -59,6 +61,7 @@ impl App {
             sellers: Sellers::new(cache, ttl, Store::new(database)),
             users: UserService::from_variable(users_url, users_timeout.milliseconds()?)?,
             verifier: variables::jwt_verifier(secret, public_key, issuer, audience)?,
+            events: service.events.clone(),
         })
     }
 

@@ -26,6 +26,7 @@ mod responses;
 mod routes;
 mod sale;
 mod seller;
+mod seller_events;
 mod sellers;
 mod state;
 mod store;

@@ -6,7 +6,7 @@ use http_api::Problem;
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
-use spin_adapter::{Service, SpinRedis, SpinRuntime};
+use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, Kind, Repository, Ttl, WriteError};
 
 use crate::input::NewUser;
@@ -19,6 +19,8 @@ pub struct App {
     pub users: Repository<SpinRedis, SpinRuntime>,
     /// Users in the database.
     pub store: Store,
+    /// What has changed, for other programs.
+    pub events: Events,
 }
 
 impl App {
@@ -48,7 +50,7 @@ impl App {
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
-        Ok(Self { users: Repository::new(cache, kind), store: Store::new(database) })
+        Ok(Self { users: Repository::new(cache, kind), store: Store::new(database), events: service.events.clone() })
     }
 
     /// Creates all of `new`, or none. Draws their ids first, because the cache must know before the INSERT which users

@@ -21,6 +21,7 @@ mod routes;
 mod rules;
 mod store;
 mod user;
+mod user_events;
 
 use axum::response::Response;
 use spin_adapter::serve;

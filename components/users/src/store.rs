@@ -143,15 +143,15 @@ impl Store {
         Ok(User::from_row(changed(&rows, only)?, 1)?)
     }
 
-    /// Archives one user.
-    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<(), StoreError> {
+    /// Archives one user, and returns its last version.
+    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<i32, StoreError> {
         const SQL: &str = "WITH changed AS (UPDATE users SET archived_at = now(), updated_at = now(), \
              version = version + 1 \
-             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING id) \
-             SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.id \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING id, version) \
+             SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.* \
              FROM (VALUES (1)) AS once (row) LEFT JOIN changed ON true";
         let rows = self.database.query(SQL, vec![id.into(), versions(only)]).await?;
-        changed(&rows, only).map(drop)
+        Ok(changed(&rows, only)?.get(2)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every component has besides its own state: Redis, counters and a log.
+//! What every component has besides its own state: Redis, counters, events and a log.
 
 use std::io::IsTerminal;
 use std::rc::Rc;
@@ -7,6 +7,7 @@ use counters::Recorder;
 use ports::{Client, ClientSettings, Runtime};
 use telemetry::{Format, Levels};
 
+use crate::publishing::Events;
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
 use crate::variables::{self, Variable, VariableError};
@@ -27,6 +28,8 @@ pub struct Service {
     pub client: Rc<Client<SpinRedis, SpinRuntime>>,
     /// The counters of this instance.
     pub counters: Rc<Counters>,
+    /// The events of this component.
+    pub events: Events,
 }
 
 impl Service {
@@ -44,11 +47,12 @@ impl Service {
         let level = levels.as_ref().map_or(tracing::metadata::LevelFilter::INFO, |levels| levels.of(component));
         telemetry::init(component, level, format());
         levels?;
-        let [redis] = variables::read(["redis_url"]).await?;
+        let [redis, events_max_length] = variables::read(["redis_url", "events_max_length"]).await?;
         let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let client = Rc::new(Client::new(redis.clone(), Rc::new(SpinRuntime), CLIENT));
         let counters = Recorder::new(Rc::clone(&client));
-        Ok(Rc::new(Self { component, redis, client, counters }))
+        let events = Events::new(component, redis.clone(), events_max_length, &counters)?;
+        Ok(Rc::new(Self { component, redis, client, counters, events }))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::key::{KEY_MAX, KEYS_MAX, Key};
 use crate::kv::VALUE_MAX;
 use crate::ttl::{Seconds, TTL};
-use crate::{kv, problems};
+use crate::{cache_events, kv, problems};
 
 /// How many copies of the values are in memory while they are stored: in the body, as members, in their envelopes, and
 /// in the command to Redis.
@@ -67,6 +67,7 @@ pub async fn mset(app: Shared<App>, _: NoQuery, request: Request) -> Result<Resp
         .map(|(key, value)| (kv::entry_with_ttl(&key, ttl_s), Box::<str>::from(value).into_string().into_bytes()))
         .collect();
     app.cache.mset(&entries).await.map_err(problems::redis_change)?;
+    app.events.emit(cache_events::set_many(entries.len()));
     Ok(json(&json!({ "stored": entries.len() })))
 }
 

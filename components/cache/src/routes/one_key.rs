@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::key::Key;
 use crate::kv::{self, VALUE_MAX};
 use crate::ttl::TtlQuery;
-use crate::{problems, responses};
+use crate::{cache_events, problems, responses};
 
 /// Returns the value, from the cache or the origin.
 ///
@@ -54,6 +54,7 @@ pub async fn store(
     let value: Box<RawValue> = parse(&read_body(request, VALUE_MAX).await?)?;
     let entry = kv::entry_with_ttl(&key, ttl);
     app.cache.set(&entry, value.get().as_bytes()).await.map_err(problems::redis_change)?;
+    app.events.emit(cache_events::set(&key));
     Ok(json(&json!({ "key": key.as_str(), "stored": true, "ttl": ttl })))
 }
 
@@ -69,5 +70,8 @@ struct Deleted<'a> {
 /// Redis is unavailable.
 pub async fn remove(app: Shared<App>, key: Key, _: NoQuery) -> Result<Response, Problem> {
     let deleted = app.cache.delete(&kv::entry(&key)).await.map_err(problems::redis_change)?;
+    if deleted {
+        app.events.emit(cache_events::deleted(&key));
+    }
     Ok(json(&Deleted { key: key.as_str(), deleted }))
 }

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
+use events::NewEvent;
 use http_api::response::json;
 use http_api::{NoQuery, Problem, Shared, path};
 use serde_json::json;
@@ -44,6 +45,7 @@ pub async fn break_lock(
     let broken = app.locks.break_lock(&resource).await.map_err(problems::change)?;
     if broken {
         app.count("broken", 1);
+        app.events.emit(NewEvent::new("tumbler.lock.broken", format!("locks/{}", resource.name())));
     }
     tracing::info!(resource = resource.name(), was_held = broken, "an administrator broke a lock");
     Ok(json(&json!({ "broken": broken })))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::SellerId;
 use crate::app::App;
 use crate::state::Action;
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// Bytes of a body, at most.
 const MAX_BYTES: usize = 16 * 1024;
@@ -112,7 +112,9 @@ async fn act(app: &App, action: Action, request: &Request, reason: Option<String
     let statement = async || app.sellers.store.act(action, *id, caller.user_id, reason.clone(), only).await;
     let changed = app.sellers.change(*id, statement).await;
     let refused = |seller: &_| problems::action_refused(action, seller);
-    Ok(responses::changed(&changed.map_err(|error| problems::write(error, *id, refused))?))
+    let seller = changed.map_err(|error| problems::write(error, *id, refused))?;
+    app.events.emit(seller_events::acted(action, &seller));
+    Ok(responses::changed(&seller))
 }
 
 #[cfg(test)]

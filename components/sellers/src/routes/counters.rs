@@ -6,7 +6,7 @@ use http_api::{Admin, JsonBody, NoQuery, Problem, Shared};
 use super::SellerId;
 use crate::app::App;
 use crate::reports::{ProductsChange, Review};
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// `POST /sellers/:id/products`: adds to the number of products.
 ///
@@ -23,6 +23,7 @@ pub async fn products(
     let statement = async || app.sellers.store.add_products(id, change).await;
     let changed = app.sellers.change(id, statement).await;
     let seller = changed.map_err(|error| problems::write(error, id, problems::too_few_products))?;
+    app.events.emit(seller_events::products_changed(&seller));
     Ok(responses::changed(&seller))
 }
 
@@ -40,5 +41,6 @@ pub async fn reviews(
     let statement = async || app.sellers.store.add_review(id, rating).await;
     let changed = app.sellers.change(id, statement).await;
     let seller = changed.map_err(|error| problems::write(error, id, problems::never_refused))?;
+    app.events.emit(seller_events::review_added(&seller));
     Ok(responses::changed(&seller))
 }

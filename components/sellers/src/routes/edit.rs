@@ -7,7 +7,7 @@ use super::{ManagedSeller, SellerId};
 use crate::app::App;
 use crate::fields::{BankingChanges, ColumnValues, ProfileChanges, SellerChanges};
 use crate::store::WhileSuspended;
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// `PATCH /sellers/:id/profile`.
 ///
@@ -64,5 +64,7 @@ async fn edit(
     let statement = async || app.sellers.store.edit(id, changes, suspended, only).await;
     let changed = app.sellers.change(id, statement).await;
     let refused = |seller: &_| problems::edit_refused(seller, suspended);
-    Ok(responses::changed(&changed.map_err(|error| problems::write(error, id, refused))?))
+    let seller = changed.map_err(|error| problems::write(error, id, refused))?;
+    app.events.emit(seller_events::updated(&seller));
+    Ok(responses::changed(&seller))
 }

@@ -12,7 +12,7 @@ use super::SellerId;
 use crate::app::App;
 use crate::seller::View;
 use crate::sellers::FoundId;
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// The extractor of the path parameter `userId`.
 pub struct UserId(i64);
@@ -94,6 +94,7 @@ pub async fn remove(
     let owner = app.owner(id).await?;
     let statement = async || app.sellers.store.archive(id, caller.user_id, &only).await;
     let archived = app.sellers.archive(id, owner, statement).await;
-    archived.map_err(|error| problems::write(error, id, problems::in_use))?;
+    let seller = archived.map_err(|error| problems::write(error, id, problems::in_use))?;
+    app.events.emit(seller_events::deleted(&seller));
     Ok(StatusCode::NO_CONTENT)
 }

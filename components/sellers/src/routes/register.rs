@@ -5,7 +5,7 @@ use http_api::{Caller, JsonBody, NoQuery, Problem, Shared};
 
 use crate::app::App;
 use crate::fields::NewSeller;
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// Registers the caller. The user comes from the token, never from the body.
 ///
@@ -24,7 +24,9 @@ pub async fn register(
     validate_user(&app, caller.user_id).await?;
     let created = app.sellers.create(caller.user_id, &new).await;
     // The id is for problems of sellers that exist.
-    Ok(responses::created(&created.map_err(|error| problems::write(error, 0, problems::never_refused))?))
+    let seller = created.map_err(|error| problems::write(error, 0, problems::never_refused))?;
+    app.events.emit(seller_events::registered(&seller));
+    Ok(responses::created(&seller))
 }
 
 /// Checks that the user exists and is active.

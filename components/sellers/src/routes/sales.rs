@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::idempotency_key::SentKey;
 use crate::sale::NewSale;
 use crate::store::{RefundOutcome, SaleOutcome};
-use crate::{problems, responses};
+use crate::{problems, responses, seller_events};
 
 /// The extractor of the path parameter `saleId`.
 pub struct SaleId(i64);
@@ -46,7 +46,11 @@ pub async fn sell(
     let key = key.with(&sale);
     let statement = async || app.sellers.store.sell(id, &sale, key.as_ref()).await;
     match app.sellers.change(id, statement).await.map_err(failed)? {
-        SaleOutcome::Recorded(sale) => Ok(responses::recorded(to_json(&sale.before_refund()))),
+        SaleOutcome::Recorded(sale, version) => {
+            app.events.emit(seller_events::sale_recorded(id, version, sale.id));
+            Ok(responses::recorded(to_json(&sale)))
+        }
+        SaleOutcome::RecordedBefore(sale) => Ok(responses::recorded(to_json(&sale.before_refund()))),
         SaleOutcome::KeyReused => Err(problems::key_reused()),
         SaleOutcome::OtherCurrency(currency) => Err(problems::other_currency(&currency)),
         SaleOutcome::NoSuchSeller => Err(problems::no_such_seller(id)),
@@ -67,7 +71,10 @@ pub async fn refund(
 ) -> Result<Response, Problem> {
     let statement = async || app.sellers.store.refund(id, sale).await;
     match app.sellers.change(id, statement).await.map_err(failed)? {
-        RefundOutcome::Refunded(sale) => Ok(json(&sale)),
+        RefundOutcome::Refunded(sale, version) => {
+            app.events.emit(seller_events::sale_refunded(id, version, sale.id));
+            Ok(json(&sale))
+        }
         RefundOutcome::AlreadyRefunded => Err(problems::already_refunded(sale)),
         RefundOutcome::NoSuchSale => Err(problems::no_such_sale(id, sale)),
         RefundOutcome::NoSuchSeller => Err(problems::no_such_seller(id)),

@@ -40,8 +40,10 @@ pub struct Sale {
 /// What became of a sale that should be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaleOutcome {
-    /// It is recorded now, or it was recorded by an earlier request with the same key and body.
-    Recorded(Sale),
+    /// It is recorded now; the version of the seller after that.
+    Recorded(Sale, i64),
+    /// It was recorded by an earlier request with the same key and body.
+    RecordedBefore(Sale),
     /// An earlier request with the same key had another body.
     KeyReused,
     /// The sales of the seller have this currency.
@@ -53,8 +55,8 @@ pub enum SaleOutcome {
 /// What became of a sale that should be refunded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundOutcome {
-    /// It is refunded now.
-    Refunded(Sale),
+    /// It is refunded now; the version of the seller after that.
+    Refunded(Sale, i64),
     /// It was refunded before.
     AlreadyRefunded,
     /// The seller has no such sale.
@@ -108,7 +110,7 @@ impl Store {
              currency = COALESCE(before.currency, $3, 'USD'), updated_at = before.time, version = sellers.version + 1 \
              FROM before WHERE sellers.id = before.id AND NOT EXISTS (SELECT FROM known) \
              AND ($3::text IS NULL OR COALESCE(before.currency, $3) = $3) RETURNING sellers.id, sellers.currency, \
-             before.time), \
+             sellers.version, before.time), \
              sold AS (INSERT INTO seller_sales (seller_id, amount, currency, product_id, category, occurred_at, \
              idempotency_key, request_digest) SELECT id, $2::text::numeric, currency, $4, $5, \
              COALESCE(timestamptz 'epoch' + $6::bigint * interval '1 millisecond', time), $7, $8 FROM counted \
@@ -117,7 +119,8 @@ impl Store {
              SELECT seller_id, date_trunc('hour', occurred_at, 'UTC'), 1, amount FROM sold \
              ON CONFLICT (seller_id, hour) DO UPDATE SET sales = known.sales + 1, \
              revenue = known.revenue + EXCLUDED.revenue) \
-             SELECT before.currency, sale.* FROM before LEFT JOIN (SELECT true AS is_same_request, ",
+             SELECT before.currency, (SELECT version FROM counted), sale.* \
+             FROM before LEFT JOIN (SELECT true AS is_same_request, ",
             sale_columns!(),
             " FROM sold UNION ALL SELECT request_digest = $8, ",
             sale_columns!(),
@@ -136,11 +139,13 @@ impl Store {
         let rows = self.database.query(SQL, parameters).await?;
         let Some(row) = rows.first() else { return Ok(SaleOutcome::NoSuchSeller) };
         let mut columns = row.columns(0);
-        let (currency, is_same_request): (Option<String>, Option<bool>) = (columns.take()?, columns.take()?);
-        Ok(match is_same_request {
-            Some(true) => SaleOutcome::Recorded(Sale::from_columns(&mut columns)?),
-            Some(false) => SaleOutcome::KeyReused,
-            None => SaleOutcome::OtherCurrency(currency.unwrap_or_default()),
+        let (currency, version): (Option<String>, Option<i64>) = (columns.take()?, columns.take()?);
+        let is_same_request: Option<bool> = columns.take()?;
+        Ok(match (is_same_request, version) {
+            (Some(true), Some(version)) => SaleOutcome::Recorded(Sale::from_columns(&mut columns)?, version),
+            (Some(true), None) => SaleOutcome::RecordedBefore(Sale::from_columns(&mut columns)?),
+            (Some(false), _) => SaleOutcome::KeyReused,
+            (None, _) => SaleOutcome::OtherCurrency(currency.unwrap_or_default()),
         })
     }
 
@@ -156,11 +161,12 @@ impl Store {
              WHERE seller_id = before.id AND seller_sales.id = $2 AND refunded_at IS NULL RETURNING seller_sales.*), \
              counted AS (UPDATE sellers SET total_sales = sellers.total_sales - 1, \
              total_revenue = sellers.total_revenue - refunded.amount, updated_at = refunded.refunded_at, \
-             version = sellers.version + 1 FROM refunded WHERE sellers.id = refunded.seller_id), \
+             version = sellers.version + 1 FROM refunded WHERE sellers.id = refunded.seller_id RETURNING sellers.version), \
              hourly AS (UPDATE seller_sales_hourly SET sales = sales - 1, revenue = revenue - refunded.amount \
              FROM refunded WHERE seller_sales_hourly.seller_id = refunded.seller_id \
              AND hour = date_trunc('hour', occurred_at, 'UTC')) \
-             SELECT EXISTS (SELECT FROM seller_sales WHERE seller_id = before.id AND id = $2), sale.* \
+             SELECT EXISTS (SELECT FROM seller_sales WHERE seller_id = before.id AND id = $2), \
+             (SELECT version FROM counted), sale.* \
              FROM before LEFT JOIN (SELECT ",
             sale_columns!(),
             " FROM refunded) AS sale ON true"
@@ -168,9 +174,9 @@ impl Store {
         let rows = self.database.query(SQL, vec![id.into(), sale.into()]).await?;
         let Some(row) = rows.first() else { return Ok(RefundOutcome::NoSuchSeller) };
         let mut columns = row.columns(0);
-        let exists: bool = columns.take()?;
-        Ok(match row.get::<Option<i64>>(1)? {
-            Some(_) => RefundOutcome::Refunded(Sale::from_columns(&mut columns)?),
+        let (exists, version): (bool, Option<i64>) = (columns.take()?, columns.take()?);
+        Ok(match version {
+            Some(version) => RefundOutcome::Refunded(Sale::from_columns(&mut columns)?, version),
             None if exists => RefundOutcome::AlreadyRefunded,
             None => RefundOutcome::NoSuchSale,
         })

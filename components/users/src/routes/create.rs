@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::input::{NewUser, NewUsers};
 use crate::store::StoreError;
 use crate::user::User;
-use crate::{page, problems, responses};
+use crate::{page, problems, responses, user_events};
 
 /// Returns the new user and its URL.
 ///
@@ -22,6 +22,7 @@ use crate::{page, problems, responses};
 pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUser>) -> Result<Response, Problem> {
     let created = app.create(&[new]).await?.map_err(|error| problems::write(error, 0))?;
     let user = created.first().ok_or_else(|| Problem::internal("the INSERT gave no row"))?;
+    app.events.emit(user_events::created(user));
     Ok(responses::created(user))
 }
 
@@ -39,7 +40,10 @@ pub async fn create_batch(
         return Err(problems::email_conflict(duplicates));
     }
     match app.create(&new).await? {
-        Ok(created) => Ok(json_bytes(StatusCode::CREATED, page::array(created.iter().map(User::to_json)))),
+        Ok(created) => {
+            created.iter().for_each(|user| app.events.emit(user_events::created(user)));
+            Ok(json_bytes(StatusCode::CREATED, page::array(created.iter().map(User::to_json))))
+        }
         Err(WriteError::Statement(StoreError::EmailTaken)) => Err(taken_emails(&app, &new).await?),
         Err(error) => Err(problems::write(error, 0)),
     }

@@ -11,7 +11,7 @@ use spin_adapter::postgres::DatabaseError;
 use crate::app::App;
 use crate::input::Changes;
 use crate::user::User;
-use crate::{problems, responses};
+use crate::{problems, responses, user_events};
 
 /// The extractor of the path parameter `id`. Each id has one spelling, so each user has one URL.
 pub struct UserId(i64);
@@ -51,6 +51,7 @@ pub async fn update(
 ) -> Result<Response, Problem> {
     let statement = async || app.store.update(id, &changes, &only).await;
     let user = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
+    app.events.emit(user_events::updated(&user));
     Ok(responses::changed(&user))
 }
 
@@ -60,6 +61,7 @@ pub async fn update(
 /// A bad `If-Match`; there is no such user, it has another version, or the database is unavailable.
 pub async fn remove(app: Shared<App>, UserId(id): UserId, _: NoQuery, only: IfMatch) -> Result<StatusCode, Problem> {
     let statement = async || app.store.archive(id, &only).await;
-    app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
+    let version = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
+    app.events.emit(user_events::deleted(id, version));
     Ok(StatusCode::NO_CONTENT)
 }
