@@ -1,4 +1,5 @@
-//! Standard output and error of components: whole lines, each prefixed with the component's id.
+//! Standard output and error of components: whole lines, each prefixed with the component's id. Lines that are JSON
+//! objects have no prefix, so that programs can read them.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -65,7 +66,9 @@ impl Lines {
 fn with_prefix(prefix: &str, lines: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(lines.len() + 64);
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        text.extend_from_slice(prefix.as_bytes());
+        if !line.starts_with(b"{") {
+            text.extend_from_slice(prefix.as_bytes());
+        }
         text.extend_from_slice(line);
     }
     if !text.ends_with(b"\n") {
@@ -118,9 +121,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_gets_the_prefix() {
+    fn every_line_but_those_of_json_gets_the_prefix() {
         assert_eq!(with_prefix("[a] ", b"one\ntwo\n"), b"[a] one\n[a] two\n");
         assert_eq!(with_prefix("[a] ", b"no end"), b"[a] no end\n");
+        assert_eq!(with_prefix("[a] ", b"one\n{\"b\":1}\n"), b"[a] one\n{\"b\":1}\n");
     }
 
     #[test]
