@@ -47,6 +47,5 @@ pub async fn break_lock(
         app.count("broken", 1);
         app.events.emit(NewEvent::new("tumbler.lock.broken", format!("locks/{}", resource.name())));
     }
-    tracing::info!(resource = resource.name(), was_held = broken, "an administrator broke a lock");
     Ok(json(&json!({ "broken": broken })))
 }
