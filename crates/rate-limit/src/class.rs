@@ -89,9 +89,8 @@ impl Classes {
     /// the request changes something), `COMPONENT`, `default`. `None`: it is not limited.
     pub fn select(&self, component: &str, is_write: bool) -> Option<&Class> {
         let named = |wanted: &dyn Fn(&str) -> bool| self.0.iter().find(|class| wanted(&class.name));
-        let of_writes = || {
-            named(&|name| name.strip_suffix(".write") == Some(component)).or_else(|| named(&|name| name == WRITE))
-        };
+        let of_writes =
+            || named(&|name| name.strip_suffix(".write") == Some(component)).or_else(|| named(&|name| name == WRITE));
         is_write
             .then(of_writes)
             .flatten()
@@ -143,9 +142,26 @@ mod tests {
             assert_eq!(Classes::parse(default, ""), Err(InvalidClasses::Default), "{default:?}");
         }
         for overrides in [
-            ",", "users", "users=", "users=100", "=1/1s", "users=1/1s,", "users=1/1s;cache=1/1s",
-            "users=1/1s,users=2/1s", "Users=1/1s", "users.read=1/1s", ".write=1/1s", "a b=1/1s", "default=1/1s",
-            "api=1/1s", "api.write=1/1s", "write.write=1/1s", "users =1/1s", "users= 1/1s", "users=1/1s=2", "\u{e9}=1/1s",
+            ",",
+            "users",
+            "users=",
+            "users=100",
+            "=1/1s",
+            "users=1/1s,",
+            "users=1/1s;cache=1/1s",
+            "users=1/1s,users=2/1s",
+            "Users=1/1s",
+            "users.read=1/1s",
+            ".write=1/1s",
+            "a b=1/1s",
+            "default=1/1s",
+            "api=1/1s",
+            "api.write=1/1s",
+            "write.write=1/1s",
+            "users =1/1s",
+            "users= 1/1s",
+            "users=1/1s=2",
+            "\u{e9}=1/1s",
         ] {
             assert_eq!(Classes::parse("1/1s", overrides), Err(InvalidClasses::Overrides), "{overrides:?}");
         }

@@ -70,7 +70,9 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
             return request.refused(known.usage);
         }
         if !self.client.admits() {
-            return Decision::Bypassed(RedisError::Unreachable("the circuit is open after a recent failure".to_owned()));
+            return Decision::Bypassed(RedisError::Unreachable(
+                "the circuit is open after a recent failure".to_owned(),
+            ));
         }
         let counted = self.client.within_timeout(self.count(request, known)).await;
         counted.unwrap_or_else(Decision::Bypassed)

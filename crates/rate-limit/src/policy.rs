@@ -31,8 +31,8 @@ impl Policy {
     /// The limit is not from 1 to [`Policy::LIMIT_MAX`], or the window not from [`Policy::WINDOW_MIN_MS`] to
     /// [`Policy::WINDOW_MAX_MS`].
     pub fn new(limit: u64, window_ms: u64) -> Result<Self, InvalidPolicy> {
-        let valid = (1..=Self::LIMIT_MAX).contains(&limit)
-            && (Self::WINDOW_MIN_MS..=Self::WINDOW_MAX_MS).contains(&window_ms);
+        let valid =
+            (1..=Self::LIMIT_MAX).contains(&limit) && (Self::WINDOW_MIN_MS..=Self::WINDOW_MAX_MS).contains(&window_ms);
         valid.then_some(Self { limit, window_ms }).ok_or(InvalidPolicy)
     }
 
@@ -65,7 +65,11 @@ impl FromStr for Policy {
 
 /// A number without a sign; `parse` alone would accept `+5`.
 fn digits(text: &str) -> Result<u64, InvalidPolicy> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().map_err(|_| InvalidPolicy) } else { Err(InvalidPolicy) }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| InvalidPolicy)
+    } else {
+        Err(InvalidPolicy)
+    }
 }
 
 #[cfg(test)]
@@ -89,10 +93,35 @@ mod tests {
     #[test]
     fn other_texts_are_no_policies() {
         for text in [
-            "", "100", "/", "100/", "/60s", "100/60", "100/s", "0/60s", "-1/60s", "+1/60s", "1.5/60s", "1e3/60s",
-            "1000001/60s", "10/0s", "10/500ms", "10/25h", "10/86401s", "10/1d", "10/60S", "10/60s/2", " 10/60s",
-            "10/60s ", "10 / 60s", "10/6 0s", "99999999999999999999/1s", "1/99999999999999999999s",
-            "1/18446744073709551615h", "10/6\u{660}s", "10/60\u{e9}",
+            "",
+            "100",
+            "/",
+            "100/",
+            "/60s",
+            "100/60",
+            "100/s",
+            "0/60s",
+            "-1/60s",
+            "+1/60s",
+            "1.5/60s",
+            "1e3/60s",
+            "1000001/60s",
+            "10/0s",
+            "10/500ms",
+            "10/25h",
+            "10/86401s",
+            "10/1d",
+            "10/60S",
+            "10/60s/2",
+            " 10/60s",
+            "10/60s ",
+            "10 / 60s",
+            "10/6 0s",
+            "99999999999999999999/1s",
+            "1/99999999999999999999s",
+            "1/18446744073709551615h",
+            "10/6\u{660}s",
+            "10/60\u{e9}",
         ] {
             assert_eq!(text.parse::<Policy>(), Err(InvalidPolicy), "{text:?}");
         }

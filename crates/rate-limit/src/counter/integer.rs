@@ -41,8 +41,7 @@ pub(super) async fn subtract<R: Connect, T: Runtime>(
     ttl_ms: i64,
 ) -> Result<(), RedisError> {
     let by = -(cost as i64);
-    let args =
-        vec![key.into(), "BYINT".into(), by.into(), "LBOUND".into(), 0_i64.into(), "PX".into(), ttl_ms.into()];
+    let args = vec![key.into(), "BYINT".into(), by.into(), "LBOUND".into(), 0_i64.into(), "PX".into(), ttl_ms.into()];
     client.send("INCREX", args).await.map(drop)
 }
 

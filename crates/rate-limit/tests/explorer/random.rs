@@ -14,7 +14,7 @@ fn many_instances_at_random() {
         Some(seed) => seed..seed + 1,
         None => {
             let first = fastrand::u64(..u64::MAX / 2);
-            first..first + number("EXPLORER_WALKS").unwrap_or(5_000)
+            first..first + number("EXPLORER_WALKS").unwrap_or(2_000)
         }
     };
     println!("seeds {seeds:?}");

@@ -53,13 +53,7 @@ impl Redis {
     }
 
     /// Runs a command on a dedicated connection.
-    pub fn run_on(
-        &mut self,
-        connection: ConnectionId,
-        command: &str,
-        args: &[String],
-        now_ms: u64,
-    ) -> ServerReply {
+    pub fn run_on(&mut self, connection: ConnectionId, command: &str, args: &[String], now_ms: u64) -> ServerReply {
         let key = args.first().map_or("", String::as_str);
         let queued = (command.to_owned(), args.to_vec());
         match self.transactions.handle(connection, command, key, queued, Defects::default()) {

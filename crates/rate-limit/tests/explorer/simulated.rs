@@ -41,9 +41,7 @@ impl ports::Redis for SimRedis {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         let weakness = self.0.borrow().rules.weakness;
         let send = async |command: &str, args: Vec<Arg>| run(&self.0, None, command, args).await;
-        let is = |position: usize, number: fn(i64) -> bool| {
-            matches!(args.get(position), Some(Arg::Int(found)) if number(*found))
-        };
+        let is = |position: usize, number: fn(i64) -> bool| matches!(args.get(position), Some(Arg::Int(found)) if number(*found));
         let (counts, subtracts) = match command {
             "ZADD" => (is(3, |by| by > 0), is(3, |by| by < 0)),
             "INCREX" => (is(2, |by| by > 0), is(2, |by| by < 0)),

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dev_servers::RedisServer;
 use ports::native::{NativeConnection, NativeRedis, NativeRuntime, TestClient};
@@ -54,6 +54,17 @@ impl World {
 
     pub async fn has_increx(&self) -> bool {
         self.redis().say("COMMAND INFO INCREX").await != [Reply::Nil]
+    }
+
+    /// Waits until the counter `key` holds `count`.
+    pub async fn until_count(&self, key: &str, count: i64) {
+        let redis = self.redis();
+        let read = if self.has_increx().await { format!("GET {key}") } else { format!("ZSCORE {key} n") };
+        let give_up = Instant::now() + LONG;
+        while redis.say(&read).await[0].as_int() != Some(count) {
+            assert!(Instant::now() < give_up, "{key} does not become {count}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// The keys in Redis, each with its TTL in milliseconds (-1: none).
