@@ -125,6 +125,7 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
     println!("\nServers\n  {redis}\n  {postgres}\n\nTry");
     println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
     println!("  curl -i http://{listen}/users/1");
+    println!("  curl -i http://{listen}/health/ready");
     println!("  curl -i http://{listen}/admin/cache/stats -H {}", header_field(admin));
     if let Secret::Kept { .. } = jwt {
         let token = "authorization: Bearer $(cargo xtask token --sub 1)";

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http_api::{Problem, Tokens};
 use spin_adapter::variables::{self, Variable, VariableError};
-use spin_adapter::{SpinRedis, SpinRuntime};
+use spin_adapter::{Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, ReadResult, Settings};
 
 use crate::key::Key;
@@ -44,9 +44,8 @@ impl App {
     ///
     /// # Errors
     /// The first variable that is missing or not valid.
-    pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, timeout, api, admin, origin, origin_timeout, ttl] = variables::read([
-            "redis_url",
+    pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
+        let [timeout, api, admin, origin, origin_timeout, ttl] = variables::read([
             "cache_timeout_ms",
             "api_token",
             "admin_token",
@@ -66,11 +65,11 @@ impl App {
         };
         // One reply may take as long as all attempts of other requests together.
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
-        let redis = redis.text("the address of a Redis server")?;
+        let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
         Ok(Self {
             tokens: variables::tokens(api, admin)?,
-            cache: Cache::new(SpinRedis::new(redis.clone()), SpinRuntime, settings),
-            bulk_cache: Cache::new(SpinRedis::new(redis), SpinRuntime, bulk_settings),
+            cache: cache(service.redis.clone(), settings),
+            bulk_cache: cache(service.redis.separate(), bulk_settings),
             warm_memory: MemoryBudget::new(memory::WARM_BYTES),
             memory: MemoryBudget::new(memory::MANY_KEYS_BYTES),
             origin: Origin::from_variable(origin, origin_timeout_ms)?,

@@ -27,5 +27,5 @@ use app::App;
 /// Handles one request. Other caches do not store the response: an invalidation would not reach them.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
-    serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await
+    serve("cache", request, async |service| App::from_variables(service).await.map(routes::router)).await
 }

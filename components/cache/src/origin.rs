@@ -79,7 +79,7 @@ fn is_base_url(url: &str) -> bool {
 /// The JSON of a response, without the white space around it.
 fn value_in(response: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, OriginError> {
     let Fetched { status, body } = response.map_err(|error| {
-        eprintln!("no response from the origin: {error}");
+        tracing::warn!(%error, "no response from the origin");
         match error {
             FetchError::TimedOut => OriginError::TimedOut,
             FetchError::TooLarge => OriginError::Unusable("is larger than a value may be"),
@@ -90,7 +90,7 @@ fn value_in(response: Result<Fetched, FetchError>) -> Result<Option<Vec<u8>>, Or
         return Ok(None);
     }
     if !status.is_success() {
-        eprintln!("the origin answered {status}");
+        tracing::warn!(%status, "the origin answered with an error");
         return Err(OriginError::Unusable("has a status other than 2xx and 404"));
     }
     match serde_json::from_slice::<&RawValue>(&body) {

@@ -7,13 +7,13 @@ use crate::origin::OriginError;
 
 /// A read failed, and this request cannot do without Redis.
 pub fn redis(error: RedisError) -> Problem {
-    eprintln!("{error}");
+    tracing::warn!(%error, "a request that needs Redis failed");
     Problem::new(Kind::Unavailable, "The cache is unavailable.")
 }
 
 /// A change failed.
 pub fn redis_change(error: RedisError) -> Problem {
-    eprintln!("{error}");
+    tracing::warn!(%error, "a request that needs Redis failed");
     let detail = "The cache did not confirm the change: it may have taken effect, or may still take effect.";
     Problem::new(Kind::Unavailable, detail)
 }

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use counters::Counter;
 use http_api::Tokens;
+use spin_adapter::observe::METRICS;
 use spin_adapter::variables::{self, Variable, VariableError};
-use spin_adapter::{SpinRedis, SpinRuntime};
+use spin_adapter::{Counters, Service, SpinRedis, SpinRuntime};
 use token_lock::{Locks, Settings};
 
 /// The state of the component.
@@ -13,6 +15,7 @@ pub struct App {
     pub locks: Rc<Locks<SpinRedis, SpinRuntime>>,
     /// The tokens that the routes accept.
     pub tokens: Tokens,
+    counters: Rc<Counters>,
 }
 
 impl App {
@@ -20,26 +23,31 @@ impl App {
     ///
     /// # Errors
     /// The first variable that is missing or not valid.
-    pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, servers, timeout, api_token, admin_token] =
-            variables::read(["redis_url", "lock_redis_urls", "lock_timeout_ms", "api_token", "admin_token"]).await?;
+    pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
+        let [servers, timeout, api_token, admin_token] =
+            variables::read(["lock_redis_urls", "lock_timeout_ms", "api_token", "admin_token"]).await?;
         let settings = Settings { timeout_ms: timeout.milliseconds()?, ..Settings::default() };
-        let servers = addresses(redis, servers)?.into_iter().map(SpinRedis::new).collect();
+        let servers = match addresses(servers)? {
+            own if own.is_empty() => vec![service.redis.clone()],
+            own => own.into_iter().map(SpinRedis::new).collect(),
+        };
         let tokens = variables::tokens(api_token, admin_token)?;
-        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens })
+        let counters = Rc::clone(&service.counters);
+        Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens, counters })
+    }
+
+    /// Counts what happened to locks: `acquired`, `contended`, `released`, `lost` or `broken`.
+    pub fn count(&self, event: &'static str, locks: usize) {
+        self.counters.count(Counter::new(METRICS, ["lock", event]), i64::try_from(locks).unwrap_or(i64::MAX));
     }
 }
 
-/// The addresses of the lock servers: those in `lock_servers`, separated by commas. If it is empty, the server of the
-/// cache.
-fn addresses(cache_server: Variable, lock_servers: Variable) -> Result<Vec<String>, VariableError> {
+/// The addresses of servers only for locks, separated by commas; none: locks are on the server of the cache.
+fn addresses(lock_servers: Variable) -> Result<Vec<String>, VariableError> {
     const EXPECTED: &str = "empty, or the addresses of one Redis server or of an odd number of different ones, \
                             separated by commas";
     let list: String = lock_servers.parsed(EXPECTED, |list: &String| list.is_empty() || is_valid(&split(list)))?;
-    if list.is_empty() {
-        return Ok(vec![cache_server.text("the address of a Redis server")?]);
-    }
-    Ok(split(&list))
+    Ok(if list.is_empty() { Vec::new() } else { split(&list) })
 }
 
 fn split(list: &str) -> Vec<String> {
@@ -59,12 +67,12 @@ mod tests {
     use super::*;
 
     fn servers(list: &str) -> Option<Vec<String>> {
-        addresses(Variable::new("redis_url", "redis://one"), Variable::new("lock_redis_urls", list)).ok()
+        addresses(Variable::new("lock_redis_urls", list)).ok()
     }
 
     #[test]
     fn locks_use_the_server_of_the_cache_by_default() {
-        assert_eq!(servers(""), Some(vec!["redis://one".to_owned()]));
+        assert_eq!(servers(""), Some(Vec::new()));
         let three = ["redis://a:1", "rediss://b:1", "redis://c:1"].map(str::to_owned).to_vec();
         assert_eq!(servers("redis://a:1,rediss://b:1, redis://c:1"), Some(three));
     }

@@ -29,5 +29,5 @@ use app::App;
 /// Handles one request. Caches do not store the response: a lock can end at any time.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
-    serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await
+    serve("locks", request, async |service| App::from_variables(service).await.map(routes::router)).await
 }

@@ -21,7 +21,7 @@ pub fn read(error: LockError) -> Problem {
 fn lock_error(error: LockError, unavailable: &str) -> Problem {
     match error {
         LockError::Unavailable(_) => {
-            eprintln!("{error}");
+            tracing::warn!(%error, "the lock servers are unavailable");
             Problem::new(Kind::Unavailable, unavailable)
         }
         LockError::InvalidCursor => {

@@ -1,11 +1,13 @@
 //! What the requests of one instance share: the sellers, the client of the users service, and who may do what.
 
+use std::rc::Rc;
+
 use http_api::response::cache_status;
 use http_api::{JwtVerifier, Problem};
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
-use spin_adapter::{SpinRedis, SpinRuntime};
+use spin_adapter::{Service, SpinRuntime};
 use versioned_cache::{Cache, Ttl};
 
 use crate::problems;
@@ -29,9 +31,8 @@ impl App {
     ///
     /// # Errors
     /// The first variable that is missing or not valid.
-    pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, database, enabled, timeout, policy, found, absent] = variables::read([
-            "redis_url",
+    pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
+        let [database, enabled, timeout, policy, found, absent] = variables::read([
             "database_url",
             "cache_enabled",
             "cache_timeout_ms",
@@ -49,9 +50,10 @@ impl App {
             "jwt_audience",
         ])
         .await?;
-        let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        let cache = Cache::new(redis, SpinRuntime, cache::settings(enabled, timeout, policy)?);
+        let settings = cache::settings(enabled, timeout, policy)?;
+        let counters = Rc::clone(&service.counters);
+        let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
         Ok(Self {
             sellers: Sellers::new(cache, ttl, Store::new(database)),

@@ -144,7 +144,7 @@ pub fn user_service(error: UserServiceError) -> Problem {
                 .with_header((RETRY_AFTER, HeaderValue::from_static("3")))
         }
         UserServiceError::Unusable(_) => {
-            eprintln!("{error}");
+            tracing::warn!(%error, "no answer about a user");
             Problem::new(Kind::UserServiceFailed, "The users service gave a response that cannot be used.")
         }
     }

@@ -2,8 +2,6 @@
 
 mod user;
 
-use std::cell::Cell;
-
 use axum::http::{StatusCode, Uri};
 use ports::{CircuitBreaker, Runtime};
 use spin_adapter::SpinRuntime;
@@ -45,8 +43,6 @@ pub struct UserService {
     url: String,
     timeout_ms: u64,
     circuit: CircuitBreaker,
-    /// For log lines: one for each change, not for each request.
-    was_available: Cell<bool>,
 }
 
 impl UserService {
@@ -58,7 +54,7 @@ impl UserService {
         let is_url = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none();
         let url: Uri = url.parsed("an http or https URL without a query", is_url)?;
         let url = url.to_string().trim_end_matches('/').to_owned();
-        Ok(Self { url, timeout_ms, circuit: CircuitBreaker::default(), was_available: Cell::new(true) })
+        Ok(Self { url, timeout_ms, circuit: CircuitBreaker::default() })
     }
 
     /// The user, whether active or not; `None`: there is no such user.
@@ -114,16 +110,16 @@ impl UserService {
         let uri: Uri = format!("{}{path}", self.url).parse().map_err(|_| unusable("the URL is not valid"))?;
         let client = Client { accept: "application/json", timeout_ms, body_max: RESPONSE_MAX };
         let outcome = client.get(uri).await;
-        let is_available = !matches!(outcome, Err(FetchError::Unreachable(_) | FetchError::TimedOut));
-        if is_available {
-            self.circuit.close();
-        } else {
-            self.circuit.open(SpinRuntime.monotonic_ms() + CIRCUIT_OPEN_MS);
-        }
-        if self.was_available.replace(is_available) != is_available {
-            match &outcome {
-                Err(error) if !is_available => eprintln!("the users service is unavailable: {error}"),
-                _ => eprintln!("the users service is available again"),
+        match &outcome {
+            Err(reason @ (FetchError::Unreachable(_) | FetchError::TimedOut)) => {
+                if self.circuit.open(SpinRuntime.monotonic_ms() + CIRCUIT_OPEN_MS) {
+                    tracing::warn!(%reason, "the users service is unavailable");
+                }
+            }
+            _ => {
+                if self.circuit.close() {
+                    tracing::info!("the users service is available again");
+                }
             }
         }
         outcome.map_err(|error| match error {

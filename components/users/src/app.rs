@@ -1,10 +1,12 @@
 //! What the requests of one instance share: the cache of users and the table.
 
+use std::rc::Rc;
+
 use http_api::Problem;
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
-use spin_adapter::{SpinRedis, SpinRuntime};
+use spin_adapter::{Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, Kind, Repository, Ttl, WriteError};
 
 use crate::input::NewUser;
@@ -24,9 +26,8 @@ impl App {
     ///
     /// # Errors
     /// The first variable that is missing or not valid.
-    pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, database, enabled, user, list, absent, timeout, policy] = variables::read([
-            "redis_url",
+    pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
+        let [database, enabled, user, list, absent, timeout, policy] = variables::read([
             "database_url",
             "cache_enabled",
             "cache_ttl_user",
@@ -44,9 +45,10 @@ impl App {
             list_ttl: Ttl { found_s: ttl(list)?, absent_s },
         };
         let settings = cache::settings(enabled, timeout, policy)?;
-        let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        Ok(Self { users: Repository::new(Cache::new(redis, SpinRuntime, settings), kind), store: Store::new(database) })
+        let counters = Rc::clone(&service.counters);
+        let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
+        Ok(Self { users: Repository::new(cache, kind), store: Store::new(database) })
     }
 
     /// Creates all of `new`, or none. Draws their ids first, because the cache must know before the INSERT which users

@@ -31,5 +31,5 @@ use app::App;
 /// Handles one request.
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Response {
-    serve("tumbler", request, async || App::from_variables().await.map(routes::router)).await
+    serve("users", request, async |service| App::from_variables(service).await.map(routes::router)).await
 }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
@@ -27,6 +27,13 @@ pub fn local<F>(function: F) -> Local<F> {
     Local(function)
 }
 
+/// Names the route of the request for its log line and its counters.
+pub(crate) fn note_route(request: &Request) {
+    if let Some(route) = request.extensions().get::<MatchedPath>() {
+        telemetry::set_route(route.as_str());
+    }
+}
+
 macro_rules! handler {
     ($($part:ident)*, $last:ident) => {
         #[allow(non_snake_case, reason = "the types' names are those of the variables")]
@@ -42,6 +49,7 @@ macro_rules! handler {
             type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
             fn call(self, request: Request, state: S) -> Self::Future {
+                note_route(&request);
                 Box::pin(SendWrapper::new(async move {
                     #[allow(unused_mut, reason = "without parts nothing changes them")]
                     let (mut parts, body) = request.into_parts();

@@ -75,7 +75,7 @@ impl Problem {
 
     /// A fault of this service ([`Kind::Internal`]). `cause` goes to the log and nowhere else.
     pub fn internal(cause: impl Display) -> Self {
-        eprintln!("internal error: {cause}");
+        tracing::error!(%cause, "internal error");
         Self::new(Kind::Internal, "The service met an unexpected error; its log has the cause.")
     }
 

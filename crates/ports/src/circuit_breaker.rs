@@ -23,13 +23,13 @@ impl CircuitBreaker {
         }
     }
 
-    /// Opens it until this monotonic time in ms: call it after a failure.
-    pub fn open(&self, until_ms: u64) {
-        self.open_until_ms.set(Some(until_ms));
+    /// Opens it until this monotonic time in ms: call it after a failure. `true`: it was closed.
+    pub fn open(&self, until_ms: u64) -> bool {
+        self.open_until_ms.replace(Some(until_ms)).is_none()
     }
 
-    /// Closes it: call it after a success.
-    pub fn close(&self) {
-        self.open_until_ms.set(None);
+    /// Closes it: call it after a success. `true`: it was open.
+    pub fn close(&self) -> bool {
+        self.open_until_ms.take().is_some()
     }
 }

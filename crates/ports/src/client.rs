@@ -124,9 +124,15 @@ impl<R: Connect, T: Runtime> Client<R, T> {
             Err(RedisError::Unreachable(format!("no reply within {timeout_ms} ms")))
         });
         match &outcome {
-            Ok(_) | Err(RedisError::Refused(_)) => self.circuit.close(),
-            Err(RedisError::Unreachable(_)) => {
-                self.circuit.open(self.runtime.monotonic_ms() + self.settings.circuit_open_ms);
+            Ok(_) | Err(RedisError::Refused(_)) => {
+                if self.circuit.close() {
+                    tracing::info!("Redis is reachable again");
+                }
+            }
+            Err(RedisError::Unreachable(reason)) => {
+                if self.circuit.open(self.runtime.monotonic_ms() + self.settings.circuit_open_ms) {
+                    tracing::warn!(%reason, "Redis is unreachable");
+                }
             }
         }
         outcome

@@ -12,6 +12,7 @@ use spin_sdk::http::{EmptyBody, Request, send};
 use spin_sdk::wasip3::http::types::ErrorCode;
 
 use crate::SpinRuntime;
+use crate::serve::TRACEPARENT;
 
 /// A client for responses of one media type.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ pub enum FetchError {
 }
 
 impl Client {
-    /// GET `uri`, which is absolute, `http` or `https`.
+    /// GET `uri`, which is absolute, `http` or `https`. The trace of the current request is passed on.
     ///
     /// # Errors
     /// There is no response within the limits; the connection is closed then.
@@ -71,6 +72,9 @@ impl Client {
         let mut request = Request::new(EmptyBody::new());
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
+        if let Some(trace) = telemetry::traceparent().and_then(|trace| HeaderValue::try_from(trace).ok()) {
+            request.headers_mut().insert(TRACEPARENT, trace);
+        }
         let (head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
             BodyError::TooLarge => FetchError::TooLarge,

@@ -4,6 +4,7 @@
 #[cfg(feature = "cache")]
 pub mod cache;
 pub mod http_client;
+pub mod observe;
 pub mod postgres;
 pub mod variables;
 
@@ -11,11 +12,13 @@ mod on_undelivered;
 mod redis;
 mod runtime;
 mod serve;
+mod service;
 
 pub use on_undelivered::on_undelivered;
 pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;
+pub use service::{Counters, Service};
 
 /// Components have one thread.
 #[cfg(target_family = "wasm")]

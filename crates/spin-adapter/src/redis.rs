@@ -10,9 +10,12 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 /// A connection for one user, such as a WATCH transaction.
 pub struct DedicatedConnection(Connection);
 
-/// A Redis client for the concurrent requests of one instance. They share one connection, which is opened on first use
-/// and again after a failure.
-pub struct SpinRedis {
+/// A Redis client for the concurrent requests of one instance. They and its clones share one connection, which is opened
+/// on first use and again after a failure.
+#[derive(Clone)]
+pub struct SpinRedis(Rc<Shared>);
+
+struct Shared {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
     opening: Cell<bool>,
@@ -33,27 +36,33 @@ impl Drop for Opening<'_> {
 impl SpinRedis {
     /// A client for the server at `address` (`redis://[user:password@]host:port[/db]`). Does not connect yet.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), connection: RefCell::new(None), opening: Cell::new(false) }
+        Self(Rc::new(Shared { address: address.into(), connection: RefCell::new(None), opening: Cell::new(false) }))
+    }
+
+    /// A client for the same server with a connection of its own.
+    #[must_use]
+    pub fn separate(&self) -> Self {
+        Self::new(self.0.address.clone())
     }
 
     /// The connection; waits while another request opens it.
     async fn connection(&self) -> Result<Rc<Connection>, RedisError> {
         let _opening = loop {
-            if let Some(connection) = self.connection.borrow().as_ref() {
+            if let Some(connection) = self.0.connection.borrow().as_ref() {
                 return Ok(Rc::clone(connection));
             }
-            if !self.opening.replace(true) {
-                break Opening(&self.opening);
+            if !self.0.opening.replace(true) {
+                break Opening(&self.0.opening);
             }
             // Requests of one instance are separate tasks, which cannot wake one another: so this one polls.
             SpinRuntime.sleep(OPENING_POLL_MS).await;
         };
         let opened = Rc::new(self.open().await?);
-        Ok(Rc::clone(self.connection.borrow_mut().get_or_insert(opened)))
+        Ok(Rc::clone(self.0.connection.borrow_mut().get_or_insert(opened)))
     }
 
     async fn open(&self) -> Result<Connection, RedisError> {
-        Connection::open(&self.address).await.map_err(|error| match error {
+        Connection::open(&self.0.address).await.map_err(|error| match error {
             Error::InvalidAddress => RedisError::Unreachable(
                 "the address is invalid, or not among the component's allowed_outbound_hosts".to_owned(),
             ),
@@ -62,7 +71,7 @@ impl SpinRedis {
     }
 
     fn forget(&self, broken: &Rc<Connection>) {
-        let mut kept = self.connection.borrow_mut();
+        let mut kept = self.0.connection.borrow_mut();
         if kept.as_ref().is_some_and(|connection| Rc::ptr_eq(connection, broken)) {
             *kept = None;
         }
@@ -94,7 +103,7 @@ impl Redis for SpinRedis {
     }
 
     fn reconnect(&self) {
-        self.connection.borrow_mut().take();
+        self.0.connection.borrow_mut().take();
     }
 }
 

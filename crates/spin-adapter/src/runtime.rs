@@ -9,6 +9,11 @@ use spin_sdk::wit_bindgen;
 
 const NS_PER_MS: u64 = 1_000_000;
 
+/// A clock in nanoseconds that never goes back. Its zero is arbitrary.
+pub(crate) fn monotonic_ns() -> u64 {
+    monotonic_clock::now()
+}
+
 /// The runtime of a component.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinRuntime;
@@ -20,7 +25,7 @@ impl Runtime for SpinRuntime {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        monotonic_clock::now() / NS_PER_MS
+        monotonic_ns() / NS_PER_MS
     }
 
     fn random_u64(&self) -> u64 {
@@ -34,6 +39,6 @@ impl Runtime for SpinRuntime {
     /// The work belongs to the request that started it: it continues after the response, and ends if the request is
     /// cancelled.
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
-        wit_bindgen::spawn(work);
+        wit_bindgen::spawn(telemetry::inherit(work));
     }
 }

@@ -1,49 +1,121 @@
 //! The entry point of a component: a router that the first request builds and all requests share.
 
 use std::cell::RefCell;
-use std::fmt::Display;
+use std::rc::Rc;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
+use ports::Runtime;
 use spin_sdk::http::Request;
-use tower_service::Service;
+use telemetry::TraceContext;
+use tower_service::Service as _;
+
+use crate::observe;
+use crate::runtime::{self, SpinRuntime};
+use crate::service::Service;
+use crate::variables::VariableError;
+
+/// The product's name in responses.
+const PRODUCT: &str = "tumbler";
+
+/// W3C Trace Context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 thread_local! {
-    /// The router of this instance, which has one thread.
-    static ROUTER: RefCell<Option<Router>> = const { RefCell::new(None) };
+    /// What the requests of this instance share.
+    static INSTANCE: RefCell<Option<Instance>> = const { RefCell::new(None) };
 }
 
-/// Handles one request with the router that `build` makes at the first request; `product` is the name in responses.
-/// Requests that come before the first router is ready each build one; one of them is kept.
+#[derive(Clone)]
+struct Instance {
+    service: Rc<Service>,
+    router: Router,
+}
+
+/// Handles one request of `component` with the router that `build` makes at the first request. Requests that come
+/// before the first router is ready each build one; one of them is kept.
 ///
 /// If `build` fails, the response is a 500 problem, and the next request builds again.
+///
+/// Each request is counted, and leaves a line in the log. It continues the trace of its `traceparent`, or begins one if
+/// the log has the level `info`. The response has the `traceparent` of this component.
 ///
 /// Responses without `cache-control` get `no-store`; otherwise a cache could store an error.
 ///
 /// axum sets `content-length` on every response. 204 and 304 must not have it (RFC 9110, section 8.6), so it is
 /// removed.
-pub async fn serve<E: Display>(
-    product: &'static str,
+pub async fn serve(
+    component: &'static str,
     request: Request,
-    build: impl AsyncFnOnce() -> Result<Router, E>,
+    build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Response {
-    let mut router = match ROUTER.with_borrow(Clone::clone) {
-        Some(router) => router,
+    let start_ns = runtime::monotonic_ns();
+    let kept = INSTANCE.with_borrow(Clone::clone);
+    let instance = match kept {
+        Some(instance) => instance,
         None => {
-            http_api::set_product(product);
-            match build().await {
-                Ok(built) => ROUTER.with_borrow_mut(|router| router.get_or_insert(built).clone()),
-                Err(error) => return Problem::internal(error).into_response(),
+            http_api::set_product(PRODUCT);
+            match start(component, build).await {
+                Ok(instance) => INSTANCE.with_borrow_mut(|kept| kept.get_or_insert(instance).clone()),
+                Err(error) => return finish(Problem::internal(error).into_response(), None),
             }
         }
     };
-    let Ok(mut response) = router.call(request).await;
+    let Instance { service, mut router } = instance;
+    let method = observe::method_name(request.method());
+    let trace = trace_of(&request);
+    let handled = telemetry::Request::new(trace);
+    let Ok(response) = handled.scope(router.call(request)).await;
+    let response = finish(response, trace);
+    let duration_us = (runtime::monotonic_ns() - start_ns) / 1_000;
+    observe::record(&service, &handled, method, &response, duration_us);
+    response
+}
+
+async fn start(
+    component: &'static str,
+    build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
+) -> Result<Instance, VariableError> {
+    let service = Service::from_variables(component).await?;
+    let router = build(&service).await?;
+    Ok(Instance { service, router })
+}
+
+/// The trace of the request, or a new one if the log shows it.
+fn trace_of(request: &Request) -> Option<TraceContext> {
+    let mut fields = request.headers().get_all(TRACEPARENT).iter();
+    let (first, second) = (fields.next(), fields.next());
+    let continued = first.filter(|_| second.is_none()).and_then(|field| TraceContext::continuing(field.as_bytes()));
+    continued.or_else(|| telemetry::is_enabled(tracing::Level::INFO).then(TraceContext::new))
+}
+
+fn finish(mut response: Response, trace: Option<TraceContext>) -> Response {
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace.to_string()).ok()) {
+        response.headers_mut().insert(TRACEPARENT, trace);
+    }
     response
+}
+
+/// Writes the lines that wait, some milliseconds of requests at a time.
+pub(crate) fn flush_log_soon() {
+    /// How long lines are collected, in ms. Also if the flush is cancelled with its request, a later one writes them.
+    const COLLECT_MS: u64 = 5;
+    thread_local! {
+        static FLUSH_AT_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    let now_ms = SpinRuntime.monotonic_ms();
+    if telemetry::is_waiting() && FLUSH_AT_MS.get() <= now_ms {
+        FLUSH_AT_MS.set(now_ms + COLLECT_MS);
+        SpinRuntime.spawn(async {
+            SpinRuntime.sleep(COLLECT_MS).await;
+            telemetry::flush();
+        });
+    }
 }

@@ -90,7 +90,7 @@ pub async fn read<const N: usize>(names: [&'static str; N]) -> Result<[Variable;
 /// One of them is not a token, or both are the same.
 pub fn tokens(api: Variable, admin: Variable) -> Result<Tokens, VariableError> {
     const TOKEN: &str = "a token of visible ASCII characters without spaces";
-    let same = VariableError::Invalid { name: admin.name, expected: "another token than api_token" };
+    let same = VariableError::Invalid { name: admin.name, expected: "a token that no other variable has" };
     let admin: String = admin.parsed(TOKEN, |token: &String| is_token(token))?;
     let api: String = api.parsed(TOKEN, |token: &String| token.is_empty() || is_token(token))?;
     Tokens::new(Some(api.as_str()).filter(|token| !token.is_empty()), &admin).ok_or(same)
@@ -149,7 +149,7 @@ mod tests {
             ("", "s3cret\n", "the variable admin_token must be a token of visible ASCII characters without spaces"),
             ("", "gehëim", "the variable admin_token must be a token of visible ASCII characters without spaces"),
             (" ", "s3cret", "the variable api_token must be a token of visible ASCII characters without spaces"),
-            ("s3cret", "s3cret", "the variable admin_token must be another token than api_token"),
+            ("s3cret", "s3cret", "the variable admin_token must be a token that no other variable has"),
         ] {
             let tokens = tokens(Variable::new("api_token", api), Variable::new("admin_token", admin));
             assert_eq!(tokens.err().unwrap().to_string(), expected);

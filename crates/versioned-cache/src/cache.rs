@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use counters::Recorder;
 use ports::{Client, ClientSettings, Connect, RedisError, Runtime};
 
 use crate::entry::Entry;
@@ -29,12 +30,19 @@ pub struct Cache<R: Connect, T> {
 impl<R: Connect, T: Runtime> Cache<R, T> {
     /// A cache over `redis`. It sends no command yet.
     pub fn new(redis: R, runtime: T, settings: Settings) -> Rc<Self> {
-        let Settings { timeout_ms, breaker_ms: circuit_open_ms, patience_ms, .. } = settings;
-        let of_client = ClientSettings { timeout_ms, circuit_open_ms, patience_ms };
-        let client = Rc::new(Client::new(redis, Rc::new(runtime), of_client));
+        let client = client(redis, runtime, settings);
+        Self::over(Rc::clone(&client), Recorder::new(client), settings)
+    }
+
+    /// [`Cache::new`] with the counters of a service that counts other things, too: all are sent together.
+    pub fn with_counters(redis: R, runtime: T, settings: Settings, counters: Rc<Recorder<R, T>>) -> Rc<Self> {
+        Self::over(client(redis, runtime, settings), counters, settings)
+    }
+
+    fn over(client: Rc<Client<R, T>>, counters: Rc<Recorder<R, T>>, settings: Settings) -> Rc<Self> {
         let generations = Rc::new(Generations::new(&client, settings));
         let registry = Rc::new(Registry::new(&client));
-        let stats = Rc::new(StatsRecorder::new(&client, settings));
+        let stats = Rc::new(StatsRecorder::new(&client, counters, settings));
         let writer = Rc::new(Writer::new(&client, settings));
         let invalidator = Rc::new(Invalidator {
             client: Rc::clone(&client),
@@ -98,6 +106,11 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     ) -> Result<V, WriteError<E>> {
         self.writer.write(write, statement).await
     }
+}
+
+fn client<R: Connect, T: Runtime>(redis: R, runtime: T, settings: Settings) -> Rc<Client<R, T>> {
+    let Settings { timeout_ms, breaker_ms: circuit_open_ms, patience_ms, .. } = settings;
+    Rc::new(Client::new(redis, Rc::new(runtime), ClientSettings { timeout_ms, circuit_open_ms, patience_ms }))
 }
 
 /// Operations that a client requests by name. While Redis is unreachable they are repeated for `patience_ms`.
@@ -192,12 +205,6 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     /// Sets all counters to zero.
     pub async fn reset_stats(&self) -> Result<(), RedisError> {
         self.stats.reset().await
-    }
-
-    /// Sends the counted events to Redis now. [`Cache::stats`] and [`Cache::reset_stats`] do that, too: this is needed
-    /// only if they are called on another cache.
-    pub async fn send_stats(&self) {
-        self.stats.send().await;
     }
 
     /// The state of Redis.

@@ -1,10 +1,10 @@
-//! Counters in Redis that do not slow responses down: events are collected in memory and sent after the response.
+//! What happened to reads, counted by module and operation.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures_util::future::{join, join_all};
+use counters::{Counter, Recorder};
+use futures_util::future::join;
 use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 use crate::entry::Entry;
@@ -52,19 +52,16 @@ impl Stats {
         total
     }
 
-    /// From the fields and values of the hash. Fields of other programs are ignored.
-    fn from_replies(replies: &[Reply]) -> Self {
+    /// From the fields of the hash. Fields of other programs are ignored.
+    fn from_fields(fields: Vec<(String, u64)>) -> Self {
         let mut stats = Self::default();
-        for pair in replies.chunks_exact(2) {
-            let Reply::Bytes(field) = &pair[0] else { continue };
-            let mut parts = str::from_utf8(field).unwrap_or_default().splitn(3, ':').map(str::to_owned);
-            let (Some(module), Some(operation), Some(event)) = (parts.next(), parts.next(), parts.next()) else {
+        for (field, count) in fields {
+            let mut names = field.splitn(3, ':');
+            let (Some(module), Some(operation), Some(event)) = (names.next(), names.next(), names.next()) else {
                 continue;
             };
-            let count = pair[1].as_int().and_then(|count| u64::try_from(count).ok());
-            let known = EVENTS.iter().find(|(_, name, _)| *name == event);
-            if let (Some((_, _, counter)), Some(count)) = (known, count) {
-                *counter(stats.0.entry((module, operation)).or_default()) = count;
+            if let Some((_, _, counter)) = EVENTS.iter().find(|(_, name, _)| *name == event) {
+                *counter(stats.0.entry((module.to_owned(), operation.to_owned())).or_default()) = count;
             }
         }
         stats
@@ -94,10 +91,10 @@ pub(crate) enum Event {
     Error,
 }
 
-type Counter = fn(&mut Counters) -> &mut u64;
+type CounterOf = fn(&mut Counters) -> &mut u64;
 
 /// The events, with their names in Redis and their counters. In the order of [`Event`].
-const EVENTS: [(Event, &str, Counter); 7] = [
+const EVENTS: [(Event, &str, CounterOf); 7] = [
     (Event::Hit, "hits", |counters| &mut counters.hits),
     (Event::Miss, "misses", |counters| &mut counters.misses),
     (Event::Bypass, "bypasses", |counters| &mut counters.bypasses),
@@ -107,75 +104,32 @@ const EVENTS: [(Event, &str, Counter); 7] = [
     (Event::Error, "errors", |counters| &mut counters.errors),
 ];
 
-/// How long events are collected before they are sent, in ms. Under load this makes the counters almost free; a request
-/// ends this much later, after its response. The first event after a pause is sent at once.
-const COLLECT_MS: u64 = 5;
-
-type Pending = BTreeMap<(&'static str, &'static str, Event), i64>;
-
 /// Counts the events of this instance.
 pub(crate) struct StatsRecorder<R: Connect, T> {
     client: Rc<Client<R, T>>,
+    counters: Rc<Recorder<R, T>>,
     settings: Settings,
-    /// Events that Redis does not know yet.
-    pending: RefCell<Pending>,
-    /// Whether a sender is running.
-    sending: Rc<Cell<bool>>,
-}
-
-/// Allows the next event to start a sender, also if this sender is cancelled with its request.
-struct Sending(Rc<Cell<bool>>);
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
 }
 
 impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
-    pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
-        Self { client: Rc::clone(client), settings, pending: RefCell::default(), sending: Rc::default() }
+    pub(crate) fn new(client: &Rc<Client<R, T>>, counters: Rc<Recorder<R, T>>, settings: Settings) -> Self {
+        Self { client: Rc::clone(client), counters, settings }
     }
 
-    /// Counts an event of an entry.
-    pub(crate) fn count(self: &Rc<Self>, entry: &Entry, event: Event) {
-        *self.pending.borrow_mut().entry((entry.module, entry.counted, event)).or_default() += 1;
-        if !self.sending.replace(true) {
-            let (recorder, sending) = (Rc::clone(self), Sending(Rc::clone(&self.sending)));
-            self.client.runtime().spawn(async move {
-                recorder.send().await;
-                recorder.client.runtime().sleep(COLLECT_MS).await;
-                drop(sending);
-                recorder.send().await;
-            });
+    /// Counts an event of an entry, unless the cache is disabled.
+    pub(crate) fn count(&self, entry: &Entry, event: Event) {
+        if self.settings.enabled {
+            let names = [entry.module, entry.counted, EVENTS[event as usize].1];
+            self.counters.count(Counter::new(STATS, names), 1);
         }
-    }
-
-    /// Sends the events that were collected. Those that Redis does not take while it is unreachable are kept for the
-    /// next time.
-    pub(crate) async fn send(&self) {
-        if self.pending.borrow().is_empty() || !self.settings.enabled || !self.client.admits() {
-            return;
-        }
-        let batch: Pending = self.pending.take();
-        join_all(batch.into_iter().map(async |((module, operation, event), times)| {
-            let field = [module, ":", operation, ":", EVENTS[event as usize].1].concat();
-            let sent = self.client.call("HINCRBY", vec![STATS.into(), field.into(), times.into()]).await;
-            if let Err(RedisError::Unreachable(_)) = sent {
-                *self.pending.borrow_mut().entry((module, operation, event)).or_default() += times;
-            }
-        }))
-        .await;
     }
 
     pub(crate) async fn read(&self) -> Result<Stats, RedisError> {
-        self.send().await;
-        Ok(Stats::from_replies(&self.client.retry_call("HGETALL", vec![STATS.into()]).await?))
+        Ok(Stats::from_fields(self.counters.read(STATS).await?))
     }
 
     pub(crate) async fn reset(&self) -> Result<(), RedisError> {
-        self.send().await;
-        self.client.retry_call("DEL", vec![STATS.into()]).await.map(drop)
+        self.counters.reset(STATS).await
     }
 
     /// INFO and DBSIZE.
@@ -210,10 +164,9 @@ mod tests {
 
     #[test]
     fn fields_are_grouped_by_operation() {
-        let replies =
-            ["users:list:hits", "3", "users:list:misses", "1", "users:get:hits", "4", "odd", "5", "a:b:c", "6"];
-        let replies = replies.map(|text| Reply::Bytes(text.into()));
-        let stats = Stats::from_replies(&replies);
+        let fields =
+            [("users:list:hits", 3), ("users:list:misses", 1), ("users:get:hits", 4), ("odd", 5), ("a:b:c", 6)];
+        let stats = Stats::from_fields(fields.map(|(field, count)| (field.to_owned(), count)).into());
         assert_eq!(stats.0.len(), 2);
         let list = stats.0[&("users".to_owned(), "list".to_owned())];
         assert_eq!((list.hits, list.misses, list.hit_ratio()), (3, 1, Some(0.75)));

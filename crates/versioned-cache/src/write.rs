@@ -60,7 +60,7 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         let runtime = self.client.runtime();
         let token = format!("{:016x}{:016x}", runtime.random_u64(), runtime.random_u64());
         if let Err(error) = self.begin(&write, &token).await {
-            eprintln!("cache: a write could not be marked in Redis: {error}");
+            tracing::warn!(%error, "a write could not be marked in the cache");
             if self.settings.write_policy == WritePolicy::Consistent {
                 let _ = self.unmark(&write.mark, &token).await;
                 return Err(WriteError::CacheUnavailable);
@@ -88,7 +88,7 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         let unmark = async { if keep_marks { Ok(()) } else { self.unmark(&write.mark, &token).await } };
         let (bumped, unmarked) = join(self.bump(&write.bump), unmark).await;
         let Err(error) = bumped.and(unmarked) else { return };
-        eprintln!("cache: the bump after a write failed and is repeated in the background: {error}");
+        tracing::warn!(%error, "the cache did not learn of a write: this is repeated in the background");
         let writer = Rc::clone(self);
         self.client.runtime().spawn(async move { writer.catch_up(write, token, keep_marks).await });
     }

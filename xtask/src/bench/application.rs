@@ -59,12 +59,18 @@ impl Environment {
         self.redis.port()
     }
 
-    /// Starts an application with these additional host options; returns when it accepts connections.
+    /// Starts an application with these additional host options; returns when it accepts connections. What components
+    /// log is discarded.
     pub async fn start(&self, manifest: &str, host_args: &[&str]) -> Result<Application> {
+        self.start_logging(manifest, &[host_args, &["--quiet"]].concat()).await
+    }
+
+    /// [`Environment::start`], with the log in a file.
+    pub async fn start_logging(&self, manifest: &str, host_args: &[&str]) -> Result<Application> {
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
         let mut command = Command::new(&self.program);
-        command.current_dir(workspace::root()).args(["up", "--from", manifest, "--listen", &address, "--quiet"]);
+        command.current_dir(workspace::root()).args(["up", "--from", manifest, "--listen", &address]);
         command.env("SPIN_LOG_DIR", self.folder.path().join("logs"));
         // The manifest of the empty component has no variables.
         if manifest == "spin.toml" {
@@ -74,7 +80,7 @@ impl Environment {
             command.args(["--variable", &format!("jwt_secret={JWT_SECRET}")]);
         }
         command.args(host_args);
-        let log = self.folder.path().join("host.log");
+        let log = self.folder.path().join(format!("host-{}.log", port.number()));
         let mut process = Process::spawn("the host", command, Output::Log(&log), Signal::KILL)?;
         process.until(START, async || TcpStream::connect(&address).is_ok()).await?;
         let processes = Processes { host: Some(process.id()), redis: self.redis.id() };

@@ -43,25 +43,43 @@ pub fn row(name: &str, app: &Application, options: &Options, load: &Load) -> Res
 pub fn rounds(name: &str, processes: Processes, options: &Options, run: impl Fn(u64) -> Result<Report>) -> Result<Row> {
     eprintln!("      {name}");
     run(WARM_UP_SECONDS)?;
-    let cpu = || (processes.host.and_then(cpu::of_group), cpu::of_group(processes.redis));
-    let mut rows = Vec::new();
-    for _ in 0..options.rounds.max(1) {
-        let before = cpu();
-        let report = run(options.seconds)?;
-        let after = cpu();
-        let each = |before: Option<Duration>, after: Option<Duration>| {
-            Some((after?.checked_sub(before?)?).div_f64(report.requests.max(1) as f64))
-        };
-        rows.push(Row {
-            name: name.into(),
-            rate: report.rate,
-            p50: report.p50,
-            p99: report.p99,
-            host: each(before.0, after.0),
-            redis: each(before.1, after.1),
-        });
+    let rounds = (0..options.rounds.max(1)).map(|_| round(name, processes, options, &run));
+    Ok(median(rounds.collect::<Result<_>>()?))
+}
+
+/// Measures the same load on several applications that run at the same time, in alternating rounds: so a small
+/// difference is not that of a machine that became slower in between.
+pub fn alternating(apps: &[(&str, Application)], options: &Options, load: &Load) -> Result<Vec<Row>> {
+    let run = |app: &Application, seconds| load.run(&app.address, options.connections, seconds);
+    for (name, app) in apps {
+        eprintln!("      {name}");
+        run(app, WARM_UP_SECONDS)?;
     }
-    Ok(median(rows))
+    let mut rows: Vec<Vec<Row>> = apps.iter().map(|_| Vec::new()).collect();
+    for _ in 0..options.rounds.max(1) {
+        for ((name, app), rows) in apps.iter().zip(&mut rows) {
+            rows.push(round(name, app.processes, options, |seconds| run(app, seconds))?);
+        }
+    }
+    Ok(rows.into_iter().map(median).collect())
+}
+
+fn round(name: &str, processes: Processes, options: &Options, run: impl Fn(u64) -> Result<Report>) -> Result<Row> {
+    let cpu = || (processes.host.and_then(cpu::of_group), cpu::of_group(processes.redis));
+    let before = cpu();
+    let report = run(options.seconds)?;
+    let after = cpu();
+    let each = |before: Option<Duration>, after: Option<Duration>| {
+        Some((after?.checked_sub(before?)?).div_f64(report.requests.max(1) as f64))
+    };
+    Ok(Row {
+        name: name.into(),
+        rate: report.rate,
+        p50: report.p50,
+        p99: report.p99,
+        host: each(before.0, after.0),
+        redis: each(before.1, after.1),
+    })
 }
 
 /// The median round, by requests per second.

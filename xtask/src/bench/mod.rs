@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; large
+//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; large
 //! invalidations.
 
 mod application;
@@ -9,6 +9,7 @@ mod invalidation;
 mod locks;
 mod machine;
 mod measure;
+mod operations;
 mod options;
 mod report;
 mod requests;
@@ -53,6 +54,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Locks) {
         results.locks = locks::rows(&environment, options).await?;
+    }
+    if options.include(Table::Operations) {
+        results.operations = operations::rows(&environment, options).await?;
     }
     if options.include(Table::Invalidation) {
         results.invalidations = invalidation::rows(&environment, options).await?;

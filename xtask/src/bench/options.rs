@@ -23,6 +23,7 @@ pub enum Table {
     Requests,
     Sellers,
     Locks,
+    Operations,
     Invalidation,
 }
 

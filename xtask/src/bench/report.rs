@@ -39,6 +39,10 @@ The table shows grants per second (always fewer than 1,000) and the time from th
 per acquire or release. Natively: the load generator sends the same commands directly to Redis.
 ";
 
+const ABOUT_OPERATIONS: &str = "
+All rows are `GET /users/:id`, cached, in alternating rounds. The log is written to a file.
+";
+
 const ABOUT_INVALIDATIONS: &str = "
 Each row is one request over HTTP. The longest command is the longest time that one command blocked Redis. The
 longest PING is the longest time that another client waited meanwhile, while all cores were busy.
@@ -53,6 +57,8 @@ pub struct Results {
     pub sellers: Vec<Row>,
     /// Locks under load: pairs of acquire and release, or grants.
     pub locks: Vec<Row>,
+    /// A cached read, with and without a log and a rate limit.
+    pub operations: Vec<Row>,
     /// Invalidations of many entries.
     pub invalidations: Vec<Invalidation>,
 }
@@ -70,6 +76,7 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
         requests(&results.requests),
         sellers(&results.sellers),
         locks(&results.locks),
+        operations(&results.operations),
         invalidations(&results.invalidations),
     ];
     for table in tables.into_iter().flatten() {
@@ -104,6 +111,14 @@ fn locks(rows: &[Row]) -> Option<String> {
     line(&mut text, "| | per second | p50 ms | p99 ms | CPU µs of the host | CPU µs of Redis |");
     load(&mut text, rows)?;
     text.push_str(ABOUT_LOCKS);
+    Some(text)
+}
+
+fn operations(rows: &[Row]) -> Option<String> {
+    let mut text = String::from("## Operations\n\n");
+    line(&mut text, REQUESTS_PER_SECOND);
+    load(&mut text, rows)?;
+    text.push_str(ABOUT_OPERATIONS);
     Some(text)
 }
 
@@ -181,6 +196,9 @@ mod tests {
         let results = Results { invalidations: vec![row], ..Results::default() };
         let text = markdown(&results, &options, &[]);
         assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
-        assert!(!["## Requests", "## Sellers", "## Locks"].iter().any(|title| text.contains(title)), "{text}");
+        assert!(
+            !["## Requests", "## Sellers", "## Locks", "## Operations"].iter().any(|title| text.contains(title)),
+            "{text}"
+        );
     }
 }

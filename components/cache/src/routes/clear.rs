@@ -43,7 +43,7 @@ pub async fn clear_user(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<Respon
 
 async fn clear(app: &App, target: Target) -> Result<Response, Problem> {
     let invalidated = app.invalidate(&target).await?;
-    eprintln!("cleared {}: {invalidated} entries", target.to_json());
+    tracing::info!(target = %target.to_json(), invalidated, "the cache was cleared");
     Ok(json(&json!({ "cleared": target.to_json(), "invalidated": invalidated })))
 }
 

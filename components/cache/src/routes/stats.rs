@@ -76,8 +76,6 @@ pub async fn totals(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
 /// # Errors
 /// Redis is unavailable.
 pub async fn reset(app: Shared<App>, _: NoQuery) -> Result<Response, Problem> {
-    // What the other cache counted before must not appear after the reset.
-    app.bulk_cache.send_stats().await;
     app.cache.reset_stats().await.map_err(problems::redis_change)?;
     Ok(json(&json!({ "reset": true })))
 }

@@ -93,14 +93,16 @@ pub async fn acquire(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<Acqu
     let grants = match acquired.map_err(problems::acquire)? {
         Acquired::Granted(grants) => grants,
         Acquired::Taken { retry_after_ms: retry_after } => {
+            app.count("contended", 1);
             return Ok(json(&AcquireResponse::Taken { acquired: false, retry_after }));
         }
     };
     let granted = granted(&body, &grants).ok_or_else(|| Problem::internal("a resource has no grant"))?;
+    app.count("acquired", grants.len());
     Ok(on_undelivered(json(&granted), async move {
         for Grant { resource, token, .. } in &grants {
             if let Err(error) = app.locks.release(resource, token).await {
-                eprintln!("cannot release the lock of a client that has disconnected; its TTL ends it: {error}");
+                tracing::warn!(%error, "the lock of a client that has disconnected was not released: its TTL ends it");
             }
         }
     }))

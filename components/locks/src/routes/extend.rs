@@ -5,7 +5,7 @@ use http_api::response::json;
 use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
 use serde::Deserialize;
 use serde_json::Number;
-use token_lock::Token;
+use token_lock::{Extended, Token};
 
 use crate::app::App;
 use crate::responses::ExtendResponse;
@@ -52,5 +52,8 @@ impl FromJson for ExtendBody {
 pub async fn extend(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<ExtendBody>) -> Result<Response, Problem> {
     let resource = rules::resource_of_key(&body.key)?;
     let extended = app.locks.extend(&resource, &body.token, body.ttl_ms).await.map_err(problems::change)?;
+    if !matches!(extended, Extended::Until { .. }) {
+        app.count("lost", 1);
+    }
     Ok(json(&ExtendResponse::from(extended)))
 }

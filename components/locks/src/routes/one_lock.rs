@@ -42,7 +42,9 @@ pub async fn break_lock(
     _: NoQuery,
 ) -> Result<Response, Problem> {
     let broken = app.locks.break_lock(&resource).await.map_err(problems::change)?;
-    let state = if broken { "held" } else { "free" };
-    eprintln!("the lock on {:?} was broken by an administrator: it was {state}", resource.name());
+    if broken {
+        app.count("broken", 1);
+    }
+    tracing::info!(resource = resource.name(), was_held = broken, "an administrator broke a lock");
     Ok(json(&json!({ "broken": broken })))
 }

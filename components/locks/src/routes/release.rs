@@ -4,7 +4,7 @@ use axum::response::Response;
 use http_api::response::json;
 use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
 use serde::Deserialize;
-use token_lock::Token;
+use token_lock::{Released, Token};
 
 use crate::app::App;
 use crate::responses::ReleaseResponse;
@@ -46,5 +46,9 @@ impl FromJson for ReleaseBody {
 pub async fn release(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<ReleaseBody>) -> Result<Response, Problem> {
     let resource = rules::resource_of_key(&body.key)?;
     let released = app.locks.release(&resource, &body.token).await.map_err(problems::change)?;
+    match released {
+        Released::Removed => app.count("released", 1),
+        Released::Expired | Released::HeldByAnother => app.count("lost", 1),
+    }
     Ok(json(&ReleaseResponse::from(released)))
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 
+use crate::handler::note_route;
 use crate::problem::{Kind, Problem};
 use crate::response::product;
 
@@ -48,6 +49,7 @@ where
     F: Fn(&mut Request) -> Result<(), Problem> + Clone + Send + Sync + 'static,
 {
     router.route_layer(from_fn(move |mut request: Request, next: Next| {
+        note_route(&request);
         let checked = check(&mut request);
         async move {
             match checked {

@@ -42,7 +42,7 @@ pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
                 .with_extension("limitBytes", max)
         }
         BodyError::Broken(error) => {
-            eprintln!("a request body could not be read: {error}");
+            tracing::info!(%error, "a request body could not be read");
             Problem::new(Kind::MalformedJson, "The request body could not be read to its end.")
         }
     })

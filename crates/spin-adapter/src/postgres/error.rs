@@ -86,7 +86,7 @@ impl DatabaseError {
         if !self.is_temporary() {
             return Problem::internal(self);
         }
-        eprintln!("{self}");
+        tracing::warn!(error = %self, "PostgreSQL is unavailable");
         Problem::new(Kind::Unavailable, detail)
     }
 }

@@ -40,7 +40,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         };
         let stored = match stored {
             Err(error) => {
-                eprintln!("cache: an entry was not stored: {error}");
+                tracing::debug!(%error, "an entry was not stored in the cache");
                 self.stats.count(entry, Event::Error);
                 Stored::Failed
             }

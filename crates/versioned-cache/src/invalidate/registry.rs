@@ -59,7 +59,7 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
             self.client.call("ZADD", args.chain(members).collect())
         }));
         if let Some(error) = added.await.into_iter().find_map(Result::err) {
-            eprintln!("cache: an entry was not registered: {error}");
+            tracing::debug!(%error, "an entry was not registered in the cache");
             return;
         }
         let registry = Rc::clone(self);

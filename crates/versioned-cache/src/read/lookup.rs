@@ -62,7 +62,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             return Err(Bypass::BreakerOpen);
         }
         lookup.await.map_err(|error| {
-            eprintln!("cache: a lookup failed: {error}");
+            tracing::debug!(%error, "a read did not use the cache");
             Bypass::Unreachable
         })
     }

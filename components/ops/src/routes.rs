@@ -1,0 +1,19 @@
+//! The routes of the component.
+
+mod health;
+mod metrics;
+
+use axum::Router;
+use axum::routing::get;
+use http_api::{Access, Shared, local, no_such_method, no_such_route};
+
+use crate::app::App;
+
+/// The router, which an instance builds once.
+pub fn router(app: App) -> Router {
+    let open =
+        Router::new().route("/health", get(local(health::alive))).route("/health/ready", get(local(health::ready)));
+    let metrics = Router::new().route("/metrics", get(local(metrics::show)));
+    let metrics = app.metrics_tokens.guard(Access::Api, metrics);
+    open.merge(metrics).fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(Shared::new(app))
+}
