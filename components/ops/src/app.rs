@@ -31,10 +31,14 @@ impl App {
         let [database, metrics, api, admin] =
             variables::read(["database_url", "metrics_token", "api_token", "admin_token"]).await?;
         let counters = Rc::clone(&service.counters);
+        let tokens = variables::tokens(api, admin.clone())?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_tokens(&tokens);
+        }
         Ok(Self {
             database: Database::new(&database.text("the address of a PostgreSQL database")?),
             cache: Cache::with_counters(service.redis.clone(), SpinRuntime, Settings::default(), counters),
-            tokens: variables::tokens(api, admin.clone())?,
+            tokens,
             metrics_tokens: variables::tokens(metrics, admin)?,
             service: Rc::clone(service),
         })

@@ -2,9 +2,10 @@
 
 mod health;
 mod metrics;
+mod ratelimit_check;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http_api::{Access, Shared, local, no_such_method, no_such_route};
 
 use crate::app::App;
@@ -15,5 +16,11 @@ pub fn router(app: App) -> Router {
         Router::new().route("/health", get(local(health::alive))).route("/health/ready", get(local(health::ready)));
     let metrics = Router::new().route("/metrics", get(local(metrics::show)));
     let metrics = app.metrics_tokens.guard(Access::Api, metrics);
-    open.merge(metrics).fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(Shared::new(app))
+    let api = Router::new().route("/api/ratelimit/check", post(local(ratelimit_check::check)));
+    let api = app.tokens.guard(Access::Api, api);
+    open.merge(metrics)
+        .merge(api)
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(Shared::new(app))
 }

@@ -9,12 +9,14 @@ pub mod postgres;
 pub mod variables;
 
 mod on_undelivered;
+mod rate_limits;
 mod redis;
 mod runtime;
 mod serve;
 mod service;
 
 pub use on_undelivered::on_undelivered;
+pub use rate_limits::{Limiter, RateLimits, count_bypassed};
 pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;

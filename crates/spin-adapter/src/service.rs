@@ -1,12 +1,14 @@
-//! What every component has besides its own state: Redis, counters and a log.
+//! What every component has besides its own state: Redis, counters, rate limits and a log.
 
 use std::io::IsTerminal;
 use std::rc::Rc;
 
 use counters::Recorder;
 use ports::{Client, ClientSettings, Runtime};
+use rate_limit::{RateLimiter, Settings};
 use telemetry::{Format, Levels};
 
+use crate::rate_limits::{Limiter, RateLimits};
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
 use crate::variables::{self, Variable, VariableError};
@@ -27,6 +29,10 @@ pub struct Service {
     pub client: Rc<Client<SpinRedis, SpinRuntime>>,
     /// The counters of this instance.
     pub counters: Rc<Counters>,
+    /// Counts requests for rate limits.
+    pub limiter: Rc<Limiter>,
+    /// The rate limits of this component; `None`: it has none.
+    pub rate_limits: Option<RateLimits>,
 }
 
 impl Service {
@@ -48,7 +54,9 @@ impl Service {
         let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let client = Rc::new(Client::new(redis.clone(), Rc::new(SpinRuntime), CLIENT));
         let counters = Recorder::new(Rc::clone(&client));
-        Ok(Rc::new(Self { component, redis, client, counters }))
+        let limiter = RateLimiter::new(redis.clone(), Rc::new(SpinRuntime), Settings::default());
+        let rate_limits = RateLimits::from_variables(component, &limiter, &counters).await?;
+        Ok(Rc::new(Self { component, redis, client, counters, limiter, rate_limits }))
     }
 }
 
