@@ -69,8 +69,12 @@ impl App {
         // One reply may take as long as all attempts of other requests together.
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
+        let tokens = variables::tokens(api, admin)?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_tokens(&tokens);
+        }
         Ok(Self {
-            tokens: variables::tokens(api, admin)?,
+            tokens,
             cache: cache(service.redis.clone(), settings),
             bulk_cache: cache(service.redis.separate(), bulk_settings),
             events: service.events.clone(),
