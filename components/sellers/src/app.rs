@@ -30,12 +30,13 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, database, enabled, timeout, policy, found, absent] = variables::read([
+        let [redis, database, enabled, timeout, policy, verify, found, absent] = variables::read([
             "redis_url",
             "database_url",
             "cache_enabled",
             "cache_timeout_ms",
             "cache_write_policy",
+            "cache_verify_ratio",
             "cache_ttl_seller",
             "cache_ttl_absent",
         ])
@@ -51,7 +52,7 @@ impl App {
         .await?;
         let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        let cache = Cache::new(redis, SpinRuntime, cache::settings(enabled, timeout, policy)?);
+        let cache = Cache::new(redis, SpinRuntime, cache::settings(enabled, timeout, policy, verify)?);
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
         Ok(Self {
             sellers: Sellers::new(cache, ttl, Store::new(database)),

@@ -25,7 +25,7 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables() -> Result<Self, VariableError> {
-        let [redis, database, enabled, user, list, absent, timeout, policy] = variables::read([
+        let [redis, database, enabled, user, list, absent, timeout, policy, verify] = variables::read([
             "redis_url",
             "database_url",
             "cache_enabled",
@@ -34,6 +34,7 @@ impl App {
             "cache_ttl_absent",
             "cache_timeout_ms",
             "cache_write_policy",
+            "cache_verify_ratio",
         ])
         .await?;
         let absent_s = ttl(absent)?;
@@ -43,7 +44,7 @@ impl App {
             item_ttl: Ttl { found_s: ttl(user)?, absent_s },
             list_ttl: Ttl { found_s: ttl(list)?, absent_s },
         };
-        let settings = cache::settings(enabled, timeout, policy)?;
+        let settings = cache::settings(enabled, timeout, policy, verify)?;
         let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         Ok(Self { users: Repository::new(Cache::new(redis, SpinRuntime, settings), kind), store: Store::new(database) })
