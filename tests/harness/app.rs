@@ -16,7 +16,8 @@ use crate::{ADMIN_TOKEN, Api, Database, Host, JWT_SECRET, Origin, Redis};
 const GENEROUS: [(&str, &str); 3] =
     [("cache_timeout_ms", "10000"), ("lock_timeout_ms", "10000"), ("cache_origin_timeout_ms", "10000")];
 
-/// No hit is compared with its source unless a test wants that: a check adds commands and statements, which tests count.
+/// No hit is compared with its source unless a test wants that: a check adds commands and statements, and some tests
+/// count these.
 const NO_CHECKS: (&str, &str) = ("cache_verify_ratio", "0");
 
 /// A running application with a Redis server and a database of its own. Dropping it ends all of them.

@@ -120,8 +120,8 @@ impl Sellers {
     }
 
     /// The JSON of one of the analytics of the seller `id` of the user `owner`: from the cache, or from `fetch`
-    /// (`None`: there is no such seller). `name` says which analytics and with which parameters. Hits are not compared with
-    /// the database: some members depend on the time of the fetch.
+    /// (`None`: there is no such seller). `name` says which analytics and with which parameters. Hits are not compared
+    /// with the database: some members depend on the time of the fetch.
     ///
     /// # Errors
     /// Those of `fetch`.

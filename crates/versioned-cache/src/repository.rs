@@ -24,8 +24,8 @@ pub struct Kind {
     pub list_ttl: Ttl,
 }
 
-/// The rows of a kind. What is cached is the JSON of the response, byte for byte. Some of the hits are compared with the
-/// table: see [`Cache::get_or_set_verified`].
+/// The rows of a kind. What is cached is the JSON of the response, byte for byte. Some of the hits are compared with
+/// the table: see [`Cache::get_or_set_verified`].
 pub struct Repository<R: Connect, T> {
     cache: Rc<Cache<R, T>>,
     kind: Kind,

@@ -13,23 +13,23 @@
 //! The last MGET of a check is what any read would do at that instant, and it comes after the row was read from the
 //! source. So a verdict `stale` is itself an example of a stale read: the row had another value, and later a read would
 //! still get the old one. The crate docs prove that there is no such read while all rows are written through
-//! [`Cache::write`](crate::Cache::write) and Redis is reachable for the writers. The same in steps: the entry was filled
-//! from a row that was read at the time *f*. The check read the row at *c*, and its MGET ran at *m*, so *f* < *c* < *m*.
-//! Assume that a write *w* was committed between *f* and *c*.
+//! [`Cache::write`](crate::Cache::write) and Redis is reachable for the writers. The same in steps: the entry was
+//! filled from a row that was read at the time *f*. The check read the row at *c*, and its MGET ran at *m*, in this
+//! order. Assume that a write *w* was committed between *f* and *c*.
 //!
 //! 1. The filler read the versions, then counted the marks and found none, then read the row (*f*).
 //! 2. The mark of *w* was set before the first bump of *w*, and it stayed until after the commit. So the filler counted
 //!    the marks before *w* set its mark, and it read the versions before the first bump of *w*.
-//! 3. The first bump of *w* came before its statement, so before *c* and before *m*. So at *m* the versions were not those
-//!    that the filler had read: no verdict.
+//! 3. The first bump of *w* came before its statement, so before *c* and before *m*. So at *m* the versions were not
+//!    those that the filler had read: no verdict.
 //!
-//! The versions must be read *after* the fetch. A check that compares the row with a hit, and does not look again, takes
-//! each write between the two for a stale entry. The explorer shows that (`Weakness::VersionsAreNotReadAgain`).
+//! The versions must be read *after* the fetch. A check that compares the row with a hit, and does not look again,
+//! takes each write between the two for a stale entry. The explorer shows that (`Weakness::VersionsAreNotReadAgain`).
 //!
 //! The marks are for a write whose mark reached Redis and whose first bump did not, with
-//! [`WritePolicy::Available`](crate::WritePolicy::Available). Its entries are stale, but it is not acknowledged yet. The
-//! marks are counted *before* the versions are read: a writer sends its second bump before it removes its mark, so if the
-//! mark is gone, the versions have changed.
+//! [`WritePolicy::Available`](crate::WritePolicy::Available). Its entries are stale, but it is not acknowledged yet.
+//! The marks are counted *before* the versions are read: a writer sends its second bump before it removes its mark, so
+//! if the mark is gone, the versions have changed.
 //!
 //! # What a verdict `stale` means
 //!
@@ -40,10 +40,10 @@
 //! - An earlier or later release of the program writes the same row with other bytes. (The log has equal row versions.)
 //! - There is a bug in the protocol.
 //!
-//! Only what came from the source can be stale. A named entry that a client has set may differ from the source rightly, so
-//! it is never checked: the envelope says which values were fetched. For a fetched one, `stale` means that the source has
-//! changed and nobody has invalidated the entry. A source that changes without the protocol sets no marks, so this also
-//! finds an entry in the moment between a change and the invalidation that follows it.
+//! Only what came from the source can be stale. A named entry that a client has set may differ from the source rightly,
+//! so it is never checked: the envelope says which values were fetched. For a fetched one, `stale` means that the
+//! source has changed and nobody has invalidated the entry. A source that changes without the protocol sets no marks,
+//! so this also finds an entry in the moment between a change and the invalidation that follows it.
 //!
 //! # Load
 //!

@@ -1,5 +1,5 @@
-//! The value of a named entry as Redis stores it: `{versions} {end in Unix ms}`, a line feed, the value. If the value was
-//! fetched from the source and not set by a client, the first line ends in ` fetched`.
+//! The value of a named entry as Redis stores it: `{versions} {end in Unix ms}`, a line feed, the value. If the value
+//! was fetched from the source and not set by a client, the first line ends in ` fetched`.
 
 use super::versions::Versions;
 

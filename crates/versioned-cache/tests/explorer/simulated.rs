@@ -62,7 +62,7 @@ impl Drop for SimConnection {
     }
 }
 
-/// The port to the simulated clock. Spawned work never runs, unless its task runs it: the protocol allows that it is lost.
+/// The port to the simulated clock. Spawned work never runs, unless its task runs it. The protocol allows that.
 pub struct SimRuntime(pub Shared);
 
 impl ports::Runtime for SimRuntime {
