@@ -34,7 +34,11 @@ const PLAIN: [(&str, &str, &str); 7] = [
     ("lock:acquired", "tumbler_lock_acquired_total", "Locks that were granted."),
     ("lock:contended", "tumbler_lock_contended_total", "Attempts that ended because another client held the lock."),
     ("lock:released", "tumbler_lock_released_total", "Locks that their holders released."),
-    ("lock:lost", "tumbler_lock_lost_total", "Releases and extensions whose lock had expired: work ran without it."),
+    (
+        "lock:lost",
+        "tumbler_lock_lost_total",
+        "Releases and extensions whose token did not hold the lock: work may have run without it.",
+    ),
     ("lock:broken", "tumbler_lock_broken_total", "Held locks that an administrator broke."),
     (
         "rate_limit_bypassed",
