@@ -13,8 +13,8 @@ use crate::{EVENTS, MESSAGES};
 /// How long [`Publisher::emit`] should repeat: the patience of its client, in ms.
 pub const PATIENCE_MS: u64 = 30_000;
 
-/// Events that wait for Redis in this instance, at most.
-const WAITING_MAX: usize = 512;
+/// Events that wait for Redis in this instance, at most: some batches of a thousand rows, or about 2 MB.
+const WAITING_MAX: usize = 4_096;
 
 /// What the stream of messages may take in Redis, roughly. One message may have 64 KiB: some hundred of the largest
 /// ones are kept.

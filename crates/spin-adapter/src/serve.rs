@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http_api::Problem;
 use ports::Runtime;
 use spin_sdk::http::Request;
-use telemetry::TraceContext;
+use telemetry::{Summary, TraceContext};
 use tower_service::Service as _;
 
 use crate::observe;
@@ -62,7 +62,14 @@ pub async fn serve(
             http_api::set_product(PRODUCT);
             match start(component, build).await {
                 Ok(instance) => INSTANCE.with_borrow_mut(|kept| kept.get_or_insert(instance).clone()),
-                Err(error) => return finish(Problem::internal(error).into_response(), None),
+                // There are no counters, but the log has a line for this request, too.
+                Err(error) => {
+                    let response = finish(Problem::internal(error).into_response(), None);
+                    let (method, duration_us) = (observe::method_name(request.method()), us_since(start_ns));
+                    let status = response.status().as_u16();
+                    telemetry::Request::new(None).log(&Summary { method, status, duration_us, cache: None });
+                    return response;
+                }
             }
         }
     };
@@ -72,9 +79,12 @@ pub async fn serve(
     let handled = telemetry::Request::new(trace);
     let response = handled.scope(limited(&service, router, request)).await;
     let response = finish(response, trace);
-    let duration_us = (runtime::monotonic_ns() - start_ns) / 1_000;
-    observe::record(&service, &handled, method, &response, duration_us);
+    observe::record(&service, &handled, method, &response, us_since(start_ns));
     response
+}
+
+fn us_since(start_ns: u64) -> u64 {
+    (runtime::monotonic_ns() - start_ns) / 1_000
 }
 
 /// The response of the router, or the refusal of the rate limits.
