@@ -58,7 +58,7 @@ async fn events_are_lost_and_counted_if_redis_stays_away() {
 }
 
 #[tokio::test]
-async fn only_some_hundred_events_wait() {
+async fn only_some_thousand_events_wait() {
     on_redis(async |world| {
         let instance = world.instance_with(IMPATIENT, LONG_STREAM);
         world.server.pause();
