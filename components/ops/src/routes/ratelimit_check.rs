@@ -98,7 +98,6 @@ fn response(decision: Decision, policy: Policy, cost: u64) -> CheckResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_api::parse;
 
     fn read(body: &str) -> Result<CheckBody, Problem> {
         CheckBody::from_json(body.as_bytes())
