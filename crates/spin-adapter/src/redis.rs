@@ -10,8 +10,8 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 /// A connection for one user, such as a WATCH transaction.
 pub struct DedicatedConnection(Connection);
 
-/// A Redis client for the concurrent requests of one instance. They and its clones share one connection, which is opened
-/// on first use and again after a failure.
+/// A Redis client for the concurrent requests of one instance. They and its clones share one connection, which is
+/// opened on first use and again after a failure.
 #[derive(Clone)]
 pub struct SpinRedis(Rc<Shared>);
 
