@@ -88,7 +88,7 @@ impl RateLimits {
         }))
     }
 
-    /// From now on, programs with one of these tokens have quotas of their own, whatever their address.
+    /// From now on, the programs with one of these tokens share a quota, whatever their addresses.
     pub fn know_tokens(&self, tokens: &Tokens) {
         let tokens = tokens.clone();
         self.know(move |headers| {
@@ -101,7 +101,7 @@ impl RateLimits {
         });
     }
 
-    /// From now on, users with a valid JSON Web Token have quotas of their own, whatever their address.
+    /// From now on, each user with a valid JSON Web Token has a quota, whatever the address.
     pub fn know_users(&self, verifier: &JwtVerifier) {
         let verifier = verifier.clone();
         self.know(move |headers| verifier.verify(headers).ok().map(|caller| Client::User(caller.user_id)));
@@ -139,7 +139,7 @@ impl RateLimits {
         Some(Verdict { fields: [Some(quota.policy_field()), limit], refusal })
     }
 
-    /// Counts requests that Redis has not counted, and logs it once per change.
+    /// Counts the requests that Redis could not count. Logs when that begins and when it ends.
     fn note(&self, decision: &Decision) {
         match decision {
             Decision::Bypassed(error) => {
@@ -166,7 +166,7 @@ pub fn count_bypassed(counters: &Rc<Counters>) {
 
 impl Limited {
     fn new(class: Class) -> Self {
-        // Names of counters are static. An instance has at most two classes.
+        // The names of a counter are static. An instance leaks at most two.
         let name: &'static str = Box::leak(class.name().to_owned().into_boxed_str());
         Self { class, refused: Counter::new(METRICS, ["rate_limited", name]) }
     }

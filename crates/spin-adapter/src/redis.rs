@@ -19,7 +19,7 @@ struct Shared {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
     opening: Cell<bool>,
-    /// Whether the last reply was late or did not come: for the log, which says when this changes.
+    /// Whether the last reply was late or did not come. The log says when this changes.
     is_unreachable: Rc<Cell<bool>>,
 }
 
