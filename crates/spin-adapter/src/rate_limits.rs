@@ -20,8 +20,8 @@ use crate::variables::{self, VariableError};
 /// The limiter of a component.
 pub type Limiter = RateLimiter<SpinRedis, SpinRuntime>;
 
-/// Who has sent a request with these header fields, if it has a valid token. A function, so that a component has only the
-/// code of the tokens that it verifies: that of JSON Web Tokens has 0.7 MB.
+/// Returns who has sent a request with these header fields, if it has a valid token. This is a function, so that a
+/// component contains only the code of the tokens that it verifies: the code of JSON Web Tokens has 0.7 MB.
 type Identify = Box<dyn Fn(&HeaderMap) -> Option<Client>>;
 
 /// The limits of the requests to one component.
@@ -88,7 +88,8 @@ impl RateLimits {
         }))
     }
 
-    /// From now on, the programs with one of these tokens share a quota, whatever their addresses.
+    /// From now on, all programs with the API token share a quota, and so do those with the admin token, whatever their
+    /// addresses.
     pub fn know_tokens(&self, tokens: &Tokens) {
         let tokens = tokens.clone();
         self.know(move |headers| {
