@@ -20,8 +20,8 @@ use crate::variables::{self, VariableError};
 /// The limiter of a component.
 pub type Limiter = RateLimiter<SpinRedis, SpinRuntime>;
 
-/// Who has sent a request with these header fields, if it has a valid token. A function, so that a component has only the
-/// code of the tokens that it verifies: that of JSON Web Tokens has 0.7 MB.
+/// Returns who has sent a request with these header fields, if it has a valid token. This is a function, so that a
+/// component contains only the code of the tokens that it verifies: the code of JSON Web Tokens has 0.7 MB.
 type Identify = Box<dyn Fn(&HeaderMap) -> Option<Client>>;
 
 /// The limits of the requests to one component.
@@ -88,7 +88,8 @@ impl RateLimits {
         }))
     }
 
-    /// From now on, programs with one of these tokens have quotas of their own, whatever their address.
+    /// From now on, all programs with the API token share a quota, and so do those with the admin token, whatever their
+    /// addresses.
     pub fn know_tokens(&self, tokens: &Tokens) {
         let tokens = tokens.clone();
         self.know(move |headers| {
@@ -101,7 +102,7 @@ impl RateLimits {
         });
     }
 
-    /// From now on, users with a valid JSON Web Token have quotas of their own, whatever their address.
+    /// From now on, each user with a valid JSON Web Token has a quota, whatever the address.
     pub fn know_users(&self, verifier: &JwtVerifier) {
         let verifier = verifier.clone();
         self.know(move |headers| verifier.verify(headers).ok().map(|caller| Client::User(caller.user_id)));
@@ -139,7 +140,7 @@ impl RateLimits {
         Some(Verdict { fields: [Some(quota.policy_field()), limit], refusal })
     }
 
-    /// Counts requests that Redis has not counted, and logs it once per change.
+    /// Counts the requests that Redis could not count. Logs when that begins and when it ends.
     fn note(&self, decision: &Decision) {
         match decision {
             Decision::Bypassed(error) => {
@@ -166,7 +167,7 @@ pub fn count_bypassed(counters: &Rc<Counters>) {
 
 impl Limited {
     fn new(class: Class) -> Self {
-        // Names of counters are static. An instance has at most two classes.
+        // The names of a counter are static. An instance leaks at most two.
         let name: &'static str = Box::leak(class.name().to_owned().into_boxed_str());
         Self { class, refused: Counter::new(METRICS, ["rate_limited", name]) }
     }

@@ -117,7 +117,7 @@ async fn start(
     Ok(Instance { service, router })
 }
 
-/// The trace of the request, or a new one if the log shows it.
+/// The trace of the request, or a new one if the log has lines in which it appears.
 fn trace_of(request: &Request) -> Option<TraceContext> {
     let mut fields = request.headers().get_all(TRACEPARENT).iter();
     let (first, second) = (fields.next(), fields.next());
@@ -136,9 +136,9 @@ fn finish(mut response: Response, trace: Option<TraceContext>) -> Response {
     response
 }
 
-/// Writes the lines that wait, some milliseconds of requests at a time.
+/// Writes the lines that wait, together with those of the next milliseconds.
 pub(crate) fn flush_log_soon() {
-    /// How long lines are collected, in ms. Also if the flush is cancelled with its request, a later one writes them.
+    /// How long lines are collected, in ms. If the flush is cancelled with its request, a later flush writes them.
     const COLLECT_MS: u64 = 5;
     thread_local! {
         static FLUSH_AT_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };

@@ -87,8 +87,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.read_through(entry, fetch, |found, fetch| self.verifier.on_hit(entry, found, fetch))
     }
 
-    /// `on_hit` gets what was found, and `fetch`, which is not needed then. The methods above return this future as it is:
-    /// it is large, and each `async fn` around it would copy it.
+    /// `on_hit` gets what was found, and `fetch`, which is not needed then. The methods above return this future as it
+    /// is: it is large, and each `async fn` around it would copy it.
     async fn read_through<E, F: AsyncFnOnce() -> Result<Option<Vec<u8>>, E>>(
         &self,
         entry: &Entry,
