@@ -78,9 +78,7 @@ impl App {
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
         let tokens = variables::tokens(api, admin)?;
-        if let Some(limits) = &service.rate_limits {
-            limits.know_tokens(&tokens);
-        }
+        service.identify_by_tokens(&tokens);
         Ok(Self {
             tokens,
             cache: cache(service.redis.clone(), settings),

@@ -4,9 +4,8 @@ use std::rc::Rc;
 
 use counters::Counter;
 use http_api::Tokens;
-use spin_adapter::observe::METRICS;
 use spin_adapter::variables::{self, Variable, VariableError};
-use spin_adapter::{Counters, Events, Service, SpinRedis, SpinRuntime};
+use spin_adapter::{Events, METRICS, Recorder, Service, SpinRedis, SpinRuntime};
 use token_lock::{Locks, Settings};
 
 /// The state of the component.
@@ -17,7 +16,7 @@ pub struct App {
     pub tokens: Tokens,
     /// Publishes what has changed.
     pub events: Events,
-    counters: Rc<Counters>,
+    counters: Rc<Recorder>,
 }
 
 impl App {
@@ -34,9 +33,7 @@ impl App {
             own => own.into_iter().map(SpinRedis::new).collect(),
         };
         let tokens = variables::tokens(api_token, admin_token)?;
-        if let Some(limits) = &service.rate_limits {
-            limits.know_tokens(&tokens);
-        }
+        service.identify_by_tokens(&tokens);
         let counters = Rc::clone(&service.counters);
         Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens, events: service.events.clone(), counters })
     }

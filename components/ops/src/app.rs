@@ -40,14 +40,13 @@ impl App {
                 .await?;
         let counters = Rc::clone(&service.counters);
         let tokens = variables::tokens(api, admin.clone())?;
-        if let Some(limits) = &service.rate_limits {
-            limits.know_tokens(&tokens);
-        }
+        service.identify_by_tokens(&tokens);
+        let readers = service.separate_client();
         Ok(Self {
             database: Database::new(&database.text("the address of a PostgreSQL database")?),
             cache: Cache::with_counters(service.redis.clone(), SpinRuntime, Settings::default(), counters),
-            events: Feed::new(Rc::clone(&service.client), EVENTS),
-            messages: Feed::new(Rc::clone(&service.client), MESSAGES),
+            events: Feed::new(Rc::clone(&readers), EVENTS),
+            messages: Feed::new(readers, MESSAGES),
             events_max_ms: events_max_ms(events_max)?,
             tokens,
             metrics_tokens: variables::tokens(metrics, admin)?,

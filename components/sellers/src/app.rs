@@ -59,9 +59,7 @@ impl App {
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
         let verifier = variables::jwt_verifier(secret, public_key, issuer, audience)?;
-        if let Some(limits) = &service.rate_limits {
-            limits.know_users(&verifier);
-        }
+        service.identify_by_jwt(&verifier);
         Ok(Self {
             sellers: Sellers::new(cache, ttl, Store::new(database)),
             users: UserService::from_variable(users_url, users_timeout.milliseconds()?)?,

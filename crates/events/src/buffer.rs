@@ -51,7 +51,7 @@ impl Reading {
 }
 
 /// How many items and bytes the buffer keeps at most. It keeps one item in any case.
-const ITEMS_MAX: usize = 1_024;
+const ITEMS_MAX: usize = 2_048;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The newest items of a stream, with consecutive numbers.

@@ -35,6 +35,8 @@ pub struct Feed<R: Connect, T> {
     is_reading: Cell<bool>,
     /// When the stream is read again, in ms of the monotonic clock.
     due_ms: Cell<u64>,
+    /// Whether the stream has more than the last reading.
+    is_behind: Cell<bool>,
 }
 
 /// Allows the next reader to read, also if this one is cancelled.
@@ -49,8 +51,8 @@ impl Drop for IsReading<'_> {
 impl<R: Connect, T: Runtime> Feed<R, T> {
     /// The readers of `stream`. Reads nothing yet.
     pub fn new(client: Rc<Client<R, T>>, stream: &'static str) -> Rc<Self> {
-        let (live, is_reading, due_ms) = Default::default();
-        Rc::new(Self { client, stream, buffer: RefCell::default(), live, is_reading, due_ms })
+        let (live, is_reading, due_ms, is_behind) = Default::default();
+        Rc::new(Self { client, stream, buffer: RefCell::default(), live, is_reading, due_ms, is_behind })
     }
 
     /// A new reader, of what comes after the entry `after`. [`StreamId::ZERO`]: of all that the stream has. `None`: of
@@ -100,9 +102,16 @@ impl<R: Connect, T: Runtime> Feed<R, T> {
         let _is_reading = IsReading(&self.is_reading);
         let after = self.buffer.borrow().end();
         if let Ok(reading) = self.read_after(after, PAGE).await {
+            self.is_behind.set(reading.is_full);
             self.buffer.borrow_mut().append(after, reading);
         }
-        self.due_ms.set(self.now_ms() + INTERVAL_MS);
+        self.due_ms.set(self.now_ms() + self.pause_ms());
+    }
+
+    /// How long readers wait until they look again, in ms: less than [`INTERVAL_MS`] while the stream has more than was
+    /// read. So the readers of an instance keep up with about 5,000 events per second.
+    pub(crate) fn pause_ms(&self) -> u64 {
+        if self.is_behind.get() { INTERVAL_MS / 4 } else { INTERVAL_MS }
     }
 
     pub(crate) fn now_ms(&self) -> u64 {

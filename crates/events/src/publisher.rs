@@ -90,10 +90,10 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         }
         let cancelled = self.cancelled.take();
         if cancelled > 0 {
-            self.lose(cancelled, &"the request was cancelled");
+            self.count_lost_events(cancelled, &"the request was cancelled");
         }
         if self.waiting.get() >= WAITING_MAX {
-            return self.lose(1, &"too many events wait for Redis");
+            return self.count_lost_events(1, &"too many events wait for Redis");
         }
         self.waiting.set(self.waiting.get() + 1);
         let waiting = Waiting { publisher: Rc::clone(self), is_done: false };
@@ -101,8 +101,8 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         self.client.runtime().spawn(async move {
             let publisher = &waiting.publisher;
             match publisher.publish_patiently(&event).await {
-                Ok(()) => publisher.found(),
-                Err(error) => publisher.lose(1, &error),
+                Ok(()) => publisher.note_published(),
+                Err(error) => publisher.count_lost_events(1, &error),
             }
             waiting.done();
         });
@@ -157,14 +157,14 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         self.client.call_large("PUBLISH", vec![channel.into(), json.into()]).await.map(drop)
     }
 
-    fn lose(&self, events: u64, why: &dyn std::fmt::Display) {
+    fn count_lost_events(&self, events: u64, why: &dyn std::fmt::Display) {
         (self.count_lost)(events);
         if self.lost.replace(self.lost.get() + events) == 0 {
             tracing::error!(reason = %why, "events are lost");
         }
     }
 
-    fn found(&self) {
+    fn note_published(&self) {
         let lost = self.lost.take();
         if lost > 0 {
             tracing::info!(lost, "events are published again");

@@ -22,8 +22,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 #[error("the reader is too slow: the buffer no longer has what comes next")]
 pub struct Lagged;
 
-/// One reader. It does not wait for events: call [`Subscription::read`] every
-/// [`INTERVAL_MS`](crate::INTERVAL_MS).
+/// One reader. It does not wait for events: call [`Subscription::read`] every [`Subscription::pause_ms`].
 pub struct Subscription<R: Connect, T> {
     feed: Rc<Feed<R, T>>,
     /// The id of the entry that the caller got last.
@@ -101,6 +100,11 @@ impl<R: Connect, T: Runtime> Subscription<R, T> {
     /// Where to subscribe again to get what this reader would get next: nothing is missing, and nothing comes twice.
     pub fn position(&self) -> StreamId {
         self.position
+    }
+
+    /// How long to wait before the next [`Subscription::read`] if there was nothing, in ms.
+    pub fn pause_ms(&self) -> u64 {
+        self.feed.pause_ms()
     }
 
     /// What has come since the last call, or a part of it. Empty: nothing has come, or Redis does not reply. Reads

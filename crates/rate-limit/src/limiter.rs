@@ -13,10 +13,13 @@ use crate::key::{Type, ttl_ms};
 use crate::memory::{Known, Memory};
 use crate::window::{Moment, Usage};
 
+/// As many timeouts as a creation gets: asking for the commands of the server, connecting, and the transaction.
+const ROUND_TRIPS_OF_A_CREATION: u64 = 5;
+
 /// The settings of a [`RateLimiter`], in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How long one decision may take.
+    /// How long a decision may take that needs one round trip.
     pub timeout_ms: u64,
     /// How long the limiter does not ask Redis after a failure.
     pub circuit_open_ms: u64,
@@ -31,6 +34,8 @@ impl Default for Settings {
 /// Counts the requests of clients in one Redis. Create it once per instance: all requests share it.
 pub struct RateLimiter<R: Connect, T> {
     client: Client<R, T>,
+    /// How long one round trip may take.
+    timeout_ms: u64,
     capabilities: Capabilities,
     memory: Memory,
 }
@@ -52,6 +57,7 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
         let settings = ClientSettings { timeout_ms, circuit_open_ms, patience_ms: 0 };
         Rc::new(Self {
             client: Client::new(redis, runtime, settings),
+            timeout_ms,
             capabilities: Capabilities::default(),
             memory: Memory::default(),
         })
@@ -74,7 +80,9 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
                 "the circuit is open after a recent failure".to_owned(),
             ));
         }
-        let counted = self.client.within_timeout(self.count(request, known)).await;
+        // A counter that is not known may have to be created, which takes several round trips.
+        let round_trips = if known.usage.current > 0 { 1 } else { ROUND_TRIPS_OF_A_CREATION };
+        let counted = self.client.within(round_trips * self.timeout_ms, self.count(request, known)).await;
         counted.unwrap_or_else(Decision::Bypassed)
     }
 
@@ -118,15 +126,13 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
         if added.is_counted && !is_allowed {
             self.take_back(current, cost);
         }
-        let count = if is_allowed || !added.is_counted {
-            added.count
-        } else {
-            // Other refused requests are subtracted, too. What then remains is at most the bound.
-            added.count.saturating_sub(cost).min(at_most)
-        };
-        let usage = Usage { previous, current: count };
-        let known = Known::read(now, usage);
-        self.memory.set(request.name(), known);
+        let count = if is_allowed || !added.is_counted { added.count } else { added.count.saturating_sub(cost) };
+        // More than the bound: others are about to subtract what they have added, and what they leave is not known.
+        let is_certain = !added.is_counted || count <= at_most;
+        let usage = Usage { previous, current: if is_certain { count } else { at_most } };
+        if is_certain {
+            self.memory.set(request.name(), Known::read(now, usage));
+        }
         Ok(if is_allowed { request.allowed(usage) } else { request.refused(usage) })
     }
 

@@ -12,7 +12,6 @@ use spin_sdk::http::{EmptyBody, Request, send};
 use spin_sdk::wasip3::http::types::ErrorCode;
 
 use crate::SpinRuntime;
-use crate::serve::TRACEPARENT;
 
 /// A client for responses of one media type.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +72,7 @@ impl Client {
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
         if let Some(trace) = telemetry::traceparent().and_then(|trace| HeaderValue::try_from(trace).ok()) {
-            request.headers_mut().insert(TRACEPARENT, trace);
+            request.headers_mut().insert(telemetry::TRACEPARENT, trace);
         }
         let (head, body) = send(request).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {

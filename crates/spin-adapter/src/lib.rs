@@ -8,6 +8,8 @@ pub mod observe;
 pub mod postgres;
 pub mod variables;
 
+mod counting;
+mod log;
 mod on_undelivered;
 mod publishing;
 mod rate_limits;
@@ -16,13 +18,14 @@ mod runtime;
 mod serve;
 mod service;
 
+pub use counting::{METRICS, Recorder};
 pub use on_undelivered::on_undelivered;
 pub use publishing::Events;
-pub use rate_limits::{Limiter, RateLimits, count_bypassed};
+pub use rate_limits::{Limiter, count_bypassed};
 pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;
-pub use service::{Counters, Service};
+pub use service::Service;
 
 /// Components have one thread.
 #[cfg(target_family = "wasm")]

@@ -16,11 +16,9 @@ use axum::response::Response;
 use counters::Counter;
 use telemetry::{Request, Summary};
 
-use crate::serve::flush_log_soon;
+use crate::counting::METRICS;
+use crate::log;
 use crate::service::Service;
-
-/// The hash in Redis with all counters but those of the cache.
-pub const METRICS: &str = "metrics";
 
 /// The upper bounds of the buckets of durations: in microseconds, and the same in seconds as the text in a field.
 pub const BUCKETS: [(u64, &str); 14] = [
@@ -50,7 +48,7 @@ pub(crate) fn record(
 ) {
     let status = response.status().as_u16();
     request.log(&Summary { method, status, duration_us, cache: cache_of(response) });
-    flush_log_soon();
+    log::flush_soon();
     let (component, route) = (service.component, request.route());
     let counter = Counter::new(METRICS, ["http", component, method, route, class_of(status), bucket_of(duration_us)]);
     service.counters.count(counter, 1);

@@ -6,10 +6,9 @@ use counters::Counter;
 use events::{Channel, NewEvent, PATIENCE_MS, Publisher};
 use ports::{Client, ClientSettings, RedisError};
 
-use crate::observe::METRICS;
+use crate::counting::{METRICS, Recorder};
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
-use crate::service::Counters;
 use crate::variables::{Variable, VariableError};
 
 /// The deadlines of publishing. Only the response to `POST /api/publish/:channel` waits for it.
@@ -27,7 +26,7 @@ impl Events {
         component: &str,
         redis: SpinRedis,
         max_length: Variable,
-        counters: &Rc<Counters>,
+        counters: &Rc<Recorder>,
     ) -> Result<Self, VariableError> {
         let max_length =
             max_length.parsed("a whole number from 0 (no events) to 1000000", |length| *length <= LENGTH_MAX)?;

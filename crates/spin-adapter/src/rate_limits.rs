@@ -11,10 +11,9 @@ use http_api::{Access, JwtVerifier, Problem, Tokens};
 use rate_limit::{Class, Classes, Decision, InvalidClasses, RateLimiter};
 use spin_sdk::http::Request;
 
-use crate::observe::METRICS;
+use crate::counting::{METRICS, Recorder};
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
-use crate::service::Counters;
 use crate::variables::{self, VariableError};
 
 /// The limiter of a component.
@@ -25,13 +24,13 @@ pub type Limiter = RateLimiter<SpinRedis, SpinRuntime>;
 type Identify = Box<dyn Fn(&HeaderMap) -> Option<Client>>;
 
 /// The limits of the requests to one component.
-pub struct RateLimits {
+pub(crate) struct RateLimits {
     reads: Option<Limited>,
     writes: Option<Limited>,
     trusted: TrustedProxies,
     identify: OnceCell<Identify>,
     limiter: Rc<Limiter>,
-    counters: Rc<Counters>,
+    counters: Rc<Recorder>,
     /// Whether Redis has not counted the last request.
     is_bypassed: Cell<bool>,
 }
@@ -58,7 +57,7 @@ impl RateLimits {
     pub(crate) async fn from_variables(
         component: &'static str,
         limiter: &Rc<Limiter>,
-        counters: &Rc<Counters>,
+        counters: &Rc<Recorder>,
     ) -> Result<Option<Self>, VariableError> {
         let [default, overrides, trusted] =
             variables::read(["rate_limit", "rate_limit_overrides", "trusted_proxies"]).await?;
@@ -90,7 +89,7 @@ impl RateLimits {
 
     /// From now on, all programs with the API token share a quota, and so do those with the admin token, whatever their
     /// addresses.
-    pub fn know_tokens(&self, tokens: &Tokens) {
+    pub(crate) fn know_tokens(&self, tokens: &Tokens) {
         let tokens = tokens.clone();
         self.know(move |headers| {
             tokens.holder(headers).map(|access| {
@@ -103,7 +102,7 @@ impl RateLimits {
     }
 
     /// From now on, each user with a valid JSON Web Token has a quota, whatever the address.
-    pub fn know_users(&self, verifier: &JwtVerifier) {
+    pub(crate) fn know_users(&self, verifier: &JwtVerifier) {
         let verifier = verifier.clone();
         self.know(move |headers| verifier.verify(headers).ok().map(|caller| Client::User(caller.user_id)));
     }
@@ -161,7 +160,7 @@ impl RateLimits {
 }
 
 /// Counts a request that passed because Redis could not count it.
-pub fn count_bypassed(counters: &Rc<Counters>) {
+pub fn count_bypassed(counters: &Rc<Recorder>) {
     counters.count(Counter::new(METRICS, ["rate_limit_bypassed"]), 1);
 }
 

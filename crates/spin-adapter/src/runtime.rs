@@ -37,8 +37,12 @@ impl Runtime for SpinRuntime {
     }
 
     /// The work belongs to the request that started it: it continues after the response, and ends if the request is
-    /// cancelled.
+    /// cancelled. What it logs is written at its end.
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
-        wit_bindgen::spawn(telemetry::inherit(work));
+        let work = telemetry::inherit(work);
+        wit_bindgen::spawn(async {
+            work.await;
+            telemetry::flush();
+        });
     }
 }

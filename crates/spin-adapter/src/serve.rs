@@ -4,25 +4,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
-use ports::Runtime;
 use spin_sdk::http::Request;
-use telemetry::{Summary, TraceContext};
+use telemetry::{Summary, TRACEPARENT, TraceContext};
 use tower_service::Service as _;
 
 use crate::observe;
-use crate::runtime::{self, SpinRuntime};
+use crate::runtime;
 use crate::service::Service;
 use crate::variables::VariableError;
 
 /// The product's name in responses.
 const PRODUCT: &str = "tumbler";
-
-/// W3C Trace Context.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 thread_local! {
     /// What the requests of this instance share.
@@ -43,7 +39,7 @@ struct Instance {
 /// If `build` fails, the response is a 500 problem, and the next request builds again.
 ///
 /// Each request is counted, and leaves a line in the log. It continues the trace of its `traceparent`, or begins one if
-/// the log has the level `info`. The response has the `traceparent` of this component.
+/// the log has the level `warn`. The response has the `traceparent` of this component.
 ///
 /// Responses without `cache-control` get `no-store`; otherwise a cache could store an error.
 ///
@@ -122,7 +118,7 @@ fn trace_of(request: &Request) -> Option<TraceContext> {
     let mut fields = request.headers().get_all(TRACEPARENT).iter();
     let (first, second) = (fields.next(), fields.next());
     let continued = first.filter(|_| second.is_none()).and_then(|field| TraceContext::continuing(field.as_bytes()));
-    continued.or_else(|| telemetry::is_enabled(tracing::Level::INFO).then(TraceContext::new))
+    continued.or_else(|| telemetry::is_enabled(tracing::Level::WARN).then(TraceContext::new))
 }
 
 fn finish(mut response: Response, trace: Option<TraceContext>) -> Response {
@@ -134,21 +130,4 @@ fn finish(mut response: Response, trace: Option<TraceContext>) -> Response {
         response.headers_mut().insert(TRACEPARENT, trace);
     }
     response
-}
-
-/// Writes the lines that wait, together with those of the next milliseconds.
-pub(crate) fn flush_log_soon() {
-    /// How long lines are collected, in ms. If the flush is cancelled with its request, a later flush writes them.
-    const COLLECT_MS: u64 = 5;
-    thread_local! {
-        static FLUSH_AT_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-    }
-    let now_ms = SpinRuntime.monotonic_ms();
-    if telemetry::is_waiting() && FLUSH_AT_MS.get() <= now_ms {
-        FLUSH_AT_MS.set(now_ms + COLLECT_MS);
-        SpinRuntime.spawn(async {
-            SpinRuntime.sleep(COLLECT_MS).await;
-            telemetry::flush();
-        });
-    }
 }

@@ -3,19 +3,17 @@
 use std::io::IsTerminal;
 use std::rc::Rc;
 
-use counters::Recorder;
+use http_api::{JwtVerifier, Tokens};
 use ports::{Client, ClientSettings, Runtime};
 use rate_limit::{RateLimiter, Settings};
 use telemetry::{Format, Levels};
 
+use crate::counting::Recorder;
 use crate::publishing::Events;
 use crate::rate_limits::{Limiter, RateLimits};
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
 use crate::variables::{self, Variable, VariableError};
-
-/// Counts in Redis.
-pub type Counters = Recorder<SpinRedis, SpinRuntime>;
 
 /// The deadlines of [`Service::client`]. Responses of most components do not wait for it.
 const CLIENT: ClientSettings = ClientSettings { timeout_ms: 500, circuit_open_ms: 500, patience_ms: 1_500 };
@@ -29,13 +27,13 @@ pub struct Service {
     /// A client of this server, for counting and for the routes of operations.
     pub client: Rc<Client<SpinRedis, SpinRuntime>>,
     /// The counters of this instance.
-    pub counters: Rc<Counters>,
+    pub counters: Rc<Recorder>,
     /// The events of this component.
     pub events: Events,
     /// The counters of rate limits.
     pub limiter: Rc<Limiter>,
     /// The rate limits of this component; `None`: it has none.
-    pub rate_limits: Option<RateLimits>,
+    pub(crate) rate_limits: Option<RateLimits>,
 }
 
 impl Service {
@@ -61,6 +59,25 @@ impl Service {
         let limiter = RateLimiter::new(redis.clone(), Rc::new(SpinRuntime), Settings::default());
         let rate_limits = RateLimits::from_variables(component, &limiter, &counters).await?;
         Ok(Rc::new(Self { component, redis, client, counters, events, limiter, rate_limits }))
+    }
+
+    /// A client with a connection and a circuit breaker of its own, for large replies. Nothing else waits behind them.
+    pub fn separate_client(&self) -> Rc<Client<SpinRedis, SpinRuntime>> {
+        Rc::new(Client::new(self.redis.separate(), Rc::new(SpinRuntime), CLIENT))
+    }
+
+    /// Gives programs with one of these tokens quotas of their own, whatever their address.
+    pub fn identify_by_tokens(&self, tokens: &Tokens) {
+        if let Some(limits) = &self.rate_limits {
+            limits.know_tokens(tokens);
+        }
+    }
+
+    /// Gives users with a JSON Web Token that `verifier` accepts quotas of their own, whatever their address.
+    pub fn identify_by_jwt(&self, verifier: &JwtVerifier) {
+        if let Some(limits) = &self.rate_limits {
+            limits.know_users(verifier);
+        }
     }
 }
 

@@ -27,4 +27,4 @@ pub use level::{InvalidLevels, Levels};
 pub use lines::{flush, is_waiting};
 pub use logger::{init, is_enabled};
 pub use request::{Request, Summary, inherit, set_route, traceparent};
-pub use trace_context::TraceContext;
+pub use trace_context::{TRACEPARENT, TraceContext};

@@ -28,6 +28,9 @@ pub fn is_waiting() -> bool {
 
 /// Writes all lines to standard error.
 pub fn flush() {
+    if !is_waiting() {
+        return;
+    }
     LINES.with_borrow_mut(|lines| {
         // An error has nowhere to go: it would be written to the same log.
         let _ = std::io::stderr().write_all(lines);

@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+/// The name of the header field.
+pub const TRACEPARENT: &str = "traceparent";
+
 /// The part of this service in a trace: its `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {

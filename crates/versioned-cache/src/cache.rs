@@ -250,6 +250,11 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.stats.reset().await
     }
 
+    /// Sends what this instance has counted. [`Cache::stats`] and [`Cache::reset_stats`] do that, too.
+    pub async fn send_stats(&self) {
+        self.stats.send().await;
+    }
+
     /// The state of Redis.
     pub async fn server(&self) -> Result<Server, RedisError> {
         self.stats.server().await

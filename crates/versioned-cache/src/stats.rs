@@ -132,6 +132,10 @@ impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
         }
     }
 
+    pub(crate) async fn send(&self) {
+        self.counters.send().await;
+    }
+
     pub(crate) async fn read(&self) -> Result<Stats, RedisError> {
         Ok(Stats::from_fields(self.counters.read(STATS).await?))
     }

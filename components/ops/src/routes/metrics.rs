@@ -4,7 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::try_join;
 use http_api::{Kind, NoQuery, Problem, Shared};
-use spin_adapter::observe::METRICS;
+use spin_adapter::METRICS;
 
 use crate::app::App;
 use crate::metrics;

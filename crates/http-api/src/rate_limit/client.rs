@@ -67,7 +67,9 @@ impl Peer {
     /// Who sends a request with these header fields. If it is a trusted proxy, the right-most address in
     /// `X-Forwarded-For` counts that is not one: the part to the left of it may be forged.
     pub fn of(headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let connected = headers.get(CLIENT_ADDR).and_then(|field| address(field.to_str().ok()?));
+        // Our host replaces what a client sends in this field. Spin appends its own value, so only the last one counts.
+        let connected = headers.get_all(CLIENT_ADDR).iter().next_back();
+        let connected = connected.and_then(|field| address(field.to_str().ok()?));
         match connected {
             // What hosts send for service chaining.
             Some(address) if address.is_unspecified() => Self::Component,
@@ -139,6 +141,18 @@ mod tests {
             assert_eq!(client(connected, &["198.51.100.7"], ""), expected, "{connected}");
         }
         assert_eq!(Peer::of(&HeaderMap::new(), &TrustedProxies::default()), Peer::Unknown);
+    }
+
+    /// Spin leaves what the client has sent, and appends its own value.
+    #[test]
+    fn a_client_cannot_say_who_has_connected() {
+        for forged in ["0.0.0.0:0", "192.0.2.99:1"] {
+            let mut headers = HeaderMap::new();
+            headers.append(CLIENT_ADDR, HeaderValue::from_static(forged));
+            headers.append(CLIENT_ADDR, HeaderValue::from_static("192.0.2.1:54321"));
+            let peer = Peer::of(&headers, &TrustedProxies::default());
+            assert_eq!(peer, Peer::Address("192.0.2.1".parse().unwrap()), "{forged}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 
 use axum::body::Bytes;
-use events::{INTERVAL_MS, Item, StreamId, Subscription};
+use events::{Item, StreamId, Subscription};
 use futures_util::stream::{Stream, unfold};
 use ports::Runtime;
 use spin_adapter::{SpinRedis, SpinRuntime};
@@ -70,7 +70,7 @@ impl EventStream {
             }
             if items.is_empty() && !self.has_ended {
                 let until_ms = self.ends_at_ms.min(self.heartbeat_at_ms);
-                SpinRuntime.sleep(INTERVAL_MS.min(until_ms.saturating_sub(now_ms))).await;
+                SpinRuntime.sleep(self.reader.pause_ms().min(until_ms.saturating_sub(now_ms))).await;
             }
         }
         // Once, the last position: it may be after events that the client does not want.
