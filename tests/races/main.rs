@@ -10,3 +10,4 @@ mod set_race;
 mod stale_reads;
 mod stampede;
 mod state_storm;
+mod verify;

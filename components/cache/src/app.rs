@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use http_api::{Problem, Tokens};
+use spin_adapter::cache::verify_ratio;
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, ReadResult, Settings};
@@ -37,7 +38,8 @@ pub struct App {
     pub warm_memory: MemoryBudget,
     /// Memory of requests for many keys.
     memory: MemoryBudget,
-    origin: Origin,
+    /// Shared with checks of hits, which run after the response.
+    origin: Rc<Origin>,
     /// 0: a value is cached only if the request has a TTL.
     default_ttl_s: Seconds,
 }
@@ -48,35 +50,45 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
-        let [timeout, api, admin, origin, origin_timeout, ttl] = variables::read([
+        let [timeout, api, admin, origin, origin_timeout, ttl, verify, verify_origin] = variables::read([
             "cache_timeout_ms",
             "api_token",
             "admin_token",
             "cache_origin_url",
             "cache_origin_timeout_ms",
             "cache_ttl_kv_get",
+            "cache_verify_ratio",
+            "cache_verify_origin",
         ])
         .await?;
         let origin_timeout_ms = origin_timeout.milliseconds()?;
+        let origin = Origin::from_variable(origin, origin_timeout_ms)?;
+        let verify_ratio = verify_ratio(verify)?;
+        let verify_origin = verify_origin.parsed("true or false", |_| true)? && origin.is_server();
         let defaults = Settings::default();
         let settings = Settings {
             timeout_ms: timeout.milliseconds()?,
             // Otherwise all requests that wait for a slow origin would ask it again.
             lease_ms: defaults.lease_ms.max(origin_timeout_ms + STORE_MS),
             fill_wait_ms: defaults.fill_wait_ms.max(origin_timeout_ms + STORE_MS),
+            verify_ratio: if verify_origin { verify_ratio } else { 0.0 },
             ..defaults
         };
         // One reply may take as long as all attempts of other requests together.
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
+        let tokens = variables::tokens(api, admin)?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_tokens(&tokens);
+        }
         Ok(Self {
-            tokens: variables::tokens(api, admin)?,
+            tokens,
             cache: cache(service.redis.clone(), settings),
             bulk_cache: cache(service.redis.separate(), bulk_settings),
             events: service.events.clone(),
             warm_memory: MemoryBudget::new(memory::WARM_BYTES),
             memory: MemoryBudget::new(memory::MANY_KEYS_BYTES),
-            origin: Origin::from_variable(origin, origin_timeout_ms)?,
+            origin: Rc::new(origin),
             default_ttl_s: default_ttl(ttl)?,
         })
     }
@@ -93,7 +105,8 @@ impl App {
     /// Those of the origin. If Redis fails, the value comes from the origin.
     pub async fn get_or_fetch(&self, key: &Key, requested: Option<Seconds>) -> Result<ReadResult, OriginError> {
         let entry = kv::entry_with_ttl(key, requested.unwrap_or(self.default_ttl_s));
-        self.cache.get_or_set(&entry, async || self.origin.fetch(key).await).await
+        let (origin, key) = (Rc::clone(&self.origin), key.clone());
+        self.cache.get_or_set_verified(&entry, async move || origin.fetch(&key).await).await
     }
 
     /// Invalidates entries, and returns how many were removed.

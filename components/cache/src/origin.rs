@@ -53,6 +53,11 @@ impl Origin {
         Ok(Self::Server { base: url.trim_end_matches('/').to_owned(), client })
     }
 
+    /// Whether there is a server. Demo values differ each time, so they cannot be checked.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Self::Server { .. })
+    }
+
     /// The value of a key, JSON of at most 512 KiB; `None` if there is none.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ impl App {
             own => own.into_iter().map(SpinRedis::new).collect(),
         };
         let tokens = variables::tokens(api_token, admin_token)?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_tokens(&tokens);
+        }
         let counters = Rc::clone(&service.counters);
         Ok(Self { locks: Locks::new(servers, SpinRuntime, settings), tokens, events: service.events.clone(), counters })
     }

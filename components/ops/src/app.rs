@@ -39,13 +39,17 @@ impl App {
             variables::read(["database_url", "metrics_token", "api_token", "admin_token", "events_max_seconds"])
                 .await?;
         let counters = Rc::clone(&service.counters);
+        let tokens = variables::tokens(api, admin.clone())?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_tokens(&tokens);
+        }
         Ok(Self {
             database: Database::new(&database.text("the address of a PostgreSQL database")?),
             cache: Cache::with_counters(service.redis.clone(), SpinRuntime, Settings::default(), counters),
             events: Feed::new(Rc::clone(&service.client), EVENTS),
             messages: Feed::new(Rc::clone(&service.client), MESSAGES),
             events_max_ms: events_max_ms(events_max)?,
-            tokens: variables::tokens(api, admin.clone())?,
+            tokens,
             metrics_tokens: variables::tokens(metrics, admin)?,
             service: Rc::clone(service),
         })

@@ -15,7 +15,7 @@ use family::Family;
 type OfCache = (&'static str, &'static str, fn(&Counters) -> u64);
 
 /// The metrics of the cache, by module and operation.
-const CACHE: [OfCache; 7] = [
+const CACHE: [OfCache; 9] = [
     ("tumbler_cache_hits_total", "Reads that found an entry.", |of| of.hits),
     ("tumbler_cache_misses_total", "Reads that found no entry.", |of| of.misses),
     ("tumbler_cache_fills_total", "Values that were fetched and stored.", |of| of.fills),
@@ -25,6 +25,8 @@ const CACHE: [OfCache; 7] = [
     ("tumbler_cache_collapsed_total", "Misses that shared the fetch of another request.", |of| of.collapsed),
     ("tumbler_cache_corrupt_total", "Entries that another program had written.", |of| of.corrupt),
     ("tumbler_cache_errors_total", "Values that could not be stored.", |of| of.errors),
+    ("tumbler_cache_verified_total", "Hits that were compared with the source, and were right.", |of| of.verified),
+    ("tumbler_cache_stale_total", "Hits that were compared with the source, and were stale.", |of| of.stale),
 ];
 
 /// Counters without labels: their field in the hash, their name, and what they count.
@@ -32,7 +34,11 @@ const PLAIN: [(&str, &str, &str); 7] = [
     ("lock:acquired", "tumbler_lock_acquired_total", "Locks that were granted."),
     ("lock:contended", "tumbler_lock_contended_total", "Attempts that ended because another client held the lock."),
     ("lock:released", "tumbler_lock_released_total", "Locks that their holders released."),
-    ("lock:lost", "tumbler_lock_lost_total", "Releases and extensions whose lock had expired: work ran without it."),
+    (
+        "lock:lost",
+        "tumbler_lock_lost_total",
+        "Releases and extensions whose token did not hold the lock: work may have run without it.",
+    ),
     ("lock:broken", "tumbler_lock_broken_total", "Held locks that an administrator broke."),
     (
         "rate_limit_bypassed",

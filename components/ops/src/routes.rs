@@ -4,6 +4,7 @@ mod events;
 mod health;
 mod metrics;
 mod publish;
+mod ratelimit_check;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -22,7 +23,8 @@ pub fn router(app: App) -> Router {
         .route("/api/events", get(local(events::show)))
         .route("/api/publish/{channel}", publish.clone())
         // The empty channel: the problem says what a channel must be.
-        .route("/api/publish/", publish);
+        .route("/api/publish/", publish)
+        .route("/api/ratelimit/check", post(local(ratelimit_check::check)));
     let api = app.tokens.guard(Access::Api, api);
     open.merge(metrics)
         .merge(api)

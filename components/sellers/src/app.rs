@@ -34,11 +34,12 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
-        let [database, enabled, timeout, policy, found, absent] = variables::read([
+        let [database, enabled, timeout, policy, verify, found, absent] = variables::read([
             "database_url",
             "cache_enabled",
             "cache_timeout_ms",
             "cache_write_policy",
+            "cache_verify_ratio",
             "cache_ttl_seller",
             "cache_ttl_absent",
         ])
@@ -53,14 +54,18 @@ impl App {
         ])
         .await?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        let settings = cache::settings(enabled, timeout, policy)?;
+        let settings = cache::settings(enabled, timeout, policy, verify)?;
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
+        let verifier = variables::jwt_verifier(secret, public_key, issuer, audience)?;
+        if let Some(limits) = &service.rate_limits {
+            limits.know_users(&verifier);
+        }
         Ok(Self {
             sellers: Sellers::new(cache, ttl, Store::new(database)),
             users: UserService::from_variable(users_url, users_timeout.milliseconds()?)?,
-            verifier: variables::jwt_verifier(secret, public_key, issuer, audience)?,
+            verifier,
             events: service.events.clone(),
         })
     }

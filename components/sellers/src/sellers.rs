@@ -35,8 +35,8 @@ const OWNERS_MAX: usize = 16_384;
 pub struct Sellers {
     cache: Rc<Cache<SpinRedis, SpinRuntime>>,
     ttl: Ttl,
-    /// The tables.
-    pub store: Store,
+    /// The tables. Shared with checks of hits, which run after the response.
+    pub store: Rc<Store>,
     /// The users of sellers.
     owners: RefCell<HashMap<i64, i64>>,
 }
@@ -52,7 +52,7 @@ pub enum FoundId {
 impl Sellers {
     /// The sellers in `store`, through `cache`, for `ttl`.
     pub fn new(cache: Rc<Cache<SpinRedis, SpinRuntime>>, ttl: Ttl, store: Store) -> Self {
-        Self { cache, ttl, store, owners: RefCell::default() }
+        Self { cache, ttl, store: Rc::new(store), owners: RefCell::default() }
     }
 
     /// The id of a seller's user. If this instance has seen the seller, it comes from memory, also after the seller was
@@ -66,7 +66,8 @@ impl Sellers {
             return Ok(FoundId::Found(owner));
         }
         let entry = Entry::new(&seller(id), self.ttl).query("owner").labelled(MODULE, "getOwner");
-        let found = self.find_id(&entry, async || self.store.owner(id).await).await?;
+        let store = Rc::clone(&self.store);
+        let found = self.find_id(&entry, async move || store.owner(id).await).await?;
         if let FoundId::Found(owner) = found {
             self.remember(id, owner);
         }
@@ -79,7 +80,8 @@ impl Sellers {
     /// Those of the database.
     pub async fn of_user(&self, user: i64) -> Result<FoundId, DatabaseError> {
         let entry = Entry::new(&seller_of(user), self.ttl).labelled(MODULE, "getByUserId").of_user(user);
-        let found = self.find_id(&entry, async || self.store.seller_of(user).await).await?;
+        let store = Rc::clone(&self.store);
+        let found = self.find_id(&entry, async move || store.seller_of(user).await).await?;
         if let FoundId::Found(id) = found {
             self.remember(id, user);
         }
@@ -89,10 +91,10 @@ impl Sellers {
     async fn find_id(
         &self,
         entry: &Entry,
-        fetch: impl AsyncFnOnce() -> Result<Option<i64>, DatabaseError>,
+        fetch: impl AsyncFnOnce() -> Result<Option<i64>, DatabaseError> + 'static,
     ) -> Result<FoundId, DatabaseError> {
-        let fetch = async || Ok(fetch().await?.map(|id| id.to_string().into_bytes()));
-        let ReadResult { value, status } = self.cache.get_or_set(entry, fetch).await?;
+        let fetch = async move || Ok(fetch().await?.map(|id| id.to_string().into_bytes()));
+        let ReadResult { value, status } = self.cache.get_or_set_verified(entry, fetch).await?;
         let id = value.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok());
         Ok(id.map_or(FoundId::Absent(status), FoundId::Found))
     }
@@ -112,12 +114,14 @@ impl Sellers {
     pub async fn find(&self, id: i64, owner: i64, view: View) -> Result<ReadResult, DatabaseError> {
         let entry = Entry::new(&seller(id), self.ttl).labelled(MODULE, "getById").of_user(owner);
         let entry = if view == View::Private { entry.query("private") } else { entry };
-        let fetch = async || Ok(self.store.find(id).await?.map(|seller| seller.to_json(view)));
-        self.cache.get_or_set(&entry, fetch).await
+        let store = Rc::clone(&self.store);
+        let fetch = async move || Ok(store.find(id).await?.map(|seller| seller.to_json(view)));
+        self.cache.get_or_set_verified(&entry, fetch).await
     }
 
     /// The JSON of one of the analytics of the seller `id` of the user `owner`: from the cache, or from `fetch`
-    /// (`None`: there is no such seller). `name` says which analytics and with which parameters.
+    /// (`None`: there is no such seller). `name` says which analytics and with which parameters. Hits are not compared
+    /// with the database: some members depend on the time of the fetch.
     ///
     /// # Errors
     /// Those of `fetch`.

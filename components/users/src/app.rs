@@ -29,7 +29,7 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
-        let [database, enabled, user, list, absent, timeout, policy] = variables::read([
+        let [database, enabled, user, list, absent, timeout, policy, verify] = variables::read([
             "database_url",
             "cache_enabled",
             "cache_ttl_user",
@@ -37,6 +37,7 @@ impl App {
             "cache_ttl_absent",
             "cache_timeout_ms",
             "cache_write_policy",
+            "cache_verify_ratio",
         ])
         .await?;
         let absent_s = ttl(absent)?;
@@ -46,7 +47,7 @@ impl App {
             item_ttl: Ttl { found_s: ttl(user)?, absent_s },
             list_ttl: Ttl { found_s: ttl(list)?, absent_s },
         };
-        let settings = cache::settings(enabled, timeout, policy)?;
+        let settings = cache::settings(enabled, timeout, policy, verify)?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);

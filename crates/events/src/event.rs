@@ -79,6 +79,16 @@ impl NewEvent {
         Self { kind, subject: subject.into(), version: None, data: None }
     }
 
+    /// Its type.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// Sets the version of the row after the change.
     pub fn version(mut self, version: i64) -> Self {
         self.version = Some(version);

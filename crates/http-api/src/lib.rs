@@ -9,6 +9,7 @@
 //! | require a static token (a secret of the operator) for some routes | [`Tokens::guard`] with [`Access`] |
 //! | require a JSON Web Token of a user for some routes | [`JwtVerifier::guard`], made from [`JwtSettings`] |
 //! | know who sends a request to such a route, and refuse others | [`Caller`] or [`Admin`], extractors; [`Caller::require_self`], [`Caller::require_self_or_admin`] |
+//! | know whose quota a request uses, and tell the client about it | [`rate_limit`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
 //! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
@@ -109,8 +110,9 @@
 //!     .with_state(Shared::new(App::default()));
 //! ```
 //!
-//! Modules import downwards only: `handler`, `auth`, `conditional` → `request` → `response` → `problem`.
+//! Modules import downwards only: `handler`, `auth`, `conditional`, `rate_limit` → `request` → `response` → `problem`.
 
+pub mod rate_limit;
 pub mod response;
 
 mod auth;

@@ -20,7 +20,7 @@ const BYTES_PER_MS: usize = 16 * 1024;
 
 /// Commands that are never sent twice, because the first may have taken effect. A second SET could overwrite a newer
 /// value, or a lease would wait for itself. A counter would count twice. A removed key would look like a missing one.
-const NOT_REPEATABLE: [&str; 6] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "ZPOPMIN"];
+const NOT_REPEATABLE: [&str; 7] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME", "ZPOPMIN", "INCREX"];
 
 /// The pause after the first attempt of [`Client::retry`]. Each later pause is this much longer, up to the maximum.
 const RETRY_PAUSE_MS: u64 = 50;
@@ -241,10 +241,11 @@ impl<R: Connect, T: Runtime> Client<R, T> {
     }
 }
 
-/// `SET key value IFEQ …` compares first, so a second one is harmless.
+/// `SET key value IFEQ …` compares first, so a second one is harmless. `ZADD key XX INCR …` counts, unlike other ZADDs.
 fn is_repeatable(command: &str, args: &[Arg]) -> bool {
-    let compares = || args.get(2) == Some(&Arg::from("IFEQ"));
-    !NOT_REPEATABLE.contains(&command) || (command == "SET" && compares())
+    let third_is = |word: &str| args.get(2) == Some(&Arg::from(word));
+    let counts = command == "ZADD" && third_is("INCR");
+    !counts && (!NOT_REPEATABLE.contains(&command) || (command == "SET" && third_is("IFEQ")))
 }
 
 fn first(replies: Vec<Reply>) -> Reply {

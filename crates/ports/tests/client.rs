@@ -183,6 +183,9 @@ fn only_repeatable_commands_are_sent_again_on_a_broken_connection() {
         ("SET", vec!["k".into(), "v".into(), "IFEQ".into(), "v".into()], true),
         ("HINCRBY", vec!["h".into(), "f".into(), 1_i64.into()], false),
         ("UNLINK", vec!["k".into()], false),
+        ("ZADD", vec!["k".into(), 1_i64.into(), "n".into()], true),
+        ("ZADD", vec!["k".into(), "XX".into(), "INCR".into(), 1_i64.into(), "n".into()], false),
+        ("INCREX", vec!["k".into(), "BYINT".into(), 1_i64.into()], false),
     ] {
         let (world, client) = given();
         script(&world, &[Break]);

@@ -9,15 +9,21 @@ use crate::variables::{Variable, VariableError};
 /// A year: longer TTLs are probably mistakes.
 const TTL_MAX_S: u64 = 365 * 24 * 60 * 60;
 
-/// The settings from the variables `cache_enabled`, `cache_timeout_ms` and `cache_write_policy`.
+/// The settings from the variables `cache_enabled`, `cache_timeout_ms`, `cache_write_policy` and `cache_verify_ratio`.
 ///
 /// # Errors
 /// The first one that is not valid.
-pub fn settings(enabled: Variable, timeout_ms: Variable, policy: Variable) -> Result<Settings, VariableError> {
+pub fn settings(
+    enabled: Variable,
+    timeout_ms: Variable,
+    policy: Variable,
+    verify: Variable,
+) -> Result<Settings, VariableError> {
     Ok(Settings {
         enabled: enabled.parsed("true or false", |_| true)?,
         timeout_ms: timeout_ms.milliseconds()?,
         write_policy: write_policy(policy)?,
+        verify_ratio: verify_ratio(verify)?,
         ..Settings::default()
     })
 }
@@ -28,6 +34,14 @@ pub fn settings(enabled: Variable, timeout_ms: Variable, policy: Variable) -> Re
 /// It is not a number, or longer than a year.
 pub fn ttl(variable: Variable) -> Result<u64, VariableError> {
     variable.parsed("a whole number of seconds from 0 (not cached) to 31536000", |&s| s <= TTL_MAX_S)
+}
+
+/// Which part of the hits is compared with the source.
+///
+/// # Errors
+/// It is not a number from 0 to 1.
+pub fn verify_ratio(variable: Variable) -> Result<f64, VariableError> {
+    variable.parsed("a number from 0 (no checks) to 1 (every hit)", |ratio| (0.0..=1.0).contains(ratio))
 }
 
 fn write_policy(variable: Variable) -> Result<WritePolicy, VariableError> {
@@ -63,6 +77,15 @@ mod tests {
         assert_eq!(policy("available"), Some(WritePolicy::Available));
         assert_eq!(policy("consistent"), Some(WritePolicy::Consistent));
         assert_eq!(policy("Consistent"), None);
+    }
+
+    #[test]
+    fn ratios_are_bounded() {
+        let ratio = |value: &str| verify_ratio(Variable::new("cache_verify_ratio", value)).ok();
+        assert_eq!(["0", "0.001", "1", "1e-3"].map(ratio), [Some(0.0), Some(0.001), Some(1.0), Some(0.001)]);
+        for bad in ["", "-0.1", "1.1", "NaN", "inf", "10%"] {
+            assert_eq!(ratio(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod variables;
 
 mod on_undelivered;
 mod publishing;
+mod rate_limits;
 mod redis;
 mod runtime;
 mod serve;
@@ -17,6 +18,7 @@ mod service;
 
 pub use on_undelivered::on_undelivered;
 pub use publishing::Events;
+pub use rate_limits::{Limiter, RateLimits, count_bypassed};
 pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;

@@ -44,8 +44,9 @@ impl Events {
         self.0.is_enabled()
     }
 
-    /// Publishes an event after the response. Call it after the commit, and only if something has changed.
+    /// Publishes an event after the response, and logs it. Call it after the commit, and only if something has changed.
     pub fn emit(&self, event: NewEvent) {
+        log(&event);
         self.0.emit(event, telemetry::traceparent());
     }
 
@@ -55,5 +56,14 @@ impl Events {
     /// Redis does not reply, or refuses. The message may have been published.
     pub async fn send(&self, channel: &Channel, message: NewEvent) -> Result<String, RedisError> {
         self.0.send(channel, message, telemetry::traceparent()).await
+    }
+}
+
+/// Writes a line such as `user created`. What clients do to cached values has the level `debug`: there is much of it.
+fn log(event: &NewEvent) {
+    let (what, subject) = (event.kind().trim_start_matches("tumbler.").replace(['.', '-'], " "), event.subject());
+    match event.kind() {
+        kind if kind.starts_with("tumbler.cache.") => tracing::debug!(subject, "{what}"),
+        _ => tracing::info!(subject, "{what}"),
     }
 }

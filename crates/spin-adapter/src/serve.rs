@@ -38,6 +38,8 @@ struct Instance {
 /// Handles one request of `component` with the router that `build` makes at the first request. Requests that come
 /// before the first router is ready each build one; one of them is kept.
 ///
+/// Requests beyond the rate limits of the component do not reach the router: the response is a 429 problem.
+///
 /// If `build` fails, the response is a 500 problem, and the next request builds again.
 ///
 /// Each request is counted, and leaves a line in the log. It continues the trace of its `traceparent`, or begins one if
@@ -64,14 +66,35 @@ pub async fn serve(
             }
         }
     };
-    let Instance { service, mut router } = instance;
+    let Instance { service, router } = instance;
     let method = observe::method_name(request.method());
     let trace = trace_of(&request);
     let handled = telemetry::Request::new(trace);
-    let Ok(response) = handled.scope(router.call(request)).await;
+    let response = handled.scope(limited(&service, router, request)).await;
     let response = finish(response, trace);
     let duration_us = (runtime::monotonic_ns() - start_ns) / 1_000;
     observe::record(&service, &handled, method, &response, duration_us);
+    response
+}
+
+/// The response of the router, or the refusal of the rate limits.
+async fn limited(service: &Service, mut router: Router, request: Request) -> Response {
+    let verdict = match &service.rate_limits {
+        Some(limits) => limits.check(&request).await,
+        None => None,
+    };
+    let Some(mut verdict) = verdict else {
+        let Ok(response) = router.call(request).await;
+        return response;
+    };
+    let mut response = match verdict.refusal.take() {
+        Some(refusal) => refusal.into_response(),
+        None => {
+            let Ok(response) = router.call(request).await;
+            response
+        }
+    };
+    verdict.add_to(&mut response);
     response
 }
 

@@ -1,13 +1,15 @@
-//! What every component has besides its own state: Redis, counters, events and a log.
+//! What every component has besides its own state: Redis, counters, events, rate limits and a log.
 
 use std::io::IsTerminal;
 use std::rc::Rc;
 
 use counters::Recorder;
 use ports::{Client, ClientSettings, Runtime};
+use rate_limit::{RateLimiter, Settings};
 use telemetry::{Format, Levels};
 
 use crate::publishing::Events;
+use crate::rate_limits::{Limiter, RateLimits};
 use crate::redis::SpinRedis;
 use crate::runtime::SpinRuntime;
 use crate::variables::{self, Variable, VariableError};
@@ -30,6 +32,10 @@ pub struct Service {
     pub counters: Rc<Counters>,
     /// The events of this component.
     pub events: Events,
+    /// Counts requests for rate limits.
+    pub limiter: Rc<Limiter>,
+    /// The rate limits of this component; `None`: it has none.
+    pub rate_limits: Option<RateLimits>,
 }
 
 impl Service {
@@ -52,7 +58,9 @@ impl Service {
         let client = Rc::new(Client::new(redis.clone(), Rc::new(SpinRuntime), CLIENT));
         let counters = Recorder::new(Rc::clone(&client));
         let events = Events::new(component, redis.clone(), events_max_length, &counters)?;
-        Ok(Rc::new(Self { component, redis, client, counters, events }))
+        let limiter = RateLimiter::new(redis.clone(), Rc::new(SpinRuntime), Settings::default());
+        let rate_limits = RateLimits::from_variables(component, &limiter, &counters).await?;
+        Ok(Rc::new(Self { component, redis, client, counters, events, limiter, rate_limits }))
     }
 }
 

@@ -40,6 +40,16 @@ impl Variable {
         Self { name, value: value.into() }
     }
 
+    /// The value, which may be empty.
+    pub(crate) fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The error of a value that is not what is `expected`.
+    pub(crate) fn invalid(&self, expected: &'static str) -> VariableError {
+        VariableError::Invalid { name: self.name, expected }
+    }
+
     /// The value as it is.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
+use std::rc::Rc;
 
 use ports::native::{NativeRedis, NativeRuntime};
 use tokio::task::LocalSet;
@@ -39,13 +40,17 @@ const BOOKS: Kind = Kind {
 
 async fn run(books: Repository<NativeRedis, NativeRuntime>) -> Result<(), Box<dyn Error>> {
     // Instead of a database.
-    let table = RefCell::new(BTreeMap::from([(1, "Dune")]));
-    let select = async || Ok::<_, Infallible>(table.borrow().get(&1).map(|title| title.as_bytes().to_vec()));
+    let table = Rc::new(RefCell::new(BTreeMap::from([(1, "Dune")])));
+    // Each read gets a closure that owns what it uses: a check of a hit may run it after the read has returned.
+    let select = || {
+        let table = Rc::clone(&table);
+        async move || Ok::<_, Infallible>(table.borrow().get(&1).map(|title| title.as_bytes().to_vec()))
+    };
 
     // Another run with the same `REDIS_URL` may have left an entry.
     books.change(1, async || Ok::<_, TableError>(())).await.expect("nothing to fail");
     for expected in [Source::Miss(Stored::Yes), Source::Hit] {
-        let read = books.find(1, select).await?;
+        let read = books.find(1, select()).await?;
         println!("{:?}: {}", read.value.map(String::from_utf8), read.status);
         assert_eq!(read.status.source, expected);
     }
@@ -56,7 +61,7 @@ async fn run(books: Repository<NativeRedis, NativeRuntime>) -> Result<(), Box<dy
         Ok::<_, TableError>(())
     };
     books.change(1, update).await.expect("nothing to fail");
-    let read = books.find(1, select).await?;
+    let read = books.find(1, select()).await?;
     println!("{:?}: {}", read.value.as_ref().map(|title| String::from_utf8_lossy(title)), read.status);
     assert_eq!(read.value.as_deref(), Some(&b"Dune Messiah"[..]));
     Ok(())

@@ -6,14 +6,15 @@ use counters::Recorder;
 use ports::{Client, ClientSettings, Connect, RedisError, Runtime};
 
 use crate::entry::Entry;
-use crate::fill::{Filler, SingleFlight};
+use crate::fill::{Current, Filler, SingleFlight};
 use crate::generations::Generations;
 use crate::invalidate::listing::{Page, Registered};
 use crate::invalidate::{Invalidator, Registry};
 use crate::kv::{Cached, KeyValue};
-use crate::read::{Hints, Lookup, ReadResult, Reader};
+use crate::read::{Found, Hints, Lookup, ReadResult, Reader};
 use crate::settings::Settings;
 use crate::stats::{Server, Stats, StatsRecorder};
+use crate::verify::Verifier;
 use crate::write::{StatementError, Write, WriteError, Writer};
 
 /// The cache of one instance, which its requests share. Its memory may be lost at any time, and may differ between
@@ -24,6 +25,7 @@ pub struct Cache<R: Connect, T> {
     writer: Rc<Writer<R, T>>,
     kv: KeyValue<R, T>,
     invalidator: Rc<Invalidator<R, T>>,
+    verifier: Rc<Verifier<R, T>>,
     stats: Rc<StatsRecorder<R, T>>,
 }
 
@@ -51,10 +53,11 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         });
         let reader =
             Rc::new(Reader { client, settings, generations, stats: Rc::clone(&stats), hints: Hints::default() });
+        let verifier = Rc::new(Verifier::new(&reader, &writer));
         let filler = Filler { reader: Rc::clone(&reader), registry, single_flight: SingleFlight::default() };
         let kv =
             KeyValue { reader: Rc::clone(&reader), invalidator: Rc::clone(&invalidator), writer: Rc::clone(&writer) };
-        Rc::new(Self { reader, filler, writer, kv, invalidator, stats })
+        Rc::new(Self { reader, filler, writer, kv, invalidator, verifier, stats })
     }
 
     /// Cache-aside: reads the entry from the cache, or else fetches the value from the source (`None`: absent) and
@@ -67,11 +70,36 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> Result<ReadResult, E> {
+        self.read_through(entry, fetch, |_, _| {}).await
+    }
+
+    /// [`Cache::get_or_set`], and after some of the hits ([`Settings::verify_ratio`]) the value is compared with the
+    /// source in the background. So `fetch` may run although the value is cached, and it must own what it uses. Equal
+    /// rows must give equal bytes: what depends on the time of the fetch must not be read with this method.
+    ///
+    /// # Errors
+    /// Those of `fetch`.
+    pub async fn get_or_set_verified<E: 'static>(
+        &self,
+        entry: &Entry,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
+    ) -> Result<ReadResult, E> {
+        self.read_through(entry, fetch, |found, fetch| self.verifier.on_hit(entry, found, fetch)).await
+    }
+
+    /// `on_hit` gets what was found, and `fetch`, which is not needed then.
+    async fn read_through<E, F: AsyncFnOnce() -> Result<Option<Vec<u8>>, E>>(
+        &self,
+        entry: &Entry,
+        fetch: F,
+        on_hit: impl FnOnce(&Found, F),
+    ) -> Result<ReadResult, E> {
         // Until this time, the read waits for the fills of other requests.
         let deadline_ms = self.reader.client.runtime().monotonic_ms() + self.reader.settings.fill_wait_ms;
         match self.reader.read(entry).await {
-            Ok(Lookup::Found { versions, value, ttl_ms }) => {
-                Ok(ReadResult::hit(entry.key(versions), value, Some(ttl_ms)))
+            Ok(Lookup::Found(found)) => {
+                on_hit(&found, fetch);
+                Ok(ReadResult::hit(entry.key(found.versions), found.value, Some(found.ttl_ms)))
             }
             Ok(Lookup::Missing { versions }) => self.filler.fill(entry, versions, deadline_ms, fetch).await,
             Err(reason) => Ok(ReadResult::bypass(reason, fetch().await?)),
@@ -89,7 +117,21 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         entries: &[Entry],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<ReadResult>, E> {
-        self.filler.get_or_set_many(entries, fetch).await
+        self.filler.get_or_set_many(entries, fetch, |_, _| {}).await
+    }
+
+    /// [`Cache::get_or_set_many`], and after some of the batches in which all entries are hits, one of the values is
+    /// compared with the source, as with [`Cache::get_or_set_verified`]. Only scoped entries are compared.
+    ///
+    /// # Errors
+    /// Those of `fetch`.
+    pub async fn get_or_set_many_verified<E: 'static>(
+        &self,
+        entries: &[Entry],
+        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E> + 'static,
+    ) -> Result<Vec<ReadResult>, E> {
+        let on_hits = |found: &[Current], fetch| self.verifier.on_hits(entries, found, fetch);
+        self.filler.get_or_set_many(entries, fetch, on_hits).await
     }
 
     /// Runs `statement`, one SQL statement that changes rows of scopes. No read that starts after this has returned

@@ -49,7 +49,7 @@ impl Entry {
         user: Option<i64>,
         ttl: Ttl,
     ) -> Self {
-        let digest = digest(&canonical(params));
+        let digest = digest(canonical(params).as_bytes());
         let name = user.map_or_else(|| digest.clone(), |id| format!("u{id}:{digest}"));
         Self { user, ..Self::named(module, operation, &name, ttl) }
     }
@@ -62,7 +62,7 @@ impl Entry {
     #[must_use]
     pub fn query(mut self, query: &str) -> Self {
         if let EntryId::Scoped { suffix, .. } = &mut self.id {
-            *suffix = [":", &digest(query)].concat();
+            *suffix = [":", &digest(query.as_bytes())].concat();
         }
         self
     }
@@ -210,8 +210,8 @@ fn canonical(value: &Value) -> String {
 }
 
 /// 128 bits of SHA-256, in hexadecimal.
-fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())[..16].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..16].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use ports::{Connect, Runtime};
 
+pub(crate) use self::batch::Current;
 use self::lease::{FillPermit, Lease};
 pub(crate) use self::single_flight::SingleFlight;
 use self::single_flight::{FillRole, Follower, Leader, Progress};
@@ -63,8 +64,8 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                     drop(leader);
                     match self.reader.unless_bypassed(self.reader.look_up(entry)).await {
                         Ok(Lookup::Missing { versions: current }) => versions = current,
-                        Ok(Lookup::Found { versions, value, .. }) => {
-                            return Ok(self.collapsed(entry, versions, value_of(value)));
+                        Ok(Lookup::Found(found)) => {
+                            return Ok(self.collapsed(entry, found.versions, value_of(found.value)));
                         }
                         Err(reason) => {
                             if reason != Bypass::Disabled {

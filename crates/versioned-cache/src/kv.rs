@@ -87,7 +87,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             // Version and value in one command: if two requests set the same entry, one of them wins with both.
             pairs.extend([version_key.as_str().into(), versions.own.number().into(), key.as_str().into()]);
             if entry.is_named() {
-                pairs.push(Envelope::seal(versions, now_ms + ttl_ms, value).into());
+                pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value).into());
                 ttls.push((version_key, ttl_ms));
             } else {
                 pairs.push(value.clone().into());

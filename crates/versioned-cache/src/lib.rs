@@ -103,7 +103,8 @@
 //! # The files
 //!
 //! [`Cache`] (`cache.rs`) lists what a cache can do and calls its parts. `read/` looks entries up. `fill/` handles a
-//! miss. `write.rs` runs writes, `kv.rs` gets and sets values, `invalidate/` invalidates and lists. They use
+//! miss. `write.rs` runs writes, `kv.rs` gets and sets values, `invalidate/` invalidates and lists. `verify.rs`
+//! compares some of the hits with the source, and says why it raises no false alarm. They use
 //! `generations.rs` (versions in Redis), `stats.rs` (counters), `entry/` (keys, versions, values) and `ports::Client`
 //! (one command with its deadline).
 
@@ -118,6 +119,7 @@ mod read;
 mod repository;
 mod settings;
 mod stats;
+mod verify;
 mod write;
 
 pub use cache::Cache;

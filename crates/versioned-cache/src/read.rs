@@ -7,6 +7,6 @@ mod status;
 
 pub(crate) use batch::{BATCH_WIDTH, Seen};
 pub(crate) use hints::{Hint, Hints};
-pub(crate) use lookup::{Lookup, Reader};
+pub(crate) use lookup::{Found, Lookup, Reader};
 pub(crate) use status::value_of;
 pub use status::{Bypass, CacheStatus, ReadResult, Source, Stored};

@@ -24,7 +24,8 @@ pub struct Kind {
     pub list_ttl: Ttl,
 }
 
-/// The rows of a kind. What is cached is the JSON of the response, byte for byte.
+/// The rows of a kind. What is cached is the JSON of the response, byte for byte. Some of the hits are compared with
+/// the table: see [`Cache::get_or_set_verified`].
 pub struct Repository<R: Connect, T> {
     cache: Rc<Cache<R, T>>,
     kind: Kind,
@@ -40,39 +41,39 @@ impl<R: Connect, T: Runtime> Repository<R, T> {
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn find<E>(
+    pub async fn find<E: 'static>(
         &self,
         id: i64,
-        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) -> Result<ReadResult, E> {
-        self.cache.get_or_set(&self.item(id), fetch).await
+        self.cache.get_or_set_verified(&self.item(id), fetch).await
     }
 
     /// Several rows, in the order of `ids`. `fetch` gets the positions of those that are not cached.
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn find_many<E>(
+    pub async fn find_many<E: 'static>(
         &self,
         ids: &[i64],
-        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
+        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E> + 'static,
     ) -> Result<Vec<ReadResult>, E> {
         let entries: Vec<Entry> = ids.iter().map(|id| self.item(*id).counted_as("getByIds")).collect();
-        self.cache.get_or_set_many(&entries, fetch).await
+        self.cache.get_or_set_many_verified(&entries, fetch).await
     }
 
     /// A page of the list. `query` is its query in canonical form, and empty for the first page without filters.
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn list<E>(
+    pub async fn list<E: 'static>(
         &self,
         query: &str,
-        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
+        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) -> Result<ReadResult, E> {
         let page = Entry::new(&self.rows(), self.kind.list_ttl).labelled(self.kind.list, "list");
         let page = if query.is_empty() { page } else { page.query(query) };
-        self.cache.get_or_set(&page, fetch).await
+        self.cache.get_or_set_verified(&page, fetch).await
     }
 
     /// Runs the statement that creates these rows. Their absence may be cached, so their versions are bumped, too.

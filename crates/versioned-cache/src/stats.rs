@@ -28,6 +28,10 @@ pub struct Counters {
     pub corrupt: u64,
     /// Values that could not be stored.
     pub errors: u64,
+    /// Hits that were compared with the source, and were right.
+    pub verified: u64,
+    /// Hits that were compared with the source, and were wrong: the entry was stale.
+    pub stale: u64,
 }
 
 impl Counters {
@@ -89,12 +93,14 @@ pub(crate) enum Event {
     Fill,
     Corrupt,
     Error,
+    Verified,
+    Stale,
 }
 
 type CounterOf = fn(&mut Counters) -> &mut u64;
 
 /// The events, with their names in Redis and their counters. In the order of [`Event`].
-const EVENTS: [(Event, &str, CounterOf); 7] = [
+const EVENTS: [(Event, &str, CounterOf); 9] = [
     (Event::Hit, "hits", |counters| &mut counters.hits),
     (Event::Miss, "misses", |counters| &mut counters.misses),
     (Event::Bypass, "bypasses", |counters| &mut counters.bypasses),
@@ -102,6 +108,8 @@ const EVENTS: [(Event, &str, CounterOf); 7] = [
     (Event::Fill, "fills", |counters| &mut counters.fills),
     (Event::Corrupt, "corrupt", |counters| &mut counters.corrupt),
     (Event::Error, "errors", |counters| &mut counters.errors),
+    (Event::Verified, "verified", |counters| &mut counters.verified),
+    (Event::Stale, "stale", |counters| &mut counters.stale),
 ];
 
 /// Counts the events of this instance.

@@ -1,7 +1,7 @@
 //! Reads users again after they have changed, so that they are in the cache when somebody asks.
 //!
-//! Tumbler publishes its events on the Redis channel `tumbler:events`. After an event about a user, this component sends
-//! `GET {api_url}/users/{id}`, which fills the cache. Everything else it ignores.
+//! Tumbler publishes its events on the Redis channel `tumbler:events`. After an event about a user, this component
+//! sends `GET {api_url}/users/{id}`, which fills the cache. Everything else it ignores.
 
 mod event;
 mod warm;

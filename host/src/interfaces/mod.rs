@@ -1,5 +1,6 @@
-//! What components can import besides WASI: `spin:redis`, `spin:postgres` and `spin:variables`; and what happens to
-//! their outgoing HTTP requests; and what components of Redis triggers export ([`SubscriberPre`]). One module for each interface, the connections behind them in [`clients`].
+//! What components can import besides WASI: `spin:redis`, `spin:postgres` and `spin:variables`; what happens to their
+//! outgoing HTTP requests; and what components of Redis triggers export ([`SubscriberPre`]). One module for each
+//! interface, the connections behind them in [`clients`].
 
 mod bindings;
 pub mod clients;

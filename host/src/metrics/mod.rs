@@ -4,6 +4,8 @@
 //! for the metrics adds them up ([`Metrics::text`]). Without the option there are no atomics: a [`Recorder`] is empty,
 //! and counting is one comparison.
 
+#[cfg(test)]
+mod documented_tests;
 mod process;
 mod recorder;
 mod text;

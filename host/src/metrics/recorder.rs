@@ -48,6 +48,14 @@ pub struct Figures {
     pub messages: [AtomicU64; 3],
 }
 
+impl Figures {
+    fn responded(&self, status: StatusCode) {
+        // A status has three digits; those above 599 have no meaning and count as 5xx.
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5);
+        add(&self.responses[class - 1]);
+    }
+}
+
 fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
@@ -77,6 +85,11 @@ impl Recorder {
             add(&figures.in_flight);
             (figures.clone(), Instant::now())
         }))
+    }
+
+    /// The host itself has responded: no request was counted before.
+    pub fn responded(&self, status: StatusCode) {
+        self.0.iter().for_each(|figures| figures.responded(status));
     }
 
     /// A request was refused because the queue is full.
@@ -131,9 +144,7 @@ impl Request {
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
         add(&figures.durations[bucket]);
         figures.duration_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
-        // A status has three digits; those above 599 have no meaning and count as 5xx.
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5);
-        add(&figures.responses[class - 1]);
+        figures.responded(status);
         subtract(&figures.in_flight);
     }
 }

@@ -41,51 +41,63 @@ const OF_COMPONENTS: [OfComponent; 7] = [
     ("traps_total", Kind::COUNTER, "Instances that trapped.", |figures| &figures.traps),
 ];
 
+/// A label and what each worker has counted for it.
+type Labelled<'a> = (&'a str, Vec<&'a Figures>);
+
 /// All figures.
 pub fn of(metrics: &Metrics) -> String {
-    let components: Vec<_> = metrics.by_component().collect();
-    // Metrics of each component: `of` makes them from its label and from the figures of all workers.
-    let family = |name: &str, kind, help: &str, of: &dyn Fn(&str, &[&Figures]) -> Vec<Metric>| {
-        let samples = components.iter().flat_map(|(label, figures)| of(label, figures)).collect();
-        new_family(&format!("tumbler_host_{name}"), kind, help, samples)
-    };
-    let by_value = |values: &'static [&'static str], name: &'static str, of: fn(&Figures) -> &[AtomicU64]| {
-        move |component: &str, figures: &[&Figures]| {
-            let total = |index: usize| sum(figures, |figures| &of(figures)[index]);
-            let samples = values.iter().enumerate();
-            let sample =
-                |(index, value): (usize, &&str)| counter(&[("component", component), (name, value)], total(index));
-            samples.map(sample).collect()
-        }
-    };
+    let with_none: Vec<_> = metrics.by_component().collect();
+    // The last label is for requests without a component, of which only the responses are counted.
+    let components = &with_none[..with_none.len() - 1];
     let mut families = vec![
         family(
             "requests_total",
             Kind::COUNTER,
             "Responses, to clients and to other components.",
-            &by_value(&STATUS_CLASSES, "status_class", |figures| &figures.responses),
+            with_none
+                .iter()
+                .flat_map(|labelled| by_value(labelled, "status_class", &STATUS_CLASSES, |figures| &figures.responses)),
         ),
         family(
             "request_duration_seconds",
             Kind::HISTOGRAM,
             "Time from the header of the request to the header of the response.",
-            &|component, figures| vec![histogram(component, figures)],
+            components.iter().map(histogram),
         ),
         family(
             "redis_messages_total",
             Kind::COUNTER,
             "Messages of Redis triggers.",
-            &by_value(&MESSAGE_RESULTS, "result", |figures| &figures.messages),
+            components
+                .iter()
+                .flat_map(|labelled| by_value(labelled, "result", &MESSAGE_RESULTS, |figures| &figures.messages)),
         ),
     ];
     families.extend(OF_COMPONENTS.map(|(name, kind, help, value)| {
-        family(name, kind, help, &|component, figures| {
-            vec![sample(kind, &[("component", component)], sum(figures, value))]
-        })
+        let of_component =
+            |(component, figures): &Labelled<'_>| sample(kind, &[("component", component)], sum(figures, value));
+        family(name, kind, help, components.iter().map(of_component))
     }));
     families.extend(of_process(metrics));
     // It checks the names, which are constants.
     TextEncoder::new().encode_to_string(&families).expect("valid names")
+}
+
+fn family(name: &str, kind: Kind, help: &str, samples: impl Iterator<Item = Metric>) -> MetricFamily {
+    new_family(&format!("tumbler_host_{name}"), kind, help, samples.collect())
+}
+
+/// Counters of one component, one for each of `values`, which are those of the label `name`.
+fn by_value(
+    (component, figures): &Labelled<'_>,
+    name: &str,
+    values: &[&str],
+    of: fn(&Figures) -> &[AtomicU64],
+) -> Vec<Metric> {
+    let sample = |(index, value): (usize, &&str)| {
+        counter(&[("component", component), (name, value)], sum(figures, |figures| &of(figures)[index]))
+    };
+    values.iter().enumerate().map(sample).collect()
 }
 
 fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {
@@ -154,7 +166,7 @@ fn counter(labels: &[(&str, &str)], value: f64) -> Metric {
     metric
 }
 
-fn histogram(component: &str, figures: &[&Figures]) -> Metric {
+fn histogram((component, figures): &Labelled<'_>) -> Metric {
     let mut count = 0;
     let mut within = |index: usize| {
         count += figures.iter().map(|figures| figures.durations[index].load(Relaxed)).sum::<u64>();

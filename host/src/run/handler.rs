@@ -23,7 +23,7 @@ pub async fn handle(
 ) -> Result<Response<OutgoingBody>, Error> {
     headers::strip(request.headers_mut());
     let own = |response: Response<Bytes>| {
-        worker.metrics.without_component().request().answered(response.status());
+        worker.metrics.without_component().responded(response.status());
         Ok(response::own(response))
     };
     if let Some(known) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {

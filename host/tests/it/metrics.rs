@@ -130,6 +130,9 @@ async fn responses_are_counted_by_component_and_status_class() {
     assert_eq!((figures.responses("none", "2xx"), figures.responses("none", "4xx")), (1.0, 1.0));
     assert_eq!(figures.of_component("traps_total", "probe"), 1.0);
     assert_eq!(figures.of_component("traps_total", "other"), 0.0);
+    assert!(!figures.0.iter().any(|sample| {
+        sample.labels.get("component") == Some("none") && sample.metric != "tumbler_host_requests_total"
+    }));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod set;
 mod settings;
 mod stats;
 mod validation;
+mod verify;
 mod warm;
 
 use blackbox::App;

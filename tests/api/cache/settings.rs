@@ -62,6 +62,8 @@ async fn an_invalid_value_is_logged_and_every_request_fails() {
         ("cache_ttl_kv_get", "-1"),
         ("cache_ttl_kv_get", "5m"),
         ("cache_timeout_ms", "0"),
+        ("cache_verify_ratio", "-1"),
+        ("cache_verify_origin", "yes"),
         ("redis_url", ""),
     ];
     for (name, value) in table {

@@ -102,7 +102,7 @@ async fn a_broken_lock_is_free_and_its_holder_cannot_extend_it() {
     assert!(next.fencing_token > grant.fencing_token);
     assert_eq!(extend(&app, &grant, 1_000).await, json!({"extended": false, "reason": "held-by-another"}));
     let log = app.host.output();
-    assert!(log.lines().any(|line| line.contains("\"orders\"") && line.contains("broken")), "{log}");
+    assert!(log.lines().any(|line| line.contains("locks/orders") && line.contains("lock broken")), "{log}");
     assert!(!log.contains(&grant.token) && !log.contains(&next.token), "{log}");
 }
 

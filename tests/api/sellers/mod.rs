@@ -31,6 +31,7 @@ mod show;
 mod transitions;
 mod users_service;
 mod validation;
+mod verify;
 
 use serde_json::Value;
 

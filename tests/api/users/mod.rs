@@ -12,6 +12,7 @@ mod settings;
 mod show;
 mod update;
 mod validation;
+mod verify;
 
 use serde_json::Value;
 

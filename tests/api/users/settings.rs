@@ -60,6 +60,8 @@ async fn an_invalid_value_is_logged_and_every_request_fails() {
         ("cache_ttl_absent", "-1", "seconds"),
         ("cache_timeout_ms", "0", "milliseconds"),
         ("cache_write_policy", "maybe", "available or consistent"),
+        ("cache_verify_ratio", "10%", "a number from 0"),
+        ("cache_verify_ratio", "1.5", "to 1"),
         ("redis_url", "", "address of a Redis server"),
     ];
     for (name, value, expected) in table {

@@ -52,6 +52,8 @@ struct Counts {
     bypasses: u64,
     corrupt: u64,
     errors: u64,
+    verified: u64,
+    stale: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +130,8 @@ impl Counts {
             bypasses: counters.bypasses,
             corrupt: counters.corrupt,
             errors: counters.errors,
+            verified: counters.verified,
+            stale: counters.stale,
         }
     }
 }

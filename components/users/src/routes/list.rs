@@ -73,8 +73,12 @@ pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNon
     }
 }
 
-async fn show_page(app: &App, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
-    let fetch = async || Ok(Some(page::to_json(&app.store.page(query).await?, query.limit)));
+async fn show_page(app: &Shared<App>, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
+    // It may run again after the response, to check a hit.
+    let fetch = {
+        let (app, query) = (app.clone(), query.clone());
+        async move || Ok(Some(page::to_json(&app.store.page(&query).await?, query.limit)))
+    };
     let found = app.users.list(&query.canonical(), fetch).await.map_err(DatabaseError::into_problem)?;
     // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
     let json = found.value.unwrap_or_else(|| page::to_json(&[], query.limit));
@@ -82,12 +86,15 @@ async fn show_page(app: &App, query: &PageQuery, known: &IfNoneMatch) -> Result<
     Ok((link, responses::read(known, &ETag::of_bytes(&json), found.status, json)).into_response())
 }
 
-async fn show_many(app: &App, ids: &[i64], known: &IfNoneMatch) -> Result<Response, Problem> {
-    let fetch = async |missing: &[usize]| {
-        let wanted = missing.iter().map(|&at| ids[at]);
-        let found: HashMap<i64, User> =
-            app.store.find_many(wanted.clone()).await?.into_iter().map(|user| (user.id, user)).collect();
-        Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
+async fn show_many(app: &Shared<App>, ids: &[i64], known: &IfNoneMatch) -> Result<Response, Problem> {
+    let fetch = {
+        let (app, ids) = (app.clone(), ids.to_vec());
+        async move |missing: &[usize]| {
+            let wanted = missing.iter().map(|&at| ids[at]);
+            let found: HashMap<i64, User> =
+                app.store.find_many(wanted.clone()).await?.into_iter().map(|user| (user.id, user)).collect();
+            Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
+        }
     };
     let found = app.users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
     let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));

@@ -29,7 +29,11 @@ impl<S: Sync> FromRequestParts<S> for UserId {
 /// # Errors
 /// There is no such user, or the database is unavailable.
 pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
-    let find = async || Ok(app.store.find(id).await?.as_ref().map(User::to_json));
+    // It may run again after the response, to check a hit.
+    let find = {
+        let app = app.clone();
+        async move || Ok(app.store.find(id).await?.as_ref().map(User::to_json))
+    };
     let found = app.users.find(id, find).await.map_err(DatabaseError::into_problem)?;
     match found.value {
         Some(json) => Ok(responses::read(&known, &ETag::of_last_version(&json), found.status, json)),

@@ -87,14 +87,26 @@ impl Tokens {
         if access == Access::Api && self.api.is_none() {
             return Ok(());
         }
-        let presented = Fingerprint::of(bearer::presented(headers)?);
+        match (self.access_of(bearer::presented(headers)?), access) {
+            (Some(Access::Admin), _) | (Some(Access::Api), Access::Api) => Ok(()),
+            (Some(Access::Api), Access::Admin) => Err(needs_admin("This route needs the admin token.")),
+            (None, _) => Err(invalid("The token is not accepted.")),
+        }
+    }
+
+    /// Which token a request with these header fields has: the API token or the admin token. `None`: neither.
+    pub fn holder(&self, headers: &HeaderMap) -> Option<Access> {
+        self.access_of(bearer::presented(headers).ok()?)
+    }
+
+    fn access_of(&self, presented: &str) -> Option<Access> {
+        let presented = Fingerprint::of(presented);
         let is_admin = bool::from(self.admin.matches(&presented));
         let is_api = self.api.as_ref().is_some_and(|api| api.matches(&presented).into());
-        match access {
-            _ if is_admin => Ok(()),
-            Access::Api if is_api => Ok(()),
-            Access::Admin if is_api => Err(needs_admin("This route needs the admin token.")),
-            Access::Api | Access::Admin => Err(invalid("The token is not accepted.")),
+        match (is_admin, is_api) {
+            (true, _) => Some(Access::Admin),
+            (false, true) => Some(Access::Api),
+            (false, false) => None,
         }
     }
 }

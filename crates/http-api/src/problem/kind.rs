@@ -37,6 +37,8 @@ pub enum Kind {
     UserServiceUnavailable,
     /// The response of the users service is unusable.
     UserServiceFailed,
+    /// The client has sent more requests than its quota allows.
+    QuotaExceeded,
     /// A fault of this service; the log has the cause.
     Internal,
     /// A server behind this one is unreachable, or its response is unusable.
@@ -81,6 +83,7 @@ impl Kind {
             Self::UserInactive => ("/problems/user-inactive", "User inactive", 400),
             Self::UserServiceUnavailable => ("/problems/user-service-unavailable", "Users service unavailable", 503),
             Self::UserServiceFailed => ("/problems/user-service-failed", "Users service failed", 502),
+            Self::QuotaExceeded => ("/problems/quota-exceeded", "Quota exceeded", 429),
             Self::Internal => ("/problems/internal", "Internal error", 500),
             Self::BadGateway => ("/problems/bad-gateway", "Bad gateway", 502),
             Self::Unavailable => ("/problems/unavailable", "Service unavailable", 503),
@@ -115,6 +118,7 @@ mod tests {
             Kind::UserInactive,
             Kind::UserServiceUnavailable,
             Kind::UserServiceFailed,
+            Kind::QuotaExceeded,
             Kind::Internal,
             Kind::BadGateway,
             Kind::Unavailable,

@@ -12,18 +12,24 @@ use crate::read::{BATCH_WIDTH, Bypass, ReadResult, Seen, Stored};
 use crate::stats::Event;
 
 /// The versions of an entry, and its value if it is cached.
-type Current = (Versions, Option<Vec<u8>>);
+pub(crate) type Current = (Versions, Option<Vec<u8>>);
 
 /// A fetched value, what became of it, and the TTL in ms that it was stored with.
 type Fetched = (Option<Vec<u8>>, Stored, u64);
 
 impl<R: Connect, T: Runtime> Filler<R, T> {
     /// See [`Cache::get_or_set_many`](crate::Cache::get_or_set_many).
-    pub(crate) async fn get_or_set_many<E>(
+    ///
+    /// `on_hits` gets what was found and `fetch`, if all entries were hits.
+    pub(crate) async fn get_or_set_many<E, F>(
         &self,
         entries: &[Entry],
-        fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
-    ) -> Result<Vec<ReadResult>, E> {
+        fetch: F,
+        on_hits: impl FnOnce(&[Current], F),
+    ) -> Result<Vec<ReadResult>, E>
+    where
+        F: AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
+    {
         let current = match self.read_many(entries).await {
             Ok(current) => current,
             Err(reason) => {
@@ -39,7 +45,13 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         for (entry, (_, value)) in entries.iter().zip(&current) {
             self.reader.stats.count(entry, if value.is_some() { Event::Hit } else { Event::Miss });
         }
-        let mut fetched = self.fill_many(entries, &current, &missing, fetch).await?.into_iter();
+        let fetched = if missing.is_empty() {
+            on_hits(&current, fetch);
+            Vec::new()
+        } else {
+            self.fill_many(entries, &current, &missing, fetch).await?
+        };
+        let mut fetched = fetched.into_iter();
         let results = entries.iter().zip(current).map(|(entry, (versions, value))| {
             let key = entry.key(versions);
             match value {
@@ -83,9 +95,6 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         missing: &[usize],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<Fetched>, E> {
-        if missing.is_empty() {
-            return Ok(Vec::new());
-        }
         let allowed = self.no_writes_in_flight(entries, missing).await;
         let values = fetch(missing).await?;
         let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {

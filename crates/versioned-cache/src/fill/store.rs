@@ -71,7 +71,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         // TTL is not shortened, because an entry that was set may depend on it.
         let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
         let key = entry.key(versions);
-        let sealed = Envelope::seal(versions, client.runtime().unix_ms() + ttl_ms, value);
+        let sealed = Envelope::seal_fetched(versions, client.runtime().unix_ms() + ttl_ms, value);
         let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
         let (extended, set) = join(extend, set).await;
         extended?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ports::{Arg, Connect, RedisError, Reply, Runtime};
 
 use super::hints::Hint;
-use super::lookup::{Lookup, Reader};
+use super::lookup::{Found, Lookup, Reader};
 use crate::entry::{Entry, EntryId, Versions};
 use crate::key;
 
@@ -78,7 +78,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             };
             let (value, ttl_ms) = match (value, hint) {
                 (Some(value), _) if entry.is_named() => match self.open(entry, versions, value) {
-                    Lookup::Found { value, ttl_ms, .. } => (Some(value), ttl_ms),
+                    Lookup::Found(Found { value, ttl_ms, .. }) => (Some(value), ttl_ms),
                     Lookup::Missing { .. } => (None, 0),
                 },
                 (Some(value), Some(hint)) if hint.versions == versions => (value.into_bytes(), 0),

@@ -16,10 +16,22 @@ use crate::stats::{Event, StatsRecorder};
 /// The result of a lookup. It was true at one instant after the lookup began.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// The value under the current versions (empty: absent), and for how many ms it still lives.
-    Found { versions: Versions, value: Vec<u8>, ttl_ms: u64 },
+    /// There is an entry under the current versions.
+    Found(Found),
     /// There is no entry under the current versions.
     Missing { versions: Versions },
+}
+
+/// A current entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub versions: Versions,
+    /// Empty: absent.
+    pub value: Vec<u8>,
+    /// For how many ms it still lives.
+    pub ttl_ms: u64,
+    /// The value comes from the source. A named entry may have been set by a client instead.
+    pub fetched: bool,
 }
 
 /// The entry holds a value that this program cannot have stored.
@@ -42,7 +54,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         }
         let outcome = self.unless_bypassed(self.look_up(entry)).await;
         match &outcome {
-            Ok(Lookup::Found { .. }) => self.stats.count(entry, Event::Hit),
+            Ok(Lookup::Found(_)) => self.stats.count(entry, Event::Hit),
             Ok(Lookup::Missing { .. }) => self.stats.count(entry, Event::Miss),
             Err(Bypass::Disabled) => {}
             Err(_) => self.stats.count(entry, Event::Bypass),
@@ -97,7 +109,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let Some(value) = reply.into_bytes() else { return Ok(Lookup::Missing { versions }) };
         let ttl_ms = hint.expires_ms.saturating_sub(self.client.runtime().monotonic_ms());
         if ttl_ms > 0 {
-            return Ok(Lookup::Found { versions, value, ttl_ms });
+            return Ok(Lookup::Found(Found { versions, value, ttl_ms, fetched: true }));
         }
         // The entry lives longer than the hint says: another instance filled it again under the same versions.
         let left = self.client.call_one("PTTL", vec![entry.key(versions).into()]).await?;
@@ -121,7 +133,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
     fn found(&self, entry: &Entry, versions: Versions, value: Vec<u8>, pttl: &Reply) -> Lookup {
         let ttl_ms = pttl.as_int().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
         self.hints.set(&entry.id, Hint { versions, expires_ms: self.client.runtime().monotonic_ms() + ttl_ms });
-        Lookup::Found { versions, value, ttl_ms }
+        Lookup::Found(Found { versions, value, ttl_ms, fetched: true })
     }
 
     /// Reads the versions of an entry and the key of its value, if that is known, with one MGET, which is atomic.
@@ -145,7 +157,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         match self.open_current(entry, versions, reply) {
             Ok(Some(found)) => {
                 let ttl_ms = found.ends_unix_ms.saturating_sub(self.client.runtime().unix_ms());
-                Lookup::Found { versions, value: found.value, ttl_ms }
+                Lookup::Found(Found { versions, value: found.value, ttl_ms, fetched: found.fetched })
             }
             Ok(None) => Lookup::Missing { versions },
             Err(Corrupt) => {

@@ -154,6 +154,14 @@ impl Execution {
     }
 }
 
+impl Drop for Execution {
+    /// What was spawned owns its cache, which owns the world.
+    fn drop(&mut self) {
+        let spawned = std::mem::take(&mut self.world.borrow_mut().spawned);
+        drop(spawned);
+    }
+}
+
 impl interleavings::Execution for Execution {
     type Action = Action;
 

@@ -4,6 +4,7 @@
 //! - A read never returns a value older than what was committed before the read began.
 //! - It never returns a value that was removed before it began (by key, or with its module, operation or user).
 //! - It returns the value that was set before, unless that may have been removed or evicted since.
+//! - A check of a hit never calls an entry stale, unless the row was changed without the protocol.
 //!
 //! For each known way to break the protocol there is a weakened variant, and the same search must catch it.
 
@@ -20,7 +21,9 @@ mod world;
 use execution::{Execution, Faults, Scenario, story};
 use interleavings::explore;
 use tasks::Means;
-use tasks::Role::{BatchReader, Creator, GuardedReader, NamedReader, Outsider, Reader, Setter, UsersReader, Writer};
+use tasks::Role::{
+    BatchReader, CheckingReader, Creator, GuardedReader, NamedReader, Outsider, Reader, Setter, UsersReader, Writer,
+};
 use versioned_cache::{Settings, WritePolicy};
 use weakness::Weakness;
 use world::Rules;
@@ -35,6 +38,7 @@ const NO_WAITING: Settings = Settings {
     lease_ms: 1_000,
     fill_wait_ms: 0,
     patience_ms: 0,
+    verify_ratio: 0.0,
 };
 
 /// One key is evicted at any time. (Requests may die at any step in all scenarios: see [`Faults`].)
@@ -68,12 +72,14 @@ fn holds(name: &str, scenario: &Scenario) {
     assert!(report.states > 100, "{name} explores almost nothing");
 }
 
-fn is_caught(scenario: &Scenario) {
+/// Returns what was caught.
+fn is_caught(scenario: &Scenario) -> String {
     let report = explore(|| Execution::new(scenario));
     let Some((what, path)) = report.violation else {
         panic!("{:?} was not caught in {} states", scenario.rules.weakness, report.states);
     };
     println!("{:?}: {what}, after {} steps", scenario.rules.weakness, path.len());
+    what
 }
 
 #[test]
@@ -192,6 +198,36 @@ fn sets_and_invalidations_that_lose_replies() {
     let mut retrying = lossy(&[Outsider(NamedModule), Setter(1), NamedReader(1)], 1);
     retrying.settings.patience_ms = 60;
     holds("lossy with retries", &retrying);
+}
+
+/// Each hit of a checking reader is checked.
+fn checked(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
+    let scenario = scenario(roles, warm, faults);
+    Scenario { settings: Settings { verify_ratio: 1.0, ..scenario.settings }, ..scenario }
+}
+
+#[test]
+fn checks_beside_writers_raise_no_false_alarm() {
+    let faults = Faults { cancellations: 1, ..BOTH };
+    holds("checks", &checked(&[Writer(1), CheckingReader(1)], true, faults));
+    holds("checks, two writers", &checked(&[Writer(1), Writer(1), CheckingReader(1)], true, Faults::default()));
+    holds("checks, a filler", &checked(&[Writer(1), Reader(1), CheckingReader(1)], true, EVICTION));
+    holds("checks, a create", &checked(&[Creator, CheckingReader(2)], false, EVICTION));
+}
+
+#[test]
+fn a_row_that_is_changed_without_the_protocol_is_found() {
+    let mut scenario = checked(&[Outsider(Means::Nothing), CheckingReader(1)], true, Faults::default());
+    scenario.rules.acknowledged_only = true;
+    let what = is_caught(&scenario);
+    assert!(what.contains("calls an entry stale"), "{what}");
+}
+
+#[test]
+fn checks_that_do_not_read_the_versions_again_are_caught() {
+    let weak = Weakness::VersionsAreNotReadAgain;
+    let what = is_caught(&weakened(checked(&[Writer(1), CheckingReader(1)], true, Faults::default()), weak));
+    assert!(what.contains("calls an entry stale"), "{what}");
 }
 
 #[test]

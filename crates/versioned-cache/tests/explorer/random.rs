@@ -5,7 +5,7 @@ use versioned_cache::Settings;
 
 use crate::execution::{Execution, Faults, Scenario, story};
 use crate::tasks::Means;
-use crate::tasks::Role::{BatchReader, NamedReader, Outsider, Reader, Setter, Writer};
+use crate::tasks::Role::{BatchReader, CheckingReader, NamedReader, Outsider, Reader, Setter, Writer};
 use crate::world::Rules;
 
 /// More requests, each with several reads or writes, which wait for one another's fills. `EXPLORER_SEED` repeats one
@@ -20,7 +20,7 @@ fn many_requests_at_random() {
         outdated: false,
         faults: Faults { ends_of_marks: 1, cancellations: 3, evictions: 4, flushes: 0, losses: 0 },
         rules: Rules::default(),
-        settings: Settings::default(),
+        settings: Settings { verify_ratio: 0.0, ..Settings::default() },
     };
     let flushed = Scenario {
         faults: Faults { evictions: 2, flushes: 2, ..Faults::default() },
@@ -60,7 +60,13 @@ fn many_requests_at_random() {
         settings: Settings { patience_ms: 60, ..of.settings },
         ..of.clone()
     };
+    let checked = Scenario {
+        roles: vec![Writer(2), CheckingReader(3), Writer(1), CheckingReader(2)],
+        settings: Settings { verify_ratio: 1.0, ..base.settings },
+        ..base.clone()
+    };
     let scenarios = [
+        checked,
         lossy(&set),
         lossy(&invalidated),
         Scenario { shared_instance: true, ..set.clone() },

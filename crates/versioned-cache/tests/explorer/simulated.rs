@@ -62,7 +62,7 @@ impl Drop for SimConnection {
     }
 }
 
-/// The port to the simulated clock. Spawned work never runs, which the protocol allows: it only counts and repeats.
+/// The port to the simulated clock. Spawned work never runs, unless its task runs it. The protocol allows that.
 pub struct SimRuntime(pub Shared);
 
 impl ports::Runtime for SimRuntime {
@@ -92,5 +92,11 @@ impl ports::Runtime for SimRuntime {
         wait(&self.0, Step::Sleep(ms)).await;
     }
 
-    fn spawn(&self, _work: impl Future<Output = ()> + 'static) {}
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        let mut world = self.0.borrow_mut();
+        let task = world.steps.current;
+        if let Some(spawned) = world.spawned.get_mut(&task) {
+            spawned.push(Box::pin(work));
+        }
+    }
 }

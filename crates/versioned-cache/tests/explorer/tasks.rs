@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use interleavings::wait;
-use versioned_cache::{Cache, Entry, Scope, Settings, Source, StatementError, Ttl, Write, WriteError};
+use versioned_cache::{Cache, Entry, ReadResult, Scope, Settings, Source, StatementError, Ttl, Write, WriteError};
 
 use crate::simulated::{SimRedis, SimRuntime};
 use crate::step::{Outcome, Step};
@@ -23,6 +23,8 @@ pub enum Role {
     BatchReader(u32),
     /// Reads the row through an entry whose absence is guarded by the list.
     GuardedReader,
+    /// As a guarded reader, this many times. Each hit is checked before the next read.
+    CheckingReader(u32),
     /// Changes the row this many times.
     Writer(u32),
     /// Creates the row.
@@ -51,6 +53,8 @@ pub enum Means {
     /// Sets the named entry to the new value.
     Set,
     Clear,
+    /// Not at all.
+    Nothing,
 }
 
 impl Role {
@@ -104,7 +108,12 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
                     read(number, &world, &cache, entry(), true).await;
                 }
             }
-            Role::GuardedReader => read(number, &world, &cache, entry().absent_guard(&list()), false).await,
+            Role::GuardedReader => drop(read(number, &world, &cache, guarded(), false).await),
+            Role::CheckingReader(times) => {
+                for _ in 0..times {
+                    read_and_check(number, &world, &cache).await;
+                }
+            }
             Role::Writer(times) => {
                 for _ in 0..times {
                     write(number, &world, &cache, Write { mark: vec![scope()], bump: vec![scope()] }).await;
@@ -139,6 +148,10 @@ fn entry() -> Entry {
     Entry::new(&scope(), Ttl { found_s: 300, absent_s: 30 })
 }
 
+fn guarded() -> Entry {
+    entry().absent_guard(&list())
+}
+
 fn named() -> Entry {
     Entry::named("kv", "get", "x", Ttl { found_s: 300, absent_s: 30 })
 }
@@ -166,19 +179,37 @@ async fn invalidate(number: usize, world: &Shared, cache: &SimCache, means: Mean
         Means::Delete => cache.delete(&named()).await.map(drop),
         Means::Set => cache.set(&named(), value.to_string().as_bytes()).await,
         Means::Clear => cache.clear().await.map(drop),
+        Means::Nothing => Ok(()),
     };
     let mut world = world.borrow_mut();
     world.promises.removal_ends(number, outcome.is_ok());
-    if outcome.is_ok() {
+    // Without an invalidation, reads need not see the change.
+    if outcome.is_ok() && means != Means::Nothing {
         world.promises.written(value);
     }
     world.writing.remove(&number);
 }
 
-async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) {
+/// A read, and the check of a hit. The counters are sent at its end: the world sees the verdict there.
+async fn read_and_check(number: usize, world: &Shared, cache: &SimCache) {
+    world.borrow_mut().spawned.insert(number, Vec::new());
+    let result = read(number, world, cache, guarded(), false).await;
+    let spawned = world.borrow_mut().spawned.remove(&number).unwrap_or_default();
+    if result.status.source == Source::Hit {
+        // The sender of counters comes first, because the hit is counted first. It does not run.
+        let [_sender, check] = <[_; 2]>::try_from(spawned).unwrap_or_else(|_| panic!("a hit spawns two works"));
+        world.borrow_mut().checking.insert(number);
+        check.await;
+        world.borrow_mut().checking.remove(&number);
+    }
+    cache.send_stats().await;
+}
+
+async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) -> ReadResult {
     wait(world, Step::Start).await;
     let entries = [entry];
-    let select = async || match wait(world, Step::Select).await {
+    let of_select = Rc::clone(world);
+    let select = async move || match wait(&of_select, Step::Select).await {
         Outcome::Row(0) => Ok(None),
         Outcome::Row(value) => Ok::<_, NoError>(Some(value.to_string().into_bytes())),
         other => panic!("{other:?} is no row"),
@@ -190,16 +221,17 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
         });
         results.await.expect("the simulated database does not fail").remove(0)
     } else {
-        cache.get_or_set(&entries[0], select).await.expect("the simulated database does not fail")
+        cache.get_or_set_verified(&entries[0], select).await.expect("the simulated database does not fail")
     };
-    let value = result.value.map_or(0, |bytes| {
-        std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
+    let value = result.value.as_ref().map_or(0, |bytes| {
+        std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
     });
     let bypassed = matches!(result.status.source, Source::Bypass(_));
     let mut world = world.borrow_mut();
     if let Some(what) = world.promises.read_ends(number, value, bypassed) {
         world.violation.get_or_insert(what);
     }
+    result
 }
 
 async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {

@@ -25,17 +25,19 @@ pub enum Weakness {
     ReplacedWithoutWatch,
     /// An absence is stored although a create is in flight.
     CreatesAreNotGuarded,
+    /// A check compares the row with the hit, and does not see that the version has changed since.
+    VersionsAreNotReadAgain,
 }
 
 impl Weakness {
     /// Changes a command, or replies to it without Redis.
-    pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &mut World) -> Option<Reply> {
+    pub fn reply(self, task: usize, command: &str, args: &mut [Arg], world: &mut World) -> Option<Vec<Reply>> {
         let key = match args.first() {
             Some(Arg::Bytes(key)) => String::from_utf8_lossy(key).into_owned(),
             _ => String::new(),
         };
         let written = world.written.contains(&task);
-        match (self, command) {
+        let instead = match (self, command) {
             (Self::VersionsComeBack, _) => None,
             (Self::StoredUnderTheLatestVersion, "SET") if key.starts_with("user:cache:42-v") => {
                 let latest = world.redis.int("user:version:42")?;
@@ -52,7 +54,17 @@ impl Weakness {
             (Self::CreatesAreNotGuarded, "ZCOUNT") if key == "users:writing" => Some(Reply::Int(0)),
             (Self::BumpedOnlyAfterTheStatement, "INCR") if !written => Some(Reply::Int(i64::MAX)),
             (Self::BumpedOnlyBeforeTheStatement, "INCR") if written => Some(Reply::Int(i64::MAX)),
+            (Self::VersionsAreNotReadAgain, "MGET") if world.checking.contains(&task) => {
+                // The version of the hit is in the key of the entry, which comes last.
+                let Some(Arg::Bytes(entry)) = args.last() else { return None };
+                let entry = String::from_utf8_lossy(entry).into_owned();
+                let version = entry.strip_prefix("user:cache:42-v")?.split(':').next()?;
+                let mut replies = world.redis.run(command, args).ok()?;
+                replies[0] = Reply::Bytes(version.into());
+                return Some(replies);
+            }
             _ => None,
-        }
+        };
+        instead.map(|reply| vec![reply])
     }
 }

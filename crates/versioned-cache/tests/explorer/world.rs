@@ -2,16 +2,17 @@
 //! command or an SQL statement, waits until the search lets it happen.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use interleavings::{ConnectionId, Defects, StepId, Stepper, Steps};
-use ports::Reply;
+use ports::{Arg, Reply};
 
 use crate::promises::Promises;
 use crate::redis::Redis;
 use crate::step::{Outcome, Step, commutes, is_lease, is_list_version, is_registry};
+use crate::tasks::Task;
 use crate::weakness::Weakness;
 
 /// Simulated Unix time at the start, ms.
@@ -47,6 +48,10 @@ pub struct World {
     /// Writers whose statement has taken effect.
     pub written: BTreeSet<usize>,
     ended: BTreeSet<usize>,
+    /// What tasks have spawned, if they want to run it.
+    pub spawned: BTreeMap<usize, Vec<Task>>,
+    /// Tasks that check a hit.
+    pub checking: BTreeSet<usize>,
     pub rules: Rules,
     pub violation: Option<String>,
     /// A log of the steps, if wanted.
@@ -69,6 +74,8 @@ impl World {
             writing: BTreeSet::new(),
             written: BTreeSet::new(),
             ended: BTreeSet::new(),
+            spawned: BTreeMap::new(),
+            checking: BTreeSet::new(),
             rules,
             violation: None,
             story: None,
@@ -140,9 +147,13 @@ impl World {
             Step::Redis(..) if self.rules.eager && is_lease(step) => Outcome::Redis(vec![Reply::Status("OK".into())]),
             Step::Redis(..) if self.rules.eager && is_list_version(step) => Outcome::Redis(vec![Reply::Int(i64::MAX)]),
             Step::Redis(command, args) => {
+                let is_verdict = |arg: &Arg| matches!(arg, Arg::Bytes(field) if field.ends_with(b":stale"));
+                if command == "HINCRBY" && args.iter().any(is_verdict) {
+                    self.violation.get_or_insert_with(|| format!("a check by {task} calls an entry stale"));
+                }
                 let mut args = args.clone();
                 match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
-                    Some(instead) => Outcome::Redis(vec![instead]),
+                    Some(instead) => Outcome::Redis(instead),
                     None => self.redis.run(command, &args).into(),
                 }
             }
@@ -183,6 +194,7 @@ impl World {
         self.promises.forget(task);
         self.writing.remove(&task);
         self.written.remove(&task);
+        self.checking.remove(&task);
         self.ended.insert(task);
     }
 

@@ -3,6 +3,7 @@
 mod instance;
 mod named;
 mod registries;
+mod verify;
 
 use std::time::{Duration, Instant};
 

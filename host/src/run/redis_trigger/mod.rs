@@ -2,6 +2,7 @@
 //!
 //! All Redis triggers share one thread, which has no connections of clients. There is one connection per server
 //! (`subscription`). Each trigger has an `inbox`, and handles its messages one after another, in their order.
+//! A new instance takes up to 1 ms, so the thread handles about a thousand messages per second.
 //!
 //! As on Spin, each message has a new instance, which ends when the handler returns. An error of the handler is logged;
 //! the message is not repeated. Unlike on Spin, one trigger does not wait for another, and an unreachable server does

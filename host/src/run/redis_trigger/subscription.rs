@@ -73,8 +73,7 @@ fn timed_out() -> RedisError {
 async fn deliver(connection: &mut PubSub, inboxes: &[Rc<Inbox>]) {
     let mut messages = connection.on_message();
     while let Some(message) = messages.next().await {
-        for inbox in inboxes.iter().filter(|inbox| inbox.channel().as_bytes() == message.get_channel_name().as_bytes())
-        {
+        for inbox in inboxes.iter().filter(|inbox| inbox.channel() == message.get_channel_name()) {
             inbox.push(message.get_payload_bytes());
         }
     }

@@ -1,5 +1,5 @@
-//! Does what the messages of a test ask for, and prints what it has done: `print x`, `fetch http://…`, `error`, `trap`,
-//! `spin`.
+//! Does what the messages of a test ask for, and prints what it has done: `print x`, `fetch http://…`, `error`,
+//! `trap`, `spin`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

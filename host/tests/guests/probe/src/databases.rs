@@ -28,8 +28,7 @@ pub async fn redis() -> String {
     lines.push(format!("incr {:?}", redis.incr("probe:s").await));
     lines.push(format!("mget {:?}", redis.execute("MGET", [binary("probe:a"), binary("probe:none")]).await));
     lines.push(format!("nonsense {:?}", redis.execute("NONSENSE", []).await));
-    lines
-        .push(format!("ttl {:?}", redis.execute("PEXPIRE", [binary("probe:a"), RedisParameter::Int64(600_000)]).await));
+    lines.push(format!("ttl {:?}", redis.execute("PEXPIRE", [binary("probe:a"), RedisParameter::Int64(600_000)]).await));
     let nested = "return {1, {'a', {2}}, false}";
     lines.push(format!("eval {:?}", redis.execute("EVAL", [binary(nested), RedisParameter::Int64(0)]).await));
     lines.push(format!("publish {:?}", redis.publish("probe", b"x").await));

@@ -1,0 +1,181 @@
+//! The rate limits of a component: which class a request has, whose quota it uses, and what the response says.
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use counters::Counter;
+use http_api::rate_limit::{Client, Peer, Quota, TrustedProxies, is_exempt, is_write, quota_exceeded};
+use http_api::{Access, JwtVerifier, Problem, Tokens};
+use rate_limit::{Class, Classes, Decision, InvalidClasses, RateLimiter};
+use spin_sdk::http::Request;
+
+use crate::observe::METRICS;
+use crate::redis::SpinRedis;
+use crate::runtime::SpinRuntime;
+use crate::service::Counters;
+use crate::variables::{self, VariableError};
+
+/// The limiter of a component.
+pub type Limiter = RateLimiter<SpinRedis, SpinRuntime>;
+
+/// Whose tokens a component verifies.
+enum Identity {
+    Tokens(Tokens),
+    Users(JwtVerifier),
+}
+
+/// The limits of the requests to one component.
+pub struct RateLimits {
+    reads: Option<Limited>,
+    writes: Option<Limited>,
+    trusted: TrustedProxies,
+    identity: OnceCell<Identity>,
+    limiter: Rc<Limiter>,
+    counters: Rc<Counters>,
+    /// Whether Redis has not counted the last request.
+    is_bypassed: Cell<bool>,
+}
+
+/// A class, and the counter of its refused requests.
+struct Limited {
+    class: Class,
+    refused: Counter,
+}
+
+/// What the limits say about a request.
+pub(crate) struct Verdict {
+    fields: [Option<(HeaderName, HeaderValue)>; 2],
+    /// The response, if the request is refused.
+    pub(crate) refusal: Option<Problem>,
+}
+
+impl RateLimits {
+    /// The limits from the variables `rate_limit`, `rate_limit_overrides` and `trusted_proxies`; `None`: this component
+    /// has none.
+    ///
+    /// # Errors
+    /// The first variable that is missing or not valid.
+    pub(crate) async fn from_variables(
+        component: &'static str,
+        limiter: &Rc<Limiter>,
+        counters: &Rc<Counters>,
+    ) -> Result<Option<Self>, VariableError> {
+        let [default, overrides, trusted] =
+            variables::read(["rate_limit", "rate_limit_overrides", "trusted_proxies"]).await?;
+        let trusted = trusted.parsed(
+            "empty, or addresses or networks of proxies like 10.0.0.0/8, 2001:db8::1, separated by commas",
+            |_| true,
+        )?;
+        let classes = Classes::parse(default.value(), overrides.value()).map_err(|invalid| match invalid {
+            InvalidClasses::Default => default.invalid(
+                "empty, or LIMIT/WINDOW like 100/60s, with a limit from 1 to 1000000 and a window from 1s to 24h",
+            ),
+            InvalidClasses::Overrides => overrides.invalid(
+                "empty, or a list of CLASS=LIMIT/WINDOW like users=1000/60s, users.write=50/60s, write=200/60s, where a \
+                 class is a component, COMPONENT.write or write, and occurs once",
+            ),
+        })?;
+        let limited = |is_write| classes.select(component, is_write).cloned().map(Limited::new);
+        let (reads, writes) = (limited(false), limited(true));
+        Ok((reads.is_some() || writes.is_some()).then(|| Self {
+            reads,
+            writes,
+            trusted,
+            identity: OnceCell::new(),
+            limiter: Rc::clone(limiter),
+            counters: Rc::clone(counters),
+            is_bypassed: Cell::new(false),
+        }))
+    }
+
+    /// From now on, programs with one of these tokens have quotas of their own, whatever their address.
+    pub fn know_tokens(&self, tokens: &Tokens) {
+        // An instance builds its state once.
+        let _ = self.identity.set(Identity::Tokens(tokens.clone()));
+    }
+
+    /// From now on, users with a valid JSON Web Token have quotas of their own, whatever their address.
+    pub fn know_users(&self, verifier: &JwtVerifier) {
+        let _ = self.identity.set(Identity::Users(verifier.clone()));
+    }
+
+    /// Counts a request; `None`: it is not limited.
+    pub(crate) async fn check(&self, request: &Request) -> Option<Verdict> {
+        let limited = if is_write(request.method()) { &self.writes } else { &self.reads };
+        let Limited { class, refused } = limited.as_ref().filter(|_| !is_exempt(request.uri().path()))?;
+        let peer = Peer::of(request.headers(), &self.trusted);
+        if peer == Peer::Component {
+            // The component that the client has called has counted the request.
+            return None;
+        }
+        let client = self.holder(request.headers()).unwrap_or(peer.into());
+        let decision = self.limiter.check(class, &client.to_string(), 1).await;
+        self.note(&decision);
+        let policy = class.policy();
+        let quota = Quota { policy: class.name(), limit: policy.limit(), window_ms: policy.window_ms() };
+        let (left, refusal) = match decision {
+            Decision::Allowed(left) => (Some(left), None),
+            Decision::Refused(left) => {
+                self.counters.count(*refused, 1);
+                (Some(left), Some(quota_exceeded(class.name(), left.reset_ms)))
+            }
+            Decision::Bypassed(_) => (None, None),
+        };
+        let limit = left.map(|left| quota.limit_field(left.remaining, left.reset_ms));
+        Some(Verdict { fields: [Some(quota.policy_field()), limit], refusal })
+    }
+
+    /// The user or program whose token is valid.
+    fn holder(&self, headers: &HeaderMap) -> Option<Client> {
+        match self.identity.get()? {
+            Identity::Tokens(tokens) => tokens.holder(headers).map(|access| {
+                Client::Token(match access {
+                    Access::Api => "api",
+                    Access::Admin => "admin",
+                })
+            }),
+            Identity::Users(verifier) => verifier.verify(headers).ok().map(|caller| Client::User(caller.user_id)),
+        }
+    }
+
+    /// Counts requests that Redis has not counted, and logs it once per change.
+    fn note(&self, decision: &Decision) {
+        match decision {
+            Decision::Bypassed(error) => {
+                count_bypassed(&self.counters);
+                if !self.is_bypassed.replace(true) {
+                    tracing::warn!(%error, "rate limits are not enforced: all requests pass");
+                }
+            }
+            // Refused from memory: nothing is known about Redis.
+            Decision::Refused(_) => {}
+            Decision::Allowed(_) => {
+                if self.is_bypassed.replace(false) {
+                    tracing::info!("rate limits are enforced again");
+                }
+            }
+        }
+    }
+}
+
+/// Counts a request that passed because Redis could not count it.
+pub fn count_bypassed(counters: &Rc<Counters>) {
+    counters.count(Counter::new(METRICS, ["rate_limit_bypassed"]), 1);
+}
+
+impl Limited {
+    fn new(class: Class) -> Self {
+        // Names of counters are static. An instance has at most two classes.
+        let name: &'static str = Box::leak(class.name().to_owned().into_boxed_str());
+        Self { class, refused: Counter::new(METRICS, ["rate_limited", name]) }
+    }
+}
+
+impl Verdict {
+    /// Adds the fields that tell the client about its quota.
+    pub(crate) fn add_to(self, response: &mut Response) {
+        response.headers_mut().extend(self.fields.into_iter().flatten());
+    }
+}
