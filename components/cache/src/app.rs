@@ -32,7 +32,7 @@ pub struct App {
     /// The same cache over a separate connection with a longer deadline, for large replies. Other requests do not wait
     /// behind a large reply, and a slow large reply does not open their circuit breaker.
     pub bulk_cache: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// What has changed, for other programs.
+    /// Publishes what has changed.
     pub events: Events,
     /// Memory of the keys that are being warmed.
     pub warm_memory: MemoryBudget,
@@ -123,7 +123,8 @@ impl App {
             Target::All => self.cache.clear().await,
         };
         let removed = removed.map_err(problems::redis_change)?;
-        // An invalidated module has a new generation even if it had no entries. A key without a value is as before.
+        // Invalidating a key that has no value changes nothing. All other invalidations change a version, even if no
+        // entry was removed.
         if removed > 0 || !matches!(target, Target::Key(_)) {
             self.events.emit(cache_events::invalidated(target));
         }

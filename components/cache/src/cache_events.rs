@@ -1,4 +1,4 @@
-//! What other programs are told about the cache: which entries were set or removed. Never their values.
+//! The events about the cache: which entries were set or removed. They never have the values.
 
 use events::NewEvent;
 use serde_json::json;

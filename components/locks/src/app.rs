@@ -15,7 +15,7 @@ pub struct App {
     pub locks: Rc<Locks<SpinRedis, SpinRuntime>>,
     /// The tokens that the routes accept.
     pub tokens: Tokens,
-    /// What has changed, for other programs.
+    /// Publishes what has changed.
     pub events: Events,
     counters: Rc<Counters>,
 }
@@ -47,7 +47,7 @@ impl App {
     }
 }
 
-/// The addresses of servers only for locks, separated by commas; none: locks are on the server of the cache.
+/// The addresses of the servers that are only for locks. If there are none, locks are on the server of the cache.
 fn addresses(lock_servers: Variable) -> Result<Vec<String>, VariableError> {
     const EXPECTED: &str = "empty, or the addresses of one Redis server or of an odd number of different ones, \
                             separated by commas";

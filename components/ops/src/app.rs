@@ -11,15 +11,15 @@ use versioned_cache::{Cache, Settings};
 
 /// The state of the component.
 pub struct App {
-    /// Redis and the counters.
+    /// What every component has: Redis, counters, events, rate limits.
     pub service: Rc<Service>,
     /// The database.
     pub database: Database,
-    /// The cache, for its counters.
+    /// The cache. Only its counters are read here.
     pub cache: Rc<Cache<SpinRedis, SpinRuntime>>,
-    /// The readers of events,
+    /// The readers of the stream of events.
     pub events: Rc<Feed<SpinRedis, SpinRuntime>>,
-    /// and of messages.
+    /// The readers of the stream of messages.
     pub messages: Rc<Feed<SpinRedis, SpinRuntime>>,
     /// How long one response with events lasts, in milliseconds.
     pub events_max_ms: u64,

@@ -1,4 +1,4 @@
-//! The metrics of Tumbler: which there are, and their values from the counters in Redis.
+//! The metrics of all components: their names, and their values from the counters in Redis.
 
 #[cfg(test)]
 mod documented;

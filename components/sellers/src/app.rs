@@ -24,7 +24,7 @@ pub struct App {
     pub users: UserService,
     /// Verifies the tokens of clients.
     pub verifier: JwtVerifier,
-    /// What has changed, for other programs.
+    /// Publishes what has changed.
     pub events: Events,
 }
 

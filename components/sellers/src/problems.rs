@@ -144,7 +144,7 @@ pub fn user_service(error: UserServiceError) -> Problem {
                 .with_header((RETRY_AFTER, HeaderValue::from_static("3")))
         }
         UserServiceError::Unusable(_) => {
-            tracing::warn!(%error, "no answer about a user");
+            tracing::warn!(%error, "the response of the users service cannot be used");
             Problem::new(Kind::UserServiceFailed, "The users service gave a response that cannot be used.")
         }
     }

@@ -1,5 +1,5 @@
-//! What other programs are told about sellers: what has happened to one, its version, and its state. Never what else is
-//! in it.
+//! The events about sellers. They have the id and the version of a seller; some have its state or the id of a sale in
+//! `data`. They have none of its other members.
 
 use events::NewEvent;
 use serde_json::json;

@@ -19,7 +19,7 @@ pub struct App {
     pub users: Repository<SpinRedis, SpinRuntime>,
     /// Users in the database.
     pub store: Store,
-    /// What has changed, for other programs.
+    /// Publishes what has changed.
     pub events: Events,
 }
 

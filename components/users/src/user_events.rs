@@ -1,4 +1,4 @@
-//! What other programs are told about users: that one has changed, and its version. Never what is in it.
+//! The events about users. They have the id and the version of a user, and none of its other members.
 
 use events::NewEvent;
 
@@ -14,7 +14,7 @@ pub fn updated(user: &User) -> NewEvent {
     about("tumbler.user.updated", user.id, user.version)
 }
 
-/// A user was archived, in this version.
+/// A user was archived. `version` is its version after that.
 pub fn deleted(id: i64, version: i32) -> NewEvent {
     about("tumbler.user.deleted", id, version)
 }

@@ -1,5 +1,5 @@
 //! Counters in Redis that all instances add to. They do not slow responses down: an instance collects what it counts in
-//! memory, and sends it after the response, some milliseconds of requests at a time.
+//! memory for some milliseconds, and sends it after the responses.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use ports::{Client, Connect, RedisError, Reply, Runtime};
 /// ends this much later, after its response. The first count after a pause is sent at once.
 const COLLECT_MS: u64 = 5;
 
-/// The names that a field can have.
+/// How many names a field can have at most.
 const NAMES: usize = 6;
 
 /// One counter: a field of a hash in Redis. Equal names mean the same counter, in all components and instances.
@@ -93,11 +93,11 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
         .await;
     }
 
-    /// All counters of a hash, with what this instance has counted: their fields and values. Fields of other programs
-    /// whose values are not numbers from 0 are left out.
+    /// The fields and values of all counters of a hash. What this instance has counted is included. A field of another
+    /// program whose value is not a number, or is negative, is left out.
     ///
     /// # Errors
-    /// Redis is unreachable, also after some attempts, or the key is not a hash.
+    /// Redis is unreachable in all attempts, or the key is not a hash.
     pub async fn read(&self, hash: &'static str) -> Result<Vec<(String, u64)>, RedisError> {
         self.send().await;
         let replies = self.client.retry_call("HGETALL", vec![hash.into()]).await?;

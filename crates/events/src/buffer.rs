@@ -50,7 +50,7 @@ impl Reading {
     }
 }
 
-/// Items and bytes that are kept, at most. One item is kept in any case.
+/// How many items and bytes the buffer keeps at most. It keeps one item in any case.
 const ITEMS_MAX: usize = 1_024;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -17,7 +17,7 @@ pub struct Event {
     /// What happened, such as `tumbler.user.created`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it happened to, such as `users/42`.
+    /// What has changed, such as `users/42`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When it happened: RFC 3339 in UTC, by the service's clock.
@@ -55,7 +55,7 @@ impl Event {
     }
 }
 
-/// What a service says about an event. The publisher adds the rest: the id, the source and the time.
+/// An event without its id, source and time, which the publisher adds.
 ///
 /// ```
 /// # use events::NewEvent;

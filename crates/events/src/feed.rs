@@ -1,7 +1,8 @@
 //! One stream, read once for all readers of an instance.
 //!
 //! The requests of an instance are separate tasks that cannot wake one another. So each reader looks at the buffer from
-//! time to time. The first one that finds the last reading older than [`INTERVAL_MS`] reads Redis, for all.
+//! time to time. If the last reading is older than [`INTERVAL_MS`], this reader reads Redis, and all readers use the
+//! result.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,11 +17,12 @@ use crate::subscription::Subscription;
 /// How often the stream is read while there are readers, and how often a reader should look, in ms.
 pub const INTERVAL_MS: u64 = 200;
 
-/// How long one reading may take at least, in ms. Longer than other commands, because a page may have megabytes.
+/// The shortest deadline of one reading, in ms. It is longer than that of other commands, because a page may have
+/// megabytes.
 const TIMEOUT_MIN_MS: u64 = 1_000;
 
-/// Entries that are read at once for all readers. Every reader looks once in an interval, so it gets all of them before
-/// the buffer drops them.
+/// How many entries are read at once for all readers. Every reader looks once in an interval, so it gets all of them
+/// before the buffer drops them.
 const PAGE: usize = 256;
 
 /// The readers of one stream in this instance.
@@ -28,7 +30,7 @@ pub struct Feed<R: Connect, T> {
     client: Rc<Client<R, T>>,
     stream: &'static str,
     pub(crate) buffer: RefCell<Buffer>,
-    /// Readers that use the buffer.
+    /// How many readers use the buffer.
     pub(crate) live: Cell<usize>,
     is_reading: Cell<bool>,
     /// When the stream is read again, in ms of the monotonic clock.

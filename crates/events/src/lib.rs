@@ -14,8 +14,8 @@
 //! # Publishing
 //!
 //! A service calls [`Publisher::emit`] after its commit. The response does not wait: the work is done in the background
-//! and repeated while Redis is unreachable, for the patience of the client (30 s). After that the event is lost,
-//! counted and logged.
+//! and repeated while Redis is unreachable, for up to 30 s ([`PATIENCE_MS`]). After that the event is lost, counted and
+//! logged.
 //!
 //! - *At least once*, where Redis replies: if the reply to `XADD` is lost, it is sent again, and the stream has the
 //!   event twice, with the same `id`.
@@ -23,7 +23,7 @@
 //!   repeated. The attribute `version` tells which change is the later one.
 //! - *Not transactional*: an instance that dies between the commit and `XADD` publishes nothing. docs/events.md says
 //!   what that means for clients.
-//! - `XADD` comes before `PUBLISH`, so who is woken by the channel finds the event in the stream.
+//! - `XADD` comes before `PUBLISH`, so a subscriber of the channel also finds the event in the stream.
 //!
 //! # Reading
 //!

@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) event: Option<Rc<Received>>,
 }
 
-/// What is checked and used of an event.
+/// The members of an event that are checked or used here.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "specversion")]

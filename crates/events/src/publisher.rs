@@ -1,4 +1,4 @@
-//! The writing side: an event goes to the stream, then to the channel.
+//! Publishes events: each goes to the stream, then to the channel.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,14 +10,14 @@ use crate::event::{Event, NewEvent};
 use crate::page::FIELD;
 use crate::{EVENTS, MESSAGES};
 
-/// How long [`Publisher::emit`] should repeat: the patience of its client, in ms.
+/// How long [`Publisher::emit`] repeats an event that Redis does not take, in ms. Its client must have this patience.
 pub const PATIENCE_MS: u64 = 30_000;
 
-/// Events that wait for Redis in this instance, at most.
-const WAITING_MAX: usize = 512;
+/// How many events may wait for Redis in this instance: some batches of a thousand rows, or about 2 MB.
+const WAITING_MAX: usize = 4_096;
 
-/// What the stream of messages may take in Redis, roughly. One message may have 64 KiB: some hundred of the largest
-/// ones are kept.
+/// How many bytes the stream of messages may have in Redis, about. One message may have 64 KiB, so the stream keeps
+/// some hundreds of the largest ones.
 const MESSAGES_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Publishes the events of one service.
@@ -25,7 +25,7 @@ pub struct Publisher<R: Connect, T> {
     client: Rc<Client<R, T>>,
     source: String,
     max_length: u64,
-    /// Is told how many events were lost.
+    /// Called with the number of events that were lost.
     count_lost: Box<dyn Fn(u64)>,
     waiting: Cell<usize>,
     /// Events whose work was cancelled. They are counted with the next event.
@@ -58,8 +58,8 @@ impl<R: Connect, T> Drop for Waiting<R, T> {
 
 impl<R: Connect, T: Runtime> Publisher<R, T> {
     /// A publisher of events from `source`, a relative URI such as `/users`. The streams keep about `max_length`
-    /// events; with 0 nothing is published. `client` should have the patience [`PATIENCE_MS`]. `count_lost` is told how
-    /// many events were lost; it is called in the background, too.
+    /// events; with 0 nothing is published. `client` must have the patience [`PATIENCE_MS`]. `count_lost` is called
+    /// with the number of events that were lost, also in the background.
     pub fn new(
         client: Rc<Client<R, T>>,
         source: impl Into<String>,
@@ -126,7 +126,8 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         Ok(message.id)
     }
 
-    /// Repeats both steps while Redis is unreachable; the first one only until it has succeeded.
+    /// Repeats both steps while Redis is unreachable. Once the first step has succeeded, only the second one is
+    /// repeated.
     async fn publish_patiently(&self, event: &Event) -> Result<(), RedisError> {
         let json = event.to_json();
         let is_appended = Cell::new(false);
@@ -144,7 +145,7 @@ impl<R: Connect, T: Runtime> Publisher<R, T> {
         self.client.retry(attempt).await
     }
 
-    /// `~`: Redis removes whole blocks of old entries, so the stream has some more.
+    /// `~`: Redis removes only whole blocks of old entries, so the stream may be a little longer.
     async fn append(&self, stream: &str, max_length: u64, json: &str) -> Result<(), RedisError> {
         let max_length = i64::try_from(max_length).unwrap_or(i64::MAX);
         let mut args: Vec<Arg> = [stream, "MAXLEN", "~"].map(Arg::from).to_vec();

@@ -11,10 +11,10 @@ use crate::buffer::{Item, Reading};
 use crate::feed::{Feed, INTERVAL_MS};
 use crate::stream_id::StreamId;
 
-/// Entries that a reader reads at once from Redis for itself.
+/// How many entries a reader reads at once from Redis for itself.
 const PAGE: usize = 32;
 
-/// How much a reader takes from the buffer at once. A slow reader keeps that much in memory.
+/// How many bytes a reader takes from the buffer at once. A slow reader keeps that much in memory.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The reader is so slow that the buffer no longer has what comes next. It can subscribe again at its position.
@@ -28,8 +28,9 @@ pub struct Subscription<R: Connect, T> {
     feed: Rc<Feed<R, T>>,
     /// The id of the entry that the caller got last.
     position: StreamId,
-    /// What this reader has read from Redis itself, and the id of the last entry of it.
+    /// What this reader has read from Redis itself and not returned yet.
     pending: Vec<Item>,
+    /// The id of the last entry that it has read from Redis itself.
     read_to: StreamId,
     live: Option<Live<R, T>>,
     /// When a reader that is not live reads again, in ms of the monotonic clock.

@@ -11,7 +11,7 @@ pub use quota::{Quota, quota_exceeded};
 
 use axum::http::Method;
 
-/// Whether requests to this path are never limited: programs ask it to know whether the service works.
+/// Whether requests to this path are never limited. Programs use these paths to see whether the service works.
 pub fn is_exempt(path: &str) -> bool {
     path == "/metrics" || path == "/health" || path.starts_with("/health/")
 }

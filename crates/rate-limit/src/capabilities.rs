@@ -6,7 +6,7 @@ use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 use crate::key::Type;
 
-/// Which type the counters on a server have. Asked once.
+/// Which type the counters on a server have. Each instance asks the server once.
 #[derive(Default)]
 pub(crate) struct Capabilities(Cell<Option<Type>>);
 

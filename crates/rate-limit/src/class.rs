@@ -2,11 +2,11 @@
 
 use crate::policy::Policy;
 
-/// The class of the policy for all requests that no other class has.
+/// The name of the class of all requests that have no other class.
 const DEFAULT: &str = "default";
-/// The class of all requests that change something.
+/// The name of the class of all requests that may change something.
 const WRITE: &str = "write";
-/// The class of [`Class::api`].
+/// The name of [`Class::api`].
 const API: &str = "api";
 
 /// A class of requests and its policy. A client has one quota per class.
@@ -31,7 +31,7 @@ pub struct Class {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes(Vec<Class>);
 
-/// Why a text has no classes.
+/// Which of the two texts of [`Classes::parse`] is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClasses {
     /// The default policy.
@@ -85,8 +85,9 @@ impl Classes {
         Ok(Self(classes))
     }
 
-    /// The class of a request to `component`: the first that has a policy of `COMPONENT.write` and `write` (both only if
-    /// the request changes something), `COMPONENT`, `default`. `None`: it is not limited.
+    /// The class of a request to `component`: the first of `COMPONENT.write`, `write`, `COMPONENT` and `default` that
+    /// has a policy. The first two are only for requests that may change something (`is_write`). `None`: the request is
+    /// not limited.
     pub fn select(&self, component: &str, is_write: bool) -> Option<&Class> {
         let named = |wanted: &dyn Fn(&str) -> bool| self.0.iter().find(|class| wanted(&class.name));
         let of_writes =
@@ -104,7 +105,7 @@ fn override_of(entry: &str) -> Option<Class> {
     let component = name.strip_suffix(".write").unwrap_or(name);
     let is_name = component.starts_with(|letter: char| letter.is_ascii_lowercase())
         && component.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    // `api` has the quotas of the callers of the API. `write.write` would mean nothing.
+    // `api` is the class of `POST /api/ratelimit/check`. `write.write` has no meaning.
     let is_taken = [DEFAULT, API].contains(&component) || (component == WRITE && name != WRITE);
     (is_name && !is_taken).then_some(())?;
     Some(Class { name: name.to_owned(), policy: policy.parse().ok()? })
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(limit("users", false), Some(1));
         assert_eq!(limit("cache", true), Some(3), "write comes before the component");
         assert_eq!(limit("cache", false), Some(4));
-        assert_eq!(limit("write", false), Some(3), "a component with this name would be called so");
+        assert_eq!(limit("write", false), Some(3), "a component named write has the class write for its reads, too");
     }
 
     #[test]

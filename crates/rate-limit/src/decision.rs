@@ -19,8 +19,10 @@ pub enum Decision {
 pub struct Quota {
     /// How many requests the client may still send within [`Quota::reset_ms`].
     pub remaining: u64,
-    /// In milliseconds. After an allowed request that leaves some quota: until the window ends; `remaining` is a promise
-    /// until then. Otherwise: until a request (after a refusal: this request) may pass, if the client sends nothing
-    /// else. Always at least 1.
+    /// In milliseconds, at least 1.
+    ///
+    /// - Allowed, and `remaining` is not 0: the time until the window ends. Until then so many requests may pass.
+    /// - Allowed, and `remaining` is 0: the time until the next request may pass, if the client sends nothing before.
+    /// - Refused: the time until this request may pass, if the client sends nothing before.
     pub reset_ms: u64,
 }

@@ -6,9 +6,10 @@
 //! | `ratelimit-increx:{class}:{client}:{window}` | integer, TTL | the count, on servers that have INCREX |
 //!
 //! The window is its number since the Unix epoch: the time divided by the window's length. The prefixes of the two
-//! types differ, so a server that is replaced by one with other commands sees no counter of the wrong type.
+//! types differ. So if another server with other commands takes over the data, no command finds a counter of the wrong
+//! type.
 
-/// How long after its use a counter may expire, in milliseconds: for clocks that differ a little.
+/// How much longer than it is needed a counter lives, in milliseconds: clocks differ a little.
 const MARGIN_MS: u64 = 1_000;
 
 /// Which type the counters have.

@@ -1,10 +1,9 @@
 //! Rate limits: how many requests a client may send in a window of time. The counters are in Redis, so that all
-//! instances count together. No scripts (no `EVAL`, no `FUNCTION`). docs/rate-limits.md has the contract for users and
-//! operators.
+//! instances count together. No scripts (no `EVAL`, no `FUNCTION`). docs/rate-limits.md is for clients and operators.
 //!
-//! - [`Policy`]: so many requests in such a window, written as `100/60s`.
+//! - [`Policy`]: how many requests may pass in a window, written as `100/60s`.
 //! - [`Classes`]: which policy a request has. A request counts in one class only.
-//! - [`RateLimiter::check`]: counts a request and decides: a [`Decision`].
+//! - [`RateLimiter::check`] counts a request and returns a [`Decision`].
 //!
 //! # The algorithm
 //!
@@ -17,10 +16,10 @@
 //!
 //! where `current` includes the request, and the second term is rounded to a whole number: it assumes that the
 //! requests of the previous window were spread evenly. So within one window never more than `limit` requests pass, and
-//! between the edges of windows less than twice as many.
+//! in a period of the same length that crosses the edge of two windows, fewer than twice as many.
 //!
-//! A request is counted first and compared then. If it is refused, it is subtracted again: refused requests use no
-//! quota. The response does not wait for the subtraction.
+//! A request is counted first, and then compared with the limit. If it is refused, it is subtracted again: refused
+//! requests use no quota. The response does not wait for the subtraction.
 //!
 //! # Why every counter has an expiry
 //!
@@ -30,14 +29,14 @@
 //!
 //! - `ZADD key XX INCR cost n` changes a counter (a sorted set with the member `n`), but creates none: XX. So it does
 //!   no harm however late it arrives, for example after the counter has expired. The subtraction is the same command.
-//! - A missing counter is created by a transaction: `MULTI`, `ZADD key INCR cost n`, `PEXPIRE key ttl`, `EXEC`. It takes
-//!   effect as a whole or not at all. The two commands are queued one after the other: PEXPIRE before ZADD would do
-//!   nothing (see [`ports::Connection`] about the order of concurrent commands).
+//! - A missing counter is created by a transaction: `MULTI`, `ZADD key INCR cost n`, `PEXPIRE key ttl`, `EXEC`. It
+//!   takes effect as a whole or not at all. The two commands are queued one after the other: PEXPIRE before ZADD would
+//!   do nothing (see [`ports::Connection`] about the order of concurrent commands).
 //! - With `INCREX` (Redis 8.8, Valkey 9.2) one command counts, compares with a bound and sets the expiry.
 //!
-//! tests/explorer runs this code over a simulated Redis in all interleavings of a few clients, with commands that arrive
-//! late or whose reply is lost, and with counters that expire or are evicted. The same search catches the variants that
-//! lose an expiry.
+//! tests/explorer runs this code over a simulated Redis in all interleavings of a few clients, with commands that
+//! arrive late or whose reply is lost, and with counters that expire or are evicted. The same search catches the
+//! variants that lose an expiry.
 //!
 //! # What an instance remembers
 //!

@@ -18,7 +18,7 @@ use crate::window::{Moment, Usage};
 pub struct Settings {
     /// How long one decision may take.
     pub timeout_ms: u64,
-    /// How long Redis is not asked after a failure.
+    /// How long the limiter does not ask Redis after a failure.
     pub circuit_open_ms: u64,
 }
 
@@ -58,7 +58,7 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
     }
 
     /// Counts a request of `client` in `class`, and decides whether it may pass. `cost` is how many requests it counts
-    /// as: values outside of 1 to the limit count as the nearer of these.
+    /// as; it is limited to the range from 1 to the limit of the policy.
     ///
     /// Takes one round trip to Redis for a client that is known; none for one that is certainly refused.
     pub async fn check(self: &Rc<Self>, class: &Class, client: &str, cost: u64) -> Decision {
@@ -99,7 +99,8 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
     ) -> Result<Decision, RedisError> {
         let Request { cost, now, .. } = request;
         let current = request.counter(counters, now.window);
-        // Without a settled previous count, the bound of the current one is not known before both replies are here.
+        // If the previous count may still change, the bound of the current one is known only when both replies are
+        // here.
         let (bound, read) = match known.is_previous_settled {
             true => (now.at_most(known.usage.previous), None),
             false => (now.policy.limit(), Some(request.counter(counters, now.window.saturating_sub(1)))),
@@ -120,7 +121,7 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
         let count = if is_allowed || !added.is_counted {
             added.count
         } else {
-            // Others may be about to subtract, too. What they leave is not more than the bound.
+            // Other refused requests are subtracted, too. What then remains is at most the bound.
             added.count.saturating_sub(cost).min(at_most)
         };
         let usage = Usage { previous, current: count };
@@ -133,7 +134,7 @@ impl<R: Connect, T: Runtime> RateLimiter<R, T> {
     fn take_back(self: &Rc<Self>, counter: Counter, cost: u64) {
         let limiter = Rc::clone(self);
         self.client.runtime().spawn(async move {
-            // After a failure, the request has used quota. The next window begins anew.
+            // If this fails, the refused request has used quota in this window.
             let _ = limiter.client.within_timeout(counter.subtract(&limiter.client, cost)).await;
         });
     }

@@ -1,16 +1,17 @@
-//! What an instance remembers of the counters, so that it refuses a flood without asking Redis.
+//! What an instance remembers of the counters, so that it refuses most requests of a flood without asking Redis.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::window::{Moment, Usage};
 
-/// How many clients (more exactly: pairs of a class and a client) an instance remembers at most. Clients are free to
-/// invent addresses; a forgotten client costs one round trip.
+/// How many clients an instance remembers at most; a client counts once for each of its classes. The number is limited
+/// because one attacker may use many addresses. A request of a client that was forgotten costs one round trip.
 pub const MEMORY_MAX: usize = 2_048;
 
-/// When the previous window's counter no longer changes, as a part of the window and in milliseconds, whichever is
-/// less. Until then, instances with slower clocks may add to it, and late subtractions may arrive.
+/// The counter of the previous window is *settled*, which means that it no longer changes, after a tenth of the current
+/// window, but at the latest after a second. Until then, instances with slower clocks may add to it, and late
+/// subtractions may arrive.
 const SETTLED_AFTER: u64 = 10;
 const SETTLED_AFTER_MS: u64 = 1_000;
 
@@ -19,7 +20,7 @@ const SETTLED_AFTER_MS: u64 = 1_000;
 pub(crate) struct Known {
     pub(crate) window: u64,
     pub(crate) usage: Usage,
-    /// `usage.previous` was read after that counter had settled.
+    /// Whether `usage.previous` was read after that counter had settled.
     pub(crate) is_previous_settled: bool,
 }
 
@@ -30,7 +31,7 @@ impl Known {
         Self { window: at.window, usage, is_previous_settled: at.elapsed_ms >= settled_ms }
     }
 
-    /// Nothing is known of this window: the counts may be zero.
+    /// Nothing is known of this window, so zeros are assumed.
     fn nothing(window: u64) -> Self {
         Self { window, usage: Usage::default(), is_previous_settled: false }
     }
@@ -46,8 +47,8 @@ impl Known {
     }
 }
 
-/// The counters of many clients. It forgets those that were not used for long: there are two halves, and when the young
-/// one is full, it replaces the old one.
+/// The counters of many clients, in two halves. New counts go into the young half. When it is full, it becomes the old
+/// half, and what was in the old one is forgotten: clients that have not come for a long time.
 #[derive(Default)]
 pub(crate) struct Memory(RefCell<Halves>);
 

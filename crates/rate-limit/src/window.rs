@@ -30,12 +30,12 @@ impl Moment {
         self.policy.window_ms() - self.elapsed_ms
     }
 
-    /// How much the current counter may hold if the previous one holds this.
+    /// The greatest count of the current window at which requests pass, if the previous window has this count.
     pub(crate) fn at_most(self, previous: u64) -> u64 {
         self.policy.limit().saturating_sub(carried(self.policy, previous, self.elapsed_ms))
     }
 
-    /// Whether a request may pass that is not counted yet.
+    /// Whether a request that is not counted yet may pass.
     pub(crate) fn admits(self, usage: Usage, cost: u64) -> bool {
         usage.current.saturating_add(cost) <= self.at_most(usage.previous)
     }

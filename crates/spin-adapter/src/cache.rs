@@ -36,7 +36,7 @@ pub fn ttl(variable: Variable) -> Result<u64, VariableError> {
     variable.parsed("a whole number of seconds from 0 (not cached) to 31536000", |&s| s <= TTL_MAX_S)
 }
 
-/// Which part of the hits is compared with the source.
+/// The part of the hits that is compared with the source.
 ///
 /// # Errors
 /// It is not a number from 0 to 1.

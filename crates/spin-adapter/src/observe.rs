@@ -1,11 +1,15 @@
-//! What is known about a request when its response is ready: a line in the log, and counters.
+//! Writes the log line of a request, and counts the request, when its response is ready.
 //!
-//! The fields of the hash `metrics` for requests, which the component `ops` shows:
+//! The fields of the hash `metrics`, which the component `ops` shows:
 //!
 //! | field | counts |
 //! |---|---|
 //! | `http:users:GET:/users/{id}:2xx:0.005` | responses of this component, method, route and class of status codes that took at most so many seconds, and longer than the bucket before |
 //! | `http_us:users:/users/{id}` | the durations of the requests of this component and route, in microseconds |
+//! | `lock:acquired`, `lock:contended`, `lock:released`, `lock:lost`, `lock:broken` | what happened to locks (the component `locks`) |
+//! | `rate_limited:users.write` | requests of this class that were refused |
+//! | `rate_limit_bypassed` | requests that passed because Redis could not count them |
+//! | `events_failed` | events that could not be published |
 
 use axum::http::Method;
 use axum::response::Response;
@@ -18,7 +22,7 @@ use crate::service::Service;
 /// The hash in Redis with all counters but those of the cache.
 pub const METRICS: &str = "metrics";
 
-/// The upper bounds of the buckets of durations, in microseconds, and as they are written, in seconds.
+/// The upper bounds of the buckets of durations: in microseconds, and the same in seconds as the text in a field.
 pub const BUCKETS: [(u64, &str); 14] = [
     (1_000, "0.001"),
     (2_500, "0.0025"),

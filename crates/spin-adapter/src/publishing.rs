@@ -12,10 +12,10 @@ use crate::runtime::SpinRuntime;
 use crate::service::Counters;
 use crate::variables::{Variable, VariableError};
 
-/// The deadlines of publishing. No response waits for it, except that to a message.
+/// The deadlines of publishing. Only the response to `POST /api/publish/:channel` waits for it.
 const CLIENT: ClientSettings = ClientSettings { timeout_ms: 500, circuit_open_ms: 500, patience_ms: PATIENCE_MS };
 
-/// More events would take too much of the memory of Redis.
+/// The greatest length of a stream. More events would take too much memory of Redis.
 const LENGTH_MAX: u64 = 1_000_000;
 
 /// Publishes the events of this instance.
@@ -59,7 +59,7 @@ impl Events {
     }
 }
 
-/// Writes a line such as `user created`. What clients do to cached values has the level `debug`: there is much of it.
+/// Writes a line such as `user created`. Changes of the cache have the level `debug`, because there are many.
 fn log(event: &NewEvent) {
     let (what, subject) = (event.kind().trim_start_matches("tumbler.").replace(['.', '-'], " "), event.subject());
     match event.kind() {

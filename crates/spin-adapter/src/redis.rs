@@ -10,8 +10,8 @@ use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 /// A connection for one user, such as a WATCH transaction.
 pub struct DedicatedConnection(Connection);
 
-/// A Redis client for the concurrent requests of one instance. They and its clones share one connection, which is opened
-/// on first use and again after a failure.
+/// A Redis client for the concurrent requests of one instance. They and its clones share one connection, which is
+/// opened on first use and again after a failure.
 #[derive(Clone)]
 pub struct SpinRedis(Rc<Shared>);
 
@@ -19,7 +19,7 @@ struct Shared {
     address: String,
     connection: RefCell<Option<Rc<Connection>>>,
     opening: Cell<bool>,
-    /// Whether the last reply was late or did not come: for the log, which says when this changes.
+    /// Whether the last reply was late or did not come. The log says when this changes.
     is_unreachable: Rc<Cell<bool>>,
 }
 

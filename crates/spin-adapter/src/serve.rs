@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http_api::Problem;
 use ports::Runtime;
 use spin_sdk::http::Request;
-use telemetry::TraceContext;
+use telemetry::{Summary, TraceContext};
 use tower_service::Service as _;
 
 use crate::observe;
@@ -62,7 +62,14 @@ pub async fn serve(
             http_api::set_product(PRODUCT);
             match start(component, build).await {
                 Ok(instance) => INSTANCE.with_borrow_mut(|kept| kept.get_or_insert(instance).clone()),
-                Err(error) => return finish(Problem::internal(error).into_response(), None),
+                // There are no counters, but the log has a line for this request, too.
+                Err(error) => {
+                    let response = finish(Problem::internal(error).into_response(), None);
+                    let (method, duration_us) = (observe::method_name(request.method()), us_since(start_ns));
+                    let status = response.status().as_u16();
+                    telemetry::Request::new(None).log(&Summary { method, status, duration_us, cache: None });
+                    return response;
+                }
             }
         }
     };
@@ -72,9 +79,12 @@ pub async fn serve(
     let handled = telemetry::Request::new(trace);
     let response = handled.scope(limited(&service, router, request)).await;
     let response = finish(response, trace);
-    let duration_us = (runtime::monotonic_ns() - start_ns) / 1_000;
-    observe::record(&service, &handled, method, &response, duration_us);
+    observe::record(&service, &handled, method, &response, us_since(start_ns));
     response
+}
+
+fn us_since(start_ns: u64) -> u64 {
+    (runtime::monotonic_ns() - start_ns) / 1_000
 }
 
 /// The response of the router, or the refusal of the rate limits.
@@ -107,7 +117,7 @@ async fn start(
     Ok(Instance { service, router })
 }
 
-/// The trace of the request, or a new one if the log shows it.
+/// The trace of the request, or a new one if the log has lines in which it appears.
 fn trace_of(request: &Request) -> Option<TraceContext> {
     let mut fields = request.headers().get_all(TRACEPARENT).iter();
     let (first, second) = (fields.next(), fields.next());
@@ -126,9 +136,9 @@ fn finish(mut response: Response, trace: Option<TraceContext>) -> Response {
     response
 }
 
-/// Writes the lines that wait, some milliseconds of requests at a time.
+/// Writes the lines that wait, together with those of the next milliseconds.
 pub(crate) fn flush_log_soon() {
-    /// How long lines are collected, in ms. Also if the flush is cancelled with its request, a later one writes them.
+    /// How long lines are collected, in ms. If the flush is cancelled with its request, a later flush writes them.
     const COLLECT_MS: u64 = 5;
     thread_local! {
         static FLUSH_AT_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };

@@ -17,7 +17,7 @@ use crate::variables::{self, Variable, VariableError};
 /// Counts in Redis.
 pub type Counters = Recorder<SpinRedis, SpinRuntime>;
 
-/// The deadlines of what a component does besides its work: counting. No response waits for it.
+/// The deadlines of [`Service::client`]. Responses of most components do not wait for it.
 const CLIENT: ClientSettings = ClientSettings { timeout_ms: 500, circuit_open_ms: 500, patience_ms: 1_500 };
 
 /// What every component has besides its own state. An instance builds it once.
@@ -26,13 +26,13 @@ pub struct Service {
     pub component: &'static str,
     /// The Redis server of caches, counters and events.
     pub redis: SpinRedis,
-    /// A client of it for background work.
+    /// A client of this server, for counting and for the routes of operations.
     pub client: Rc<Client<SpinRedis, SpinRuntime>>,
     /// The counters of this instance.
     pub counters: Rc<Counters>,
     /// The events of this component.
     pub events: Events,
-    /// Counts requests for rate limits.
+    /// The counters of rate limits.
     pub limiter: Rc<Limiter>,
     /// The rate limits of this component; `None`: it has none.
     pub rate_limits: Option<RateLimits>,

@@ -48,7 +48,7 @@ impl<'a> Line<'a> {
         line
     }
 
-    /// What happened: a text without values of its own.
+    /// What happened: a constant text. Values are fields.
     pub fn event(&mut self, what: impl Display) {
         match self.format {
             Format::Json => self.field("event", what),
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
     /// A text.
     pub fn field(&mut self, name: &str, value: impl Display) {
         self.name(name);
-        // In text, too: quotation marks show where a value ends, and nobody can fake a line.
+        // In text, too: quotation marks show where a value ends, and a line break in a value cannot begin a false line.
         self.out.push(b'"');
         let _ = fmt::write(&mut Escaped(self.out), format_args!("{value}"));
         self.out.push(b'"');
@@ -71,7 +71,7 @@ impl<'a> Line<'a> {
         let _ = write!(self.out, "{value}");
     }
 
-    /// In text, words without a name: only of this program, never of a client. In JSON nothing.
+    /// In text, words without a name. They come from this program and never from a client. In JSON this writes nothing.
     pub fn words(&mut self, words: impl Display) {
         if self.format == Format::Text {
             let _ = write!(self.out, " {words}");

@@ -11,9 +11,9 @@
 //! | name the route of the current request | [`set_route`] |
 //! | write the lines | [`flush`]: lines below the level `warn` wait for it |
 //!
-//! Lines never contain tokens, addresses with passwords, email addresses, or bodies.
+//! Lines never contain tokens, addresses with passwords, e-mail addresses, or bodies.
 //!
-//! It knows nothing of Spin and nothing of axum. An instance has one thread; everything here is per thread.
+//! This crate depends neither on Spin nor on axum. An instance has one thread; everything here is per thread.
 
 mod format;
 mod level;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 
-/// With so many bytes, lines do not wait any longer.
+/// How many bytes may wait. When there are as many, the lines are written at once.
 const FULL: usize = 32 * 1024;
 
 thread_local! {
@@ -29,7 +29,7 @@ pub fn is_waiting() -> bool {
 /// Writes all lines to standard error.
 pub fn flush() {
     LINES.with_borrow_mut(|lines| {
-        // If the log cannot be written, nobody can be told.
+        // An error has nowhere to go: it would be written to the same log.
         let _ = std::io::stderr().write_all(lines);
         lines.clear();
     });

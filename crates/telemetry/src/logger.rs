@@ -17,7 +17,7 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// Sets what this instance writes. Only the first call has an effect.
 pub fn init(component: &'static str, level: LevelFilter, format: Format) {
     let logger = *LOGGER.get_or_init(|| Logger { component, level, format });
-    // It fails if there is a subscriber: then this is not the first call.
+    // It fails if there is a subscriber already: then this is not the first call.
     let _ = tracing::subscriber::set_global_default(logger);
 }
 

@@ -13,7 +13,7 @@ use crate::trace_context::TraceContext;
 thread_local! {
     /// The request whose future is being polled.
     static CURRENT: RefCell<Option<Rc<Request>>> = const { RefCell::new(None) };
-    /// The routes that requests had so far: their number is bounded by the program.
+    /// The routes that requests had so far. There are as many as the program has routes.
     static ROUTES: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -82,7 +82,7 @@ impl Request {
     }
 }
 
-/// Lets work that goes on after the response belong to the current request.
+/// Makes the current request also that of `work`, which runs after the response.
 pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
     with_current(current(), work)
 }
@@ -114,7 +114,7 @@ fn interned(template: &str) -> &'static str {
     })
 }
 
-/// Makes the request before the current one again, also after a panic.
+/// Makes the earlier request the current one again, also after a panic.
 struct Restore(Option<Rc<Request>>);
 
 impl Drop for Restore {

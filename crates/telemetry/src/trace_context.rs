@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// The `traceparent` of this service's part of a trace.
+/// The part of this service in a trace: its `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: u128,
@@ -35,7 +35,7 @@ impl TraceContext {
         Some(Self { trace_id, span_id: new_span_id(), is_sampled: flags & 1 == 1 })
     }
 
-    /// A new trace. It is not sampled: nobody records it but the log.
+    /// A new trace. It is not sampled: only the log records it.
     pub fn new() -> Self {
         Self { trace_id: fastrand::u128(1..), span_id: new_span_id(), is_sampled: false }
     }
@@ -89,7 +89,7 @@ mod tests {
         let text = context.to_string();
         assert!(text.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && text.ends_with("-01"), "{text}");
         assert_eq!((text.len(), &text[36..52] == "b7ad6b7169203331"), (LENGTH, false));
-        let later = format!("cc{}-what-the-future-brings", &PARENT[2..]);
+        let later = format!("cc{}-appended-by-a-later-version", &PARENT[2..]);
         assert!(TraceContext::continuing(later.as_bytes()).is_some());
     }
 

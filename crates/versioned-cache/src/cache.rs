@@ -65,12 +65,12 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn get_or_set<E>(
+    pub fn get_or_set<E>(
         &self,
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<ReadResult, E> {
-        self.read_through(entry, fetch, |_, _| {}).await
+    ) -> impl Future<Output = Result<ReadResult, E>> {
+        self.read_through(entry, fetch, |_, _| {})
     }
 
     /// [`Cache::get_or_set`], and after some of the hits ([`Settings::verify_ratio`]) the value is compared with the
@@ -79,15 +79,16 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     ///
     /// # Errors
     /// Those of `fetch`.
-    pub async fn get_or_set_verified<E: 'static>(
+    pub fn get_or_set_verified<E: 'static>(
         &self,
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
-    ) -> Result<ReadResult, E> {
-        self.read_through(entry, fetch, |found, fetch| self.verifier.on_hit(entry, found, fetch)).await
+    ) -> impl Future<Output = Result<ReadResult, E>> {
+        self.read_through(entry, fetch, |found, fetch| self.verifier.on_hit(entry, found, fetch))
     }
 
-    /// `on_hit` gets what was found, and `fetch`, which is not needed then.
+    /// `on_hit` gets what was found, and `fetch`, which is not needed then. The methods above return this future as it
+    /// is: it is large, and each `async fn` around it would copy it.
     async fn read_through<E, F: AsyncFnOnce() -> Result<Option<Vec<u8>>, E>>(
         &self,
         entry: &Entry,

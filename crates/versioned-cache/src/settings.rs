@@ -61,7 +61,8 @@ pub struct Settings {
     pub patience_ms: u64,
     /// How long a read waits for another request's fill before it fetches the value itself.
     pub fill_wait_ms: u64,
-    /// Which part of the hits is compared with the source after the response, from 0 (none, which costs nothing) to 1.
+    /// The part of the hits that is compared with the source after the response, from 0 (none, which costs nothing) to
+    /// 1.
     pub verify_ratio: f64,
 }
 

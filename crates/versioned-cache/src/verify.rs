@@ -23,8 +23,9 @@
 //! 3. The first bump of *w* came before its statement, so before *c* and before *m*. So at *m* the versions were not
 //!    those that the filler had read: no verdict.
 //!
-//! The versions must be read *after* the fetch. A check that compares the row with a hit, and does not look again,
-//! takes each write between the two for a stale entry. The explorer shows that (`Weakness::VersionsAreNotReadAgain`).
+//! The versions must be read *after* the fetch. A check that compares the row with the hit, and does not read the
+//! versions again, reports a stale entry for each write between the two. The explorer shows that
+//! (`Weakness::VersionsAreNotReadAgain`).
 //!
 //! The marks are for a write whose mark reached Redis and whose first bump did not, with
 //! [`WritePolicy::Available`](crate::WritePolicy::Available). Its entries are stale, but it is not acknowledged yet.
@@ -40,7 +41,7 @@
 //! - An earlier or later release of the program writes the same row with other bytes. (The log has equal row versions.)
 //! - There is a bug in the protocol.
 //!
-//! Only what came from the source can be stale. A named entry that a client has set may differ from the source rightly,
+//! Only what came from the source can be stale. A named entry that a client has set may rightly differ from the source,
 //! so it is never checked: the envelope says which values were fetched. For a fetched one, `stale` means that the
 //! source has changed and nobody has invalidated the entry. A source that changes without the protocol sets no marks,
 //! so this also finds an entry in the moment between a change and the invalidation that follows it.
@@ -48,8 +49,8 @@
 //! # Load
 //!
 //! An instance runs one check at a time. After a failure of the source it runs none for [`PAUSE_MS`]. A check takes no
-//! lease and stores nothing. A hit that is not checked costs one draw of a fast random number, and nothing if the ratio
-//! is 0. The draw is random because an instance may serve only a few requests: a counter would never reach 1,000.
+//! lease and stores nothing. A hit that is not checked costs one fast random number, and nothing if the ratio is 0. The
+//! choice is random because an instance may serve only a few requests: a counter of hits would never reach 1,000.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -86,7 +87,7 @@ struct Hit {
     versions: Versions,
     /// Empty: absent.
     value: Vec<u8>,
-    /// `None`: not known.
+    /// How long the entry still lives. `None`: not known.
     ttl_ms: Option<u64>,
 }
 
@@ -112,7 +113,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         }
     }
 
-    /// Starts a check of the hit, if it is drawn. `fetch` reads the source.
+    /// Starts a check of the hit, if it is chosen at random. `fetch` reads the source.
     pub(crate) fn on_hit<E: 'static>(
         self: &Rc<Self>,
         entry: &Entry,
@@ -125,7 +126,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         }
     }
 
-    /// Starts a check of one of the hits of a batch, if it is drawn.
+    /// Starts a check of one of the hits of a batch, if one is chosen at random.
     pub(crate) fn on_hits<E: 'static>(
         self: &Rc<Self>,
         entries: &[Entry],
@@ -145,7 +146,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         }
     }
 
-    /// Whether one of so many hits is to be checked now.
+    /// Whether to check one of `hits` hits now: a random choice.
     fn draws(&self, hits: usize) -> bool {
         let ratio = self.reader.settings.verify_ratio;
         ratio > 0.0

@@ -26,7 +26,7 @@ impl Event<'_> {
         &self.kind
     }
 
-    /// What it happened to.
+    /// What has changed.
     pub fn subject(&self) -> &str {
         &self.subject
     }

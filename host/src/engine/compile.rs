@@ -14,7 +14,7 @@ use crate::manifest::{App, Callers, Component};
 /// How often a component that computes without waiting is interrupted, so that others on its thread can run.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// A component, compiled and checked, ready to be instantiated: with the exports that its triggers call.
+/// A compiled component with the exports that its triggers call, checked and ready to be instantiated.
 pub struct Compiled {
     /// With `wasi:http/handler`, for HTTP triggers and other components. None if only Redis triggers call it.
     pub http: Option<ServicePre<InstanceState>>,

@@ -1,5 +1,5 @@
-//! The traits and types of the `spin:*` interfaces that components import, and of the one that components of Redis
-//! triggers export, generated from `host/wit`.
+//! The traits and types of the `spin:*` interfaces, generated from `host/wit`: those that components import, and the
+//! one that components of Redis triggers export.
 #![allow(missing_docs, clippy::all)]
 
 wasmtime::component::bindgen!({

@@ -30,8 +30,7 @@ pub struct Callers {
 }
 
 impl App {
-    /// Who calls the component with this index. Other components can call it unless it
-    /// has only Redis triggers.
+    /// Who calls the component with this index. Other components can call it unless it has only Redis triggers.
     pub fn callers(&self, component: usize) -> Callers {
         let is_target =
             |trigger: &HttpTrigger| matches!(trigger.target, Target::Component(index) if index == component);

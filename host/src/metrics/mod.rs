@@ -22,7 +22,7 @@ pub struct Metrics {
     workers: Vec<WorkerMetrics>,
 }
 
-/// The label of requests that no component answers: no route matches, or a fixed response.
+/// The label of requests that the host itself answers: no route matches, or the route has a fixed response.
 const NO_COMPONENT: &str = "none";
 
 /// Where one worker counts.

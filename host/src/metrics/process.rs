@@ -1,4 +1,4 @@
-//! Figures of the process, under the names that Prometheus' client libraries have for them.
+//! Figures of the process. Their names are those of Prometheus' client libraries.
 
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};

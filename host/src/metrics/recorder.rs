@@ -20,13 +20,15 @@ pub enum Message {
     Dropped,
 }
 
-/// The figures. 128 bytes apart, because some processors load two cache lines of 64 bytes at once.
+/// The figures of one component on one worker. They are aligned to 128 bytes, because some processors load two cache
+/// lines of 64 bytes at once.
 #[derive(Default)]
 #[repr(align(128))]
 pub struct Figures {
     /// Responses by the first digit of their status, 1 to 5.
     pub responses: [AtomicU64; 5],
-    /// Responses by duration: those within each bound of [`BUCKETS`] and not within the bound before it, and the rest.
+    /// Responses by duration. For each bound of [`BUCKETS`]: those up to this bound and over the bound before. Last:
+    /// those over all bounds.
     pub durations: [AtomicU64; BUCKETS.len() + 1],
     /// The sum of their durations, in microseconds.
     pub duration_us: AtomicU64,
@@ -36,7 +38,7 @@ pub struct Figures {
     pub refused: AtomicU64,
     /// Requests that wait for an instance.
     pub waiting: AtomicU64,
-    /// Requests without a response, with the waiting ones.
+    /// Requests without a response, including those that wait.
     pub in_flight: AtomicU64,
     /// Instances that were started.
     pub instances_created: AtomicU64,

@@ -44,8 +44,8 @@ async fn a_planted_value_is_found_healed_and_logged_without_its_content() {
     until_healed(&app, &path, "getById", right["name"].as_str().unwrap()).await;
     assert_eq!(app.get(&path).await.expect_ok(), right);
     let log = app.host.output();
-    let line = log.lines().find(|line| line.contains("stale entry")).unwrap_or_else(|| panic!("not logged: {log}"));
-    for wanted in [&key, "users:getById", "row version 1", "ttl "] {
+    let line = log.lines().find(|line| line.contains("entry was stale")).unwrap_or_else(|| panic!("not logged: {log}"));
+    for wanted in [&key, "\"users\"", "\"getById\"", "row version 1", "\"ttl_ms\":"] {
         assert!(line.contains(wanted), "{wanted}: {line}");
     }
     for secret in ["Mallory", "mallory@", "ada@"] {

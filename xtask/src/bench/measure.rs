@@ -47,8 +47,8 @@ pub fn rounds(name: &str, processes: Processes, options: &Options, run: impl Fn(
     Ok(median(rounds.collect::<Result<_>>()?))
 }
 
-/// Measures the same load on several applications that run at the same time, in alternating rounds: so a small
-/// difference is not that of a machine that became slower in between.
+/// Measures the same load on several applications that run at the same time, in alternating rounds. So a machine
+/// that becomes slower meanwhile slows all of them down equally.
 pub fn alternating(apps: &[(&str, Application)], options: &Options, load: &Load) -> Result<Vec<Row>> {
     let run = |app: &Application, seconds| load.run(&app.address, options.connections, seconds);
     for (name, app) in apps {

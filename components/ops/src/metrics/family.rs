@@ -1,4 +1,4 @@
-//! One metric with all its labels, as the encoder of Prometheus wants it.
+//! One metric with all its labels, in the form that the encoder of the crate `prometheus` reads.
 
 use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -14,7 +14,7 @@ impl Family {
         Self::new(name, help, MetricType::COUNTER)
     }
 
-    /// A metric that measures, in buckets.
+    /// A metric that counts observations, such as durations, by ranges (buckets).
     pub fn histogram(name: &str, help: &str) -> Self {
         Self::new(name, help, MetricType::HISTOGRAM)
     }
@@ -38,8 +38,8 @@ impl Family {
         self
     }
 
-    /// Adds the histogram with these labels. `buckets` are upper bounds, in ascending order, and how many observations
-    /// are in each and in no bucket before it; `sum` is that of all observations.
+    /// Adds the histogram with these labels. `buckets` has the upper bound of each bucket, in ascending order, and the
+    /// number of observations in this bucket alone. `sum` is the sum of all observations.
     #[must_use]
     pub fn add_histogram<const N: usize>(
         mut self,
@@ -57,7 +57,7 @@ impl Family {
             bucket
         };
         let buckets = buckets.iter().map(cumulative);
-        // The encoder adds the infinite one. It would write the bound of ours as `inf`, and not as `+Inf`.
+        // The encoder adds the infinite bucket itself. It would write an infinite bound as `inf` instead of `+Inf`.
         histogram.set_bucket(buckets.filter(|bucket| bucket.upper_bound().is_finite()).collect());
         histogram.set_sample_count(count);
         histogram.set_sample_sum(sum);

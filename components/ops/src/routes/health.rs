@@ -15,7 +15,7 @@ use spin_adapter::SpinRuntime;
 
 use crate::app::App;
 
-/// How long one check may take, in ms. Both run at the same time, and the response comes within a second.
+/// How long one check may take, in ms. Both checks run at the same time, so the response comes within a second.
 const CHECK_MS: u64 = 900;
 
 /// Whether a server answers.
@@ -34,7 +34,7 @@ struct Report {
     postgres: Check,
 }
 
-/// Responds, and asks nobody: whoever gets a response knows that the host and the component run.
+/// Responds without asking another server. A response shows that the host and the component run.
 pub async fn alive(_: NoQuery) -> Result<Response, Problem> {
     Ok(json(&json!({ "status": "ok" })))
 }

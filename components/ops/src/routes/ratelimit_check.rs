@@ -48,7 +48,7 @@ impl FromJson for CheckBody {
         });
         let limit = errors.required("/limit", body.limit, |limit| LIMIT.of_json(limit));
         let window_ms = errors.required("/window", body.window, |window| WINDOW.of_json(window));
-        // Without a valid limit, any cost up to the greatest one may be meant.
+        // Without a valid limit, the cost is compared with the greatest possible limit.
         let cost_max = limit.unwrap_or(Policy::LIMIT_MAX);
         let of_cost = |cost: Number| match cost.as_u64() {
             Some(cost) if (1..=cost_max).contains(&cost) => Ok(cost),
@@ -87,7 +87,7 @@ fn response(decision: Decision, policy: Policy, cost: u64) -> CheckResponse {
     let (allowed, Quota { remaining, reset_ms }) = match decision {
         Decision::Allowed(quota) => (true, quota),
         Decision::Refused(quota) => (false, quota),
-        // As for a client that has sent nothing yet.
+        // The numbers of a client that has sent nothing before.
         Decision::Bypassed(_) => {
             (true, Quota { remaining: policy.limit().saturating_sub(cost), reset_ms: policy.window_ms() })
         }
@@ -98,7 +98,6 @@ fn response(decision: Decision, policy: Policy, cost: u64) -> CheckResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_api::parse;
 
     fn read(body: &str) -> Result<CheckBody, Problem> {
         CheckBody::from_json(body.as_bytes())

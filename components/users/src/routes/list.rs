@@ -74,7 +74,7 @@ pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNon
 }
 
 async fn show_page(app: &Shared<App>, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
-    // It may run again after the response, to check a hit.
+    // After a hit it may run after the response, to check the hit. So it owns what it uses.
     let fetch = {
         let (app, query) = (app.clone(), query.clone());
         async move || Ok(Some(page::to_json(&app.store.page(&query).await?, query.limit)))

@@ -29,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for UserId {
 /// # Errors
 /// There is no such user, or the database is unavailable.
 pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
-    // It may run again after the response, to check a hit.
+    // After a hit it may run after the response, to check the hit. So it owns what it uses.
     let find = {
         let app = app.clone();
         async move || Ok(app.store.find(id).await?.as_ref().map(User::to_json))

@@ -58,25 +58,25 @@ async fn events_are_lost_and_counted_if_redis_stays_away() {
 }
 
 #[tokio::test]
-async fn only_some_hundred_events_wait() {
+async fn only_some_thousand_events_wait() {
     on_redis(async |world| {
         let instance = world.instance_with(IMPATIENT, LONG_STREAM);
         world.server.pause();
-        for n in 0..600 {
+        for n in 0..4_200 {
             instance.emit(n);
         }
-        assert_eq!(instance.lost.get(), 600 - 512);
+        assert_eq!(instance.lost.get(), 4_200 - 4_096);
         world.server.resume();
         until(async || {
             let ids: BTreeSet<_> = world.events().await.into_iter().map(|event| event.id).collect();
-            ids.len() == 512
+            ids.len() == 4_096
         })
         .await;
         // There is room again.
-        until(async || world.calls("publish").await >= 512).await;
-        instance.emit(600);
-        until(async || world.events().await.iter().any(|event| event.version == Some(600))).await;
-        assert_eq!(instance.lost.get(), 600 - 512);
+        until(async || world.calls("publish").await >= 4_096).await;
+        instance.emit(4_200);
+        until(async || world.events().await.iter().any(|event| event.version == Some(4_200))).await;
+        assert_eq!(instance.lost.get(), 4_200 - 4_096);
     })
     .await;
 }

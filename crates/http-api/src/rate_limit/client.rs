@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 use super::proxies::TrustedProxies;
 
-/// The field in which the host says who has connected. Hosts replace what a client sends in it.
+/// The field with the address of the connection. The host sets it, and removes what a client sends in it.
 const CLIENT_ADDR: &str = "spin-client-addr";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The part of an IPv6 address that a provider assigns to one customer, who is free to choose the rest.
@@ -22,7 +22,7 @@ pub enum Client {
     Token(&'static str),
     /// An address, if there is no token. IPv6 counts by its /64: `ip:192.0.2.1`, `ip:2001:db8::/64`.
     Address(IpAddr),
-    /// The host does not say who: all such clients share a quota. `ip:unknown`.
+    /// The host gives no address. All such clients share a quota: `ip:unknown`.
     Unknown,
 }
 
@@ -33,7 +33,7 @@ pub enum Peer {
     Component,
     /// A client with this address, in canonical form.
     Address(IpAddr),
-    /// The host does not say it.
+    /// The host gives no address.
     Unknown,
 }
 
@@ -84,7 +84,7 @@ fn forwarded_for(headers: &HeaderMap, connected: IpAddr, trusted: &TrustedProxie
     let fields = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut hops = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
     while trusted.contains(client) {
-        // Each proxy adds whom it serves. If this is no address, the proxy itself is all that is known.
+        // Each proxy appends the address of its client. If that is not an address, only the proxy is known.
         match hops.next().and_then(|hop| address(str::from_utf8(hop).ok()?.trim())) {
             Some(before) => client = before,
             None => break,

@@ -1,4 +1,4 @@
-//! Reverse proxies whose `X-Forwarded-For` is believed.
+//! Reverse proxies whose `X-Forwarded-For` is trusted.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ const MAPPED_BITS: u8 = 96;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// A text that is no such list.
+/// A text that is not a list of addresses or networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a list of addresses or networks like 10.0.0.0/8, 2001:db8::1")]
 pub struct InvalidProxies;

@@ -2,8 +2,8 @@
 //! <https://valkey.io/commands/increx/>).
 //!
 //! Redis 8.8 and Valkey 9.2 reply with two numbers: the value, and what was added. If the value would leave the bounds,
-//! nothing changes, no key is created, and the second number is 0. In Redis there is no XX, so a subtraction has the
-//! lower bound 0: it creates no counter either.
+//! nothing changes, no key is created, and the second number is 0. INCREX has no option XX. So a subtraction has the
+//! lower bound 0, and creates no counter either.
 
 use ports::{Client, Connect, RedisError, Reply, Runtime};
 

@@ -11,7 +11,7 @@ use crate::key::Type;
 pub(crate) struct Counter {
     pub(crate) counters: Type,
     pub(crate) key: String,
-    /// What it gets when it is created.
+    /// The TTL that it gets when it is created.
     pub(crate) ttl_ms: i64,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Added {
 }
 
 impl Counter {
-    /// Adds `cost`, and creates the counter if it does not exist. Adds nothing if the server can compare and the counter
+    /// Adds `cost`, and creates the counter if it does not exist. A server with INCREX adds nothing if the counter
     /// would exceed `at_most`.
     pub(crate) async fn add<R: Connect, T: Runtime>(
         &self,

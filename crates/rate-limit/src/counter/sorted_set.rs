@@ -1,5 +1,5 @@
-//! Counters as sorted sets with one member, for every server. `ZADD … XX INCR` is the one increment in Redis that does
-//! not create a key.
+//! Counters as sorted sets with one member, which every server has. `ZADD … XX INCR` is the only increment in Redis
+//! that does not create a key.
 
 use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 

@@ -14,7 +14,7 @@ pub enum Failure {
     /// No instance could be started.
     #[error("the component cannot be instantiated: {0:?}")]
     NotInstantiated(wasmtime::Error),
-    /// It took longer than this.
+    /// The start took longer than this.
     #[error("the component cannot be instantiated: it takes longer than {0:?}")]
     StartTimedOut(Duration),
     /// The instance trapped.

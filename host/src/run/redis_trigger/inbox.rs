@@ -1,4 +1,4 @@
-//! The messages of one trigger that wait for its component. Their number and their size are limited; messages beyond
+//! The messages of one trigger that wait for its component. Their number and their size are limited. Further messages
 //! are dropped.
 
 use std::cell::{Cell, RefCell};
@@ -46,8 +46,8 @@ impl Inbox {
         &self.channel
     }
 
-    /// Adds a message, or drops it if the inbox is full. The first dropped message is logged, and their number when the
-    /// component has caught up.
+    /// Adds a message, or drops it if the inbox is full. The first dropped message is logged. When the inbox is empty
+    /// again, the number of dropped messages is logged.
     pub fn push(&self, message: &[u8]) {
         let mut messages = self.messages.borrow_mut();
         let is_too_much = self.bytes.get() + message.len() > MAX_BYTES && !messages.is_empty();

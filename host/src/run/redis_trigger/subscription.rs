@@ -19,8 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// A server that vanishes does not close the connection. The system asks it after this time without a message, and
-/// closes the connection if it does not respond.
+/// A server that loses power or network does not close the connection. After this time without a message the operating
+/// system asks the server, and closes the connection if it does not respond.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 3;
 

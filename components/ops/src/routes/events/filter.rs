@@ -5,9 +5,9 @@ use events::Received;
 /// Which events a reader wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// One of them matches the type; empty: any type.
+    /// At least one of them must match the type. Empty: the reader wants all types.
     pub kinds: Vec<Pattern>,
-    /// Matches the subject; `None`: any subject.
+    /// It must match the subject. `None`: the reader wants all subjects.
     pub subject: Option<Pattern>,
 }
 

@@ -6,10 +6,11 @@ use http_api::{Errors, FromQuery, query};
 
 use super::filter::{Filter, Pattern};
 
-/// Types in one request, and characters of one, at most.
+/// How many types one request may have.
 const TYPES_MAX: usize = 16;
+/// The longest type, in characters.
 const TYPE_MAX: usize = 128;
-/// Bytes of a subject: the longest key of the cache API has 512.
+/// The longest subject, in bytes. It contains a key of the cache API, which may have 512.
 const SUBJECT_MAX: usize = 1_024;
 
 /// The query string.
@@ -47,7 +48,7 @@ impl FromQuery for EventsQuery {
 }
 
 impl EventsQuery {
-    /// What the reader wants. Messages have their channel as their subject.
+    /// What the reader wants. The subject of a message is its channel.
     pub fn into_filter(self) -> Filter {
         let subject = self.channel.map(|channel| Pattern::Exactly(channel.name().to_owned()));
         Filter { subject: subject.or(self.filter.subject), ..self.filter }
@@ -58,7 +59,7 @@ fn kind(text: &str) -> Result<Pattern, String> {
     let name = text.strip_suffix('*').unwrap_or(text);
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if text.is_empty() || text.len() > TYPE_MAX || !is_name {
-        return Err("must be a type of event, or the beginning of one and then *".to_owned());
+        return Err("must be a type of event, or the beginning of one followed by *".to_owned());
     }
     Ok(Pattern::new(text))
 }

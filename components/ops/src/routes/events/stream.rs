@@ -11,11 +11,11 @@ use spin_adapter::{SpinRedis, SpinRuntime};
 
 use super::filter::Filter;
 
-/// When a client connects again after the response has ended, in ms.
+/// How long a client waits before it connects again after the end of the response, in ms.
 const RETRY_MS: u64 = 1_000;
 
-/// How often a comment shows that the connection is alive, in ms. By writing it the host also notices that a client has
-/// gone.
+/// How often a comment shows that the connection is alive, in ms. When the host writes it, it also notices that a
+/// client has disconnected.
 const HEARTBEAT_MS: u64 = 15_000;
 
 /// The body of one response.
@@ -27,8 +27,9 @@ pub struct EventStream {
     /// The next frame, if there is one already.
     ready: Option<String>,
     has_ended: bool,
-    /// In ms of the monotonic clock.
+    /// When the response ends, in ms of the monotonic clock.
     ends_at_ms: u64,
+    /// When the next heartbeat is due, by the same clock.
     heartbeat_at_ms: u64,
 }
 
@@ -72,7 +73,7 @@ impl EventStream {
                 SpinRuntime.sleep(INTERVAL_MS.min(until_ms.saturating_sub(now_ms))).await;
             }
         }
-        // The last position, once: events that the client does not want may have moved it.
+        // Once, the last position: it may be after events that the client does not want.
         (self.known != self.reader.position()).then(|| self.with_position(""))
     }
 
