@@ -45,7 +45,10 @@ async fn hits_and_misses_of_all_components_are_added_up() {
 #[tokio::test]
 async fn the_statistics_describe_the_redis_server() {
     let app = App::spawn().await;
+    let mut monitor = app.redis.monitor().await;
     app.put("/api/cache/a").json(json!(1)).await;
+    // Counters and events are sent after the response.
+    monitor.settle().await;
     let stats = stats(&app).await;
     let server = |name: &str| stats["redis"][name].as_u64().unwrap_or_else(|| panic!("{name} in {stats:#}"));
     assert!(server("usedMemoryBytes") > 100_000, "{stats:#}");

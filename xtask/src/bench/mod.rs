@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; large
-//! invalidations.
+//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
+//! events; large invalidations.
 
 mod application;
 mod clients;
@@ -11,6 +11,7 @@ mod machine;
 mod measure;
 mod operations;
 mod options;
+mod readers;
 mod report;
 mod requests;
 mod resp;
@@ -57,6 +58,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Operations) {
         results.operations = operations::rows(&environment, options).await?;
+    }
+    if options.include(Table::Events) {
+        results.events = readers::rows(&environment, options).await?;
     }
     if options.include(Table::Invalidation) {
         results.invalidations = invalidation::rows(&environment, options).await?;

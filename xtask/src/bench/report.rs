@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::invalidation::Invalidation;
 use super::measure::Row;
 use super::options::Options;
+use super::readers::Readers;
 
 /// Other services, measured on two cores with 32 keep-alive connections.
 const COMPARISON: [(&str, &str, &str); 4] = [
@@ -43,6 +44,12 @@ const ABOUT_OPERATIONS: &str = "
 All rows are `GET /users/:id`, cached, in alternating rounds. The log is written to a file.
 ";
 
+const ABOUT_EVENTS: &str = "
+Each reader is a response of `GET /api/events?channel=bench`. Events are messages, published over HTTP. Memory is the
+resident memory of the host; CPU is user and system time, in per cent of one core. The delay is the time from the
+request that publishes an event to its arrival, over all readers and events.
+";
+
 const ABOUT_INVALIDATIONS: &str = "
 Each row is one request over HTTP. The longest command is the longest time that one command blocked Redis. The
 longest PING is the longest time that another client waited meanwhile, while all cores were busy.
@@ -59,6 +66,8 @@ pub struct Results {
     pub locks: Vec<Row>,
     /// A cached read, with and without a log and a rate limit.
     pub operations: Vec<Row>,
+    /// Many readers of events.
+    pub events: Vec<Readers>,
     /// Invalidations of many entries.
     pub invalidations: Vec<Invalidation>,
 }
@@ -77,6 +86,7 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
         sellers(&results.sellers),
         locks(&results.locks),
         operations(&results.operations),
+        events(&results.events),
         invalidations(&results.invalidations),
     ];
     for table in tables.into_iter().flatten() {
@@ -120,6 +130,21 @@ fn operations(rows: &[Row]) -> Option<String> {
     load(&mut text, rows)?;
     text.push_str(ABOUT_OPERATIONS);
     Some(text)
+}
+
+fn events(rows: &[Readers]) -> Option<String> {
+    let mut text = String::from("## Events\n\n");
+    line(&mut text, "| | MiB | CPU % of the host | CPU % of Redis | delay p50 ms | delay p99 ms |");
+    line(&mut text, "|---|---:|---:|---:|---:|---:|");
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+    for row in rows {
+        let memory = row.memory.map(|bytes| format!("{:.0}", bytes as f64 / 1_048_576.0));
+        let percent = |share: f64| format!("{:.1}", share * 100.0);
+        let cells = [memory, row.host.map(percent), row.redis.map(percent), row.p50.map(ms), row.p99.map(ms)];
+        line(&mut text, &format!("| {} | {} |", row.name, cells.map(or_dash).join(" | ")));
+    }
+    text.push_str(ABOUT_EVENTS);
+    (!rows.is_empty()).then_some(text)
 }
 
 fn invalidations(rows: &[Invalidation]) -> Option<String> {
@@ -197,7 +222,9 @@ mod tests {
         let text = markdown(&results, &options, &[]);
         assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
         assert!(
-            !["## Requests", "## Sellers", "## Locks", "## Operations"].iter().any(|title| text.contains(title)),
+            !["## Requests", "## Sellers", "## Locks", "## Operations", "## Events"]
+                .iter()
+                .any(|title| text.contains(title)),
             "{text}"
         );
     }

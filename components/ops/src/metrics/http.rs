@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(values, [4.0, 2.0]);
         let [duration] = durations.get_metric() else { panic!("one route") };
         let histogram = duration.get_histogram();
-        assert_eq!((histogram.sample_count(), histogram.sample_sum()), (6, 12.0));
+        assert_eq!((histogram.get_sample_count(), histogram.get_sample_sum()), (6, 12.0));
         let counts: Vec<u64> = histogram.get_bucket().iter().map(|bucket| bucket.cumulative_count()).collect();
         assert_eq!((counts[0], counts[12], counts.len()), (5, 5, 13));
     }

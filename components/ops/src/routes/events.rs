@@ -59,7 +59,7 @@ pub async fn show(
     }
     let feed = if query.channel.is_some() { &app.messages } else { &app.events };
     let reader = feed.subscribe(last.or(query.last_event_id)).await.map_err(|error| {
-        tracing::warn!(%error, "events could not be read");
+        tracing::debug!(%error, "events could not be read");
         Problem::new(Kind::Unavailable, "Events are unavailable.")
     })?;
     let frames = EventStream::new(reader, query.into_filter(), app.events_max_ms).into_frames();

@@ -44,7 +44,7 @@ pub async fn publish(
     }
     let message = NewEvent::new("tumbler.message", channel.name()).json_data(body.get()).map_err(Problem::internal)?;
     let id = app.service.events.send(&channel, message).await.map_err(|error| {
-        tracing::warn!(%error, "a message could not be published");
+        tracing::debug!(%error, "a message could not be published");
         Problem::new(Kind::Unavailable, "Redis is unavailable; the message may or may not have been published.")
     })?;
     Ok(json_bytes(StatusCode::ACCEPTED, to_json(&json!({ "id": id }))))
