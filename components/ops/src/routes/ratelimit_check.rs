@@ -76,7 +76,9 @@ struct CheckResponse {
 /// A bad body.
 pub async fn check(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<CheckBody>) -> Result<Response, Problem> {
     let CheckBody { key, policy, cost } = body;
-    let decision = app.service.limiter.check(&Class::api(policy), &key, cost).await;
+    // Each length of a window has its own counters: windows of different lengths may have the same number.
+    let client = format!("{key}:{}", policy.window_ms());
+    let decision = app.service.limiter.check(&Class::api(policy), &client, cost).await;
     if matches!(decision, Decision::Bypassed(_)) {
         count_bypassed(&app.service.counters);
     }
