@@ -2,10 +2,11 @@
 //! read.
 
 use std::borrow::Borrow;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{Response, jwt};
@@ -15,6 +16,9 @@ pub const ADMIN_TOKEN: &str = "the-admin-token-of-the-tests";
 
 /// A request that hangs must fail its test, not the whole run. No limit of the application is that long.
 const HANGS: Duration = Duration::from_secs(120);
+
+/// How long a response may go on that never ends by itself.
+const GOES_ON: Duration = Duration::from_secs(1_200);
 
 /// A client of the application. It is cheap to clone, for concurrent tasks.
 #[derive(Clone, Debug)]
@@ -27,7 +31,17 @@ pub struct Api {
 impl Api {
     /// A client of the application at `base` (`http://127.0.0.1:port`), with its own connections.
     pub fn new(base: &str) -> Self {
-        let http = Client::builder().timeout(HANGS).redirect(reqwest::redirect::Policy::none());
+        Self::with(Client::builder(), base)
+    }
+
+    /// As [`Api::new`]; its connections come from this address, one of 127.0.0.0/8.
+    pub fn from_address(base: &str, address: &str) -> Self {
+        let address: IpAddr = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self::with(Client::builder().local_address(address), base)
+    }
+
+    fn with(http: ClientBuilder, base: &str) -> Self {
+        let http = http.timeout(HANGS).redirect(reqwest::redirect::Policy::none());
         Self { http: http.build().expect("a client without TLS has nothing to load"), base: base.into(), token: None }
     }
 
@@ -122,6 +136,11 @@ impl Request {
     /// If no response arrives: the connection is refused or breaks.
     pub async fn send(self) -> Result<Response, reqwest::Error> {
         Response::read(self.0.send().await?).await
+    }
+
+    /// Sends the request and returns when the head of the response is there. The response may go on for long.
+    pub(crate) async fn stream(self) -> Result<reqwest::Response, reqwest::Error> {
+        self.0.timeout(GOES_ON).send().await
     }
 }
 

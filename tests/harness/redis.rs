@@ -6,6 +6,7 @@ use std::path::Path;
 use dev_servers::RedisServer;
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
+use serde_json::Value;
 
 use crate::Monitor;
 
@@ -45,14 +46,27 @@ impl Redis {
         let _: redis::Value = self.ask(words).await;
     }
 
+    /// The entries of a stream, oldest first: their ids, and the JSON in their only field, `event`.
+    pub async fn stream(&self, key: &str) -> Vec<(String, Value)> {
+        let entries: Vec<(String, Vec<String>)> = self.ask(&["XRANGE", key, "-", "+"]).await;
+        let event = |fields: Vec<String>| match fields.as_slice() {
+            [name, json] if name == "event" => {
+                serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"))
+            }
+            _ => panic!("{fields:?}"),
+        };
+        entries.into_iter().map(|(id, fields)| (id, event(fields))).collect()
+    }
+
     /// Starts recording the commands that the server runs.
     pub async fn monitor(&self) -> Monitor {
         Monitor::start(&self.client()).await
     }
 
-    /// The names of all keys, sorted.
+    /// The names of all keys, sorted. `metrics` is not among them: every request is counted there, whatever it does.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]).await;
+        keys.retain(|key| key != "metrics");
         keys.sort();
         keys
     }

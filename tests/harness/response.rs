@@ -39,6 +39,20 @@ impl Response {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The trace id in `traceparent` (W3C Trace Context). Panics if there is no valid one.
+    pub fn trace_id(&self) -> &str {
+        let fields: Vec<_> = self.header("traceparent").split('-').collect();
+        let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        match fields[..] {
+            ["00", trace, span, "00" | "01"]
+                if trace.len() == 32 && span.len() == 16 && is_hex(trace) && is_hex(span) =>
+            {
+                trace
+            }
+            _ => panic!("no valid traceparent: {self:?}"),
+        }
+    }
+
     /// A parameter of `Cache-Status` (RFC 9211), such as `key`.
     pub fn cache_parameter(&self, name: &str) -> Option<&str> {
         let mut parameters = self.header("cache-status").split("; ").skip(1);
