@@ -1,0 +1,12 @@
+//! /health, /metrics, /api/events, /api/publish and /api/ratelimit: one file for each route or topic. Logs, traces,
+//! rate limits and events of all components are here, too.
+
+mod access;
+mod counters;
+mod health;
+mod log_levels;
+mod logs;
+mod metrics;
+mod parameters;
+mod secrets;
+mod traces;
