@@ -6,6 +6,7 @@
 mod concurrent_sales;
 mod lock_exclusion;
 mod progress;
+mod rate_limit;
 mod set_race;
 mod stale_reads;
 mod stampede;

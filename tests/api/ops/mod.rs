@@ -8,5 +8,6 @@ mod log_levels;
 mod logs;
 mod metrics;
 mod parameters;
+mod rate_limits;
 mod secrets;
 mod traces;
