@@ -3,6 +3,7 @@
 
 mod access;
 mod counters;
+mod events;
 mod health;
 mod log_levels;
 mod logs;
