@@ -32,7 +32,7 @@ async fn builder(limit: u64) -> Builder {
 
 /// Waits until no window of a day ends within the next minutes.
 async fn far_from_midnight() {
-    const MARGIN_S: u64 = 240;
+    const MARGIN_S: u64 = 100;
     let left = DAY_S - now_ms() / 1_000 % DAY_S;
     if left < MARGIN_S {
         tokio::time::sleep(Duration::from_secs(left + 1)).await;

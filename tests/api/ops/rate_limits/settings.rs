@@ -2,28 +2,9 @@
 
 use blackbox::App;
 
-#[tokio::test]
-async fn an_invalid_value_is_logged_and_every_request_fails() {
-    let table = [
-        ("rate_limit", "100"),
-        ("rate_limit", "0/60s"),
-        ("rate_limit", "-1/60s"),
-        ("rate_limit", "100/0s"),
-        ("rate_limit", "100/60"),
-        ("rate_limit", "100/500ms"),
-        ("rate_limit", "ten/60s"),
-        ("rate_limit", "100/60s, 5/1s"),
-        ("rate_limit_overrides", "users"),
-        ("rate_limit_overrides", "users=100"),
-        ("rate_limit_overrides", "=100/60s"),
-        ("rate_limit_overrides", "users=1/60s,users=2/60s"),
-        ("rate_limit_overrides", "users=1/60s;cache=2/60s"),
-        ("trusted_proxies", "localhost"),
-        ("trusted_proxies", "127.0.0.1/33"),
-        ("trusted_proxies", "127.0.0.1,,::1"),
-        ("trusted_proxies", "127.0.0.1:80"),
-    ];
-    for (name, value) in table {
+/// Every component logs the variable, and refuses all requests.
+async fn expect_invalid(name: &str, values: &[&str]) {
+    for value in values {
         let app = App::builder().variable(name, value).spawn().await;
         for path in ["/users", "/sellers", "/api/cache/a", "/api/cache/lock/a", "/health"] {
             let response = app.get(path).await;
@@ -33,4 +14,22 @@ async fn an_invalid_value_is_logged_and_every_request_fails() {
         let log = app.host.output();
         assert!(log.contains(&format!("the variable {name} must be")), "{name}={value}: {log}");
     }
+}
+
+#[tokio::test]
+async fn a_default_that_is_no_policy_is_logged_and_every_request_fails() {
+    let policies = ["100", "0/60s", "-1/60s", "100/0s", "100/60", "100/500ms", "ten/60s", "100/60s, 5/1s"];
+    expect_invalid("rate_limit", &policies).await;
+}
+
+#[tokio::test]
+async fn overrides_that_are_no_list_are_logged_and_every_request_fails() {
+    let twice = "users=1/60s,users=2/60s";
+    let lists = ["users", "users=100", "=100/60s", twice, "users=1/60s;cache=2/60s"];
+    expect_invalid("rate_limit_overrides", &lists).await;
+}
+
+#[tokio::test]
+async fn proxies_that_are_no_addresses_are_logged_and_every_request_fails() {
+    expect_invalid("trusted_proxies", &["localhost", "127.0.0.1/33", "127.0.0.1,,::1", "127.0.0.1:80"]).await;
 }
