@@ -13,8 +13,12 @@ use crate::{ADMIN_TOKEN, Api, Database, Host, JWT_SECRET, Origin, Redis};
 
 /// The application's deadlines, in milliseconds: as long as they may be, so that no read bypasses the cache and no lock
 /// is refused only because the machine is busy.
-const GENEROUS: [(&str, &str); 3] =
-    [("cache_timeout_ms", "10000"), ("lock_timeout_ms", "10000"), ("cache_origin_timeout_ms", "10000")];
+const GENEROUS: [(&str, &str); 4] = [
+    ("cache_timeout_ms", "10000"),
+    ("lock_timeout_ms", "10000"),
+    ("cache_origin_timeout_ms", "10000"),
+    ("rate_limit_timeout_ms", "10000"),
+];
 
 /// No hit is compared with its source unless a test wants that: a check adds commands and statements, and some tests
 /// count these.

@@ -64,10 +64,10 @@ impl<R: Connect, T: Runtime> Feed<R, T> {
         Subscription::start(Rc::clone(self), after).await
     }
 
-    /// The id of the newest entry; zero if there is none.
+    /// The id of the newest entry; [`StreamId::START`] if there is none.
     pub(crate) async fn newest(&self) -> Result<StreamId, RedisError> {
         let args = vec![self.stream.into(), "+".into(), "-".into(), "COUNT".into(), 1_i64.into()];
-        Ok(self.entries("XREVRANGE", args).await?.first().map_or(StreamId::ZERO, |entry| entry.id))
+        Ok(self.entries("XREVRANGE", args).await?.first().map_or(StreamId::START, |entry| entry.id))
     }
 
     async fn entries(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Entry>, RedisError> {
@@ -79,12 +79,14 @@ impl<R: Connect, T: Runtime> Feed<R, T> {
     pub(crate) async fn read_after(&self, after: StreamId, count: usize) -> Result<Reading, RedisError> {
         // The entry `after` is read again. If it is missing, others after it may be missing, too: streams are trimmed
         // from the beginning.
-        let (start, expected) =
-            if after == StreamId::ZERO { ("-".to_owned(), count) } else { (after.to_string(), count + 1) };
+        let is_entry = after > StreamId::START;
+        let (start, expected) = if is_entry { (after.to_string(), count + 1) } else { ("-".to_owned(), count) };
         let args = vec![self.stream.into(), start.into(), "+".into(), "COUNT".into(), (expected as i64).into()];
         let mut entries = self.entries("XRANGE", args).await?;
         let is_full = entries.len() >= expected;
-        let mut is_gap = after != StreamId::ZERO;
+        // Since the stream was empty, only few entries have come if all of them fit into one page. If not, the first
+        // ones may have been trimmed.
+        let mut is_gap = is_entry || (after == StreamId::START && is_full);
         if entries.first().is_some_and(|first| first.id == after) {
             entries.remove(0);
             is_gap = false;

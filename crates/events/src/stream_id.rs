@@ -19,6 +19,9 @@ pub struct InvalidStreamId;
 impl StreamId {
     /// Before all entries: no entry has this id.
     pub const ZERO: Self = Self { ms: 0, number: 0 };
+
+    /// The position of a reader that began when the stream was empty. No entry has this id: Redis counts from the clock.
+    pub const START: Self = Self { ms: 0, number: 1 };
 }
 
 impl FromStr for StreamId {

@@ -51,12 +51,14 @@ impl Service {
         let level = levels.as_ref().map_or(tracing::metadata::LevelFilter::INFO, |levels| levels.of(component));
         telemetry::init(component, level, format());
         levels?;
-        let [redis, events_max_length] = variables::read(["redis_url", "events_max_length"]).await?;
+        let [redis, events_max_length, limit_timeout] =
+            variables::read(["redis_url", "events_max_length", "rate_limit_timeout_ms"]).await?;
         let redis = SpinRedis::new(redis.text("the address of a Redis server")?);
         let client = Rc::new(Client::new(redis.clone(), Rc::new(SpinRuntime), CLIENT));
         let counters = Recorder::new(Rc::clone(&client));
         let events = Events::new(component, redis.clone(), events_max_length, &counters)?;
-        let limiter = RateLimiter::new(redis.clone(), Rc::new(SpinRuntime), Settings::default());
+        let settings = Settings { timeout_ms: limit_timeout.milliseconds()?, ..Settings::default() };
+        let limiter = RateLimiter::new(redis.clone(), Rc::new(SpinRuntime), settings);
         let rate_limits = RateLimits::from_variables(component, &limiter, &counters).await?;
         Ok(Rc::new(Self { component, redis, client, counters, events, limiter, rate_limits }))
     }

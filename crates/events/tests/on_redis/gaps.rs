@@ -36,6 +36,23 @@ async fn a_reader_whose_entry_was_trimmed_is_told() {
     .await;
 }
 
+/// A reader that began with an empty stream, and comes back without an event, cannot know how many it has missed.
+#[tokio::test]
+async fn a_reader_of_an_empty_stream_is_told_that_entries_may_be_missing() {
+    on_redis(async |world| {
+        let instance = world.instance();
+        let start = instance.subscribe(None).await.position();
+        instance.emit_in_order(&world, 0..4).await;
+        let mut soon = instance.subscribe(Some(start)).await;
+        assert_eq!(next(&mut soon, 4).await, things(0..4));
+        instance.emit_in_order(&world, 4..60).await;
+        world.redis().say("XTRIM tumbler:events MAXLEN = 50").await;
+        let mut late = instance.subscribe(Some(start)).await;
+        assert_eq!(next(&mut late, 51).await, gap_then(10..60));
+    })
+    .await;
+}
+
 /// An id from the future, such as that of a stream that was lost: the reader starts at the beginning.
 #[tokio::test]
 async fn an_id_that_the_stream_never_had_is_a_gap() {

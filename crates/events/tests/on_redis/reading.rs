@@ -9,7 +9,7 @@ async fn a_reader_gets_what_comes_after_it_began_or_after_an_id() {
     on_redis(async |world| {
         let instance = world.instance();
         let mut from_nothing = instance.subscribe(None).await;
-        assert_eq!(from_nothing.position(), StreamId::ZERO);
+        assert_eq!(from_nothing.position(), StreamId::START);
         instance.emit_in_order(&world, [1, 2]).await;
         assert_eq!(next(&mut from_nothing, 2).await, things([1, 2]));
 
