@@ -27,6 +27,8 @@ struct Passed {
 #[derive(Debug)]
 struct Seen {
     passed: Vec<Passed>,
+    /// Requests that passed because Redis did not reply in time: a machine that is too busy.
+    uncounted: usize,
     sent: usize,
     /// The longest time between two requests.
     pause: Duration,
@@ -40,7 +42,7 @@ async fn client(hosts: Arc<[Api; 2]>, number: usize, start: Instant) -> Seen {
     // Not all clients at the same time.
     let mut ticks = interval_at(start + period * number as u32 / CLIENTS as u32, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut seen = Seen { passed: Vec::new(), sent: 0, pause: Duration::ZERO };
+    let mut seen = Seen { passed: Vec::new(), uncounted: 0, sent: 0, pause: Duration::ZERO };
     let mut last = start;
     loop {
         ticks.tick().await;
@@ -52,6 +54,7 @@ async fn client(hosts: Arc<[Api; 2]>, number: usize, start: Instant) -> Seen {
         let response = request.await;
         let received = Instant::now();
         match response.status() {
+            200 if response.header("ratelimit").is_empty() => seen.uncounted += 1,
             200 => seen.passed.push(Passed { sent, received }),
             429 => {}
             _ => panic!("{response:?}"),
@@ -89,7 +92,7 @@ async fn what_passes_at_twice_the_limit_is_the_policy() {
         .await;
     let (_host, other) = app.second_host().await;
     let hosts = Arc::new([app.api.clone(), other]);
-    for attempt in 1.. {
+    for attempt in 1..=ATTEMPTS {
         // The first requests of an instance take longer.
         for api in hosts.iter() {
             api.get("/api/cache/a").header("x-forwarded-for", "198.51.100.1").await;
@@ -103,7 +106,10 @@ async fn what_passes_at_twice_the_limit_is_the_policy() {
         let passed: usize = seen.iter().map(|seen| seen.passed.len()).sum();
         let sent: usize = seen.iter().map(|seen| seen.sent).sum();
         let pause = seen.iter().map(|seen| seen.pause).max().unwrap();
-        println!("attempt {attempt}: {passed} of {sent} requests passed; the longest pause was {pause:?}");
+        let uncounted: usize = seen.iter().map(|seen| seen.uncounted).sum();
+        println!(
+            "attempt {attempt}: {passed} of {sent} requests passed, and {uncounted} uncounted; pauses to {pause:?}"
+        );
         for (number, seen) in seen.iter().enumerate() {
             let most = most_in_a_window(&seen.passed);
             assert!(most <= 2 * LIMIT, "{most} requests of client {number} in a window's length");
@@ -111,13 +117,13 @@ async fn what_passes_at_twice_the_limit_is_the_policy() {
         let policy = CLIENTS * LIMIT * WINDOWS as usize;
         assert!(passed * 100 <= policy * 105, "{passed} requests passed, {policy} may");
         // Fewer pass if the machine pauses and the clients do not use their quota.
-        let is_even = pause < WINDOW / 20 && sent * 100 >= 2 * policy * 99;
+        let is_even = uncounted == 0 && pause < WINDOW / 20 && sent * 100 >= 2 * policy * 99;
         if is_even {
             assert!(passed * 100 >= policy * 95, "only {passed} requests passed, {policy} may");
             return;
         }
-        assert!(attempt < ATTEMPTS, "the machine is too busy for the load");
         // So that no window of the next attempt has a window before it with requests.
         sleep(WINDOW).await;
     }
+    panic!("the machine is too busy for the load");
 }
