@@ -48,7 +48,7 @@ async fn a_silent_response_ends_in_time_and_has_an_id() {
 
 #[tokio::test]
 async fn a_silent_filter_moves_the_id_on() {
-    let app = App::builder().variable("events_max_length", "100").variable("events_max_seconds", "3").spawn().await;
+    let app = App::builder().variable("events_max_length", "100").variable("events_max_seconds", "10").spawn().await;
     let mut stream = follow(&app, "?type=tumbler.user.*").await;
     let id = app.given_user_id("ada").await;
     assert_eq!(stream.expect_next().await.json()["subject"], format!("users/{id}"));
@@ -117,7 +117,7 @@ async fn readers_share_the_reading_of_redis() {
     /// How often an instance reads a stream, at most.
     const INTERVAL: Duration = Duration::from_millis(200);
     /// The instances that the readers may be on.
-    const INSTANCES: u32 = 4;
+    const INSTANCES: u32 = 8;
     let app = App::builder().host_arg("--max-instance-concurrent-reuse-count", "128").spawn().await;
     let mut streams = Vec::new();
     for _ in 0..READERS {
