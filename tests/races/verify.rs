@@ -39,7 +39,7 @@ async fn write(api: Api, ids: Arc<[i64]>, sellers: Arc<[Seller]>, progress: Arc<
         if rng.u32(..4) == 0 {
             let seller = &sellers[rng.usize(..sellers.len())];
             let change = json!({"businessName": format!("Shop {}", rng.u32(..))});
-            seller.owner.patch(seller.path("")).json(change).await.expect_ok();
+            seller.admin.patch(seller.path("")).json(change).await.expect_ok();
         } else {
             let id = ids[rng.usize(..ids.len())];
             api.patch(format!("/users/{id}")).json(json!({"name": format!("Al {}", rng.u32(..))})).await.expect_ok();

@@ -253,7 +253,7 @@ async fn the_overview_has_the_current_state_of_the_seller() {
     // A sale long ago is not in the period; the counters of the seller have it.
     seller.given_sale(json!({"amount": 9, "occurredAt": "2001-01-01T00:00:00Z"})).await;
     let db = app.db().await;
-    db.execute("UPDATE sellers SET created_at = now() - interval '100 days 1 hour'", &[]).await.unwrap();
+    db.execute("UPDATE sellers SET created_at = now() - interval '100 days'", &[]).await.unwrap();
     app.admin().delete("/admin/cache/module/sellers").await.expect_ok();
     let overview = view(&seller, "overview", "").await;
     let expected = json!({

@@ -63,7 +63,7 @@ async fn a_slow_reader_is_ended_and_resumes() {
         assert_eq!(next(&mut slow, 1).await, things([0]));
         let mut seen = next(&mut fast, 1).await;
         let mut emitted = 1;
-        while seen.len() < 1_200 {
+        while seen.len() < 2_300 {
             for _ in 0..100 {
                 instance.emit(emitted);
                 emitted += 1;
