@@ -16,7 +16,7 @@ use crate::runtime::SpinRuntime;
 use crate::variables::{self, Variable, VariableError};
 
 /// The deadlines of [`Service::client`]. Responses of most components do not wait for it.
-const CLIENT: ClientSettings = ClientSettings { timeout_ms: 500, circuit_open_ms: 500, patience_ms: 800 };
+const CLIENT: ClientSettings = ClientSettings { timeout_ms: 200, circuit_open_ms: 500, patience_ms: 800 };
 
 /// What every component has besides its own state. An instance builds it once.
 pub struct Service {
