@@ -56,7 +56,7 @@ pub(crate) fn record(
     service.counters.count(sum, i64::try_from(duration_us).unwrap_or(i64::MAX));
 }
 
-/// The name of a method that HTTP or WebDAV defines; `other` for the rest, because clients can make up methods.
+/// The name of a method that some route has, or OPTIONS; `other` for the rest, because clients can make up methods.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

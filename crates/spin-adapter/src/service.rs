@@ -42,10 +42,7 @@ impl Service {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub(crate) async fn from_variables(component: &'static str) -> Result<Rc<Self>, VariableError> {
-        let levels = match variables::read(["log_level"]).await {
-            Ok([levels]) => levels_of(levels),
-            Err(error) => Err(error),
-        };
+        let levels = variables::read(["log_level"]).await.and_then(|[levels]| levels_of(levels));
         fastrand::seed(SpinRuntime.random_u64());
         // With the default, so that the error is written.
         let level = levels.as_ref().map_or(tracing::metadata::LevelFilter::INFO, |levels| levels.of(component));
