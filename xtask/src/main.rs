@@ -16,6 +16,7 @@ mod stores;
 mod test;
 mod token;
 mod up;
+mod variables;
 mod wasm;
 mod workspace;
 
