@@ -26,8 +26,7 @@
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
 //! | write a time as RFC 3339 | [`response::rfc3339`] |
-//! | answer 304 to a client that has the representation | [`IfNoneMatch::respond`] with an [`ETag`] |
-//! | change a resource only in the version that the client has read | [`IfMatch`] |
+//! | evaluate `If-Match` and `If-None-Match` | [`Preconditions`], an extractor: [`Preconditions::respond`] with an [`ETag`] for reads (304), [`Preconditions::check`] or [`Preconditions::versions`] for changes (412) |
 //! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |
 //!
 //! A whole component without Spin:
@@ -122,7 +121,7 @@ mod problem;
 mod request;
 
 pub use auth::{Access, Admin, Caller, JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
-pub use conditional::{ETag, IfMatch, IfNoneMatch};
+pub use conditional::{ETag, Preconditions, Versions, precondition_failed};
 pub use handler::{Local, Shared, local, no_such_method, no_such_route};
 pub use problem::{FieldError, Kind, Problem};
 pub use request::body::{BodyError, collect_limited, read_body};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use axum::response::Response;
 use http_api::response::json_bytes;
-use http_api::{FieldError, JsonBody, NoQuery, Problem, Shared};
+use http_api::{FieldError, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
@@ -15,11 +15,19 @@ use crate::store::StoreError;
 use crate::user::User;
 use crate::{page, problems, responses, user_events};
 
+use super::list;
+
 /// Returns the new user and its URL.
 ///
 /// # Errors
-/// A bad body, an address that is taken, an unavailable database.
-pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUser>) -> Result<Response, Problem> {
+/// A bad body, a condition that does not hold, an address that is taken, an unavailable database.
+pub async fn create(
+    app: Shared<App>,
+    _: NoQuery,
+    conditions: Preconditions,
+    JsonBody(new): JsonBody<NewUser>,
+) -> Result<Response, Problem> {
+    list::check(&app, &conditions).await?;
     let created = app.create(&[new]).await?.map_err(|error| problems::write(error, 0))?;
     let user = created.first().ok_or_else(|| Problem::internal("the INSERT gave no row"))?;
     app.events.emit(user_events::created(user));
