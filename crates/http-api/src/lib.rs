@@ -11,7 +11,7 @@
 //! | know who sends a request to such a route, and refuse others | [`Caller`] or [`Admin`], extractors; [`Caller::require_self`], [`Caller::require_self_or_admin`] |
 //! | know whose quota a request uses, and tell the client about it | [`rate_limit`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
-//! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
+//! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`], or by [`whole`] and a rule of your own |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
 //! | read an object whose values must keep their text, or whose members are in a table | [`Members`] |
 //! | read a JSON document without rules | [`parse`] |
@@ -128,6 +128,6 @@ pub use request::body::{BodyError, collect_limited, read_body};
 pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
 pub use request::members::{MemberList, Members};
 pub use request::query::{FromQuery, NoQuery, Query};
-pub use request::validation::{Errors, WholeNumber, row_id};
+pub use request::validation::{Errors, WholeNumber, row_id, whole};
 pub use request::{path, query, rules};
 pub use response::{APPLICATION_JSON, set_product};
