@@ -37,12 +37,15 @@ pub async fn create(
 /// Returns an array of the new users, in the order of the request.
 ///
 /// # Errors
-/// A bad body, addresses that are taken or duplicate, an unavailable database.
+/// A bad body, an `If-Match`, addresses that are taken or duplicate, an unavailable database.
 pub async fn create_batch(
     app: Shared<App>,
     _: NoQuery,
+    conditions: Preconditions,
     JsonBody(NewUsers(new)): JsonBody<NewUsers>,
 ) -> Result<Response, Problem> {
+    // GET does not work here, so there is no representation.
+    conditions.check(None)?;
     let duplicates = duplicate_emails(&new);
     if !duplicates.is_empty() {
         return Err(problems::email_conflict(duplicates));
