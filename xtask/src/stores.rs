@@ -104,7 +104,7 @@ impl Stores {
         let private = |name: &str, url: &str, file: &str, client: &str| {
             let path = data.folder().join(file);
             secret::write(&path, url).with_context(|| format!("cannot write {}", path.display()))?;
-            Ok::<_, anyhow::Error>(format!("{}   {client} \"$(cat .tumbler/{file})\"", address(name, url)))
+            Ok::<_, anyhow::Error>(format!("{:46}{client} \"$(cat .tumbler/{file})\"", address(name, url)))
         };
         let other = |name: &str, url: &str| format!("{} (from the environment)", address(name, url));
         let mut lines = vec![match &self.redis {

@@ -101,9 +101,11 @@ impl RedisServer {
         self.process.until(START, is_ready).await
     }
 
-    /// `redis://127.0.0.1:port`, with the password if there is one.
+    /// `redis://127.0.0.1:port`, with the user `default` and the password if there is one. (Without the user, redis-cli
+    /// sends an empty one.)
     pub fn url(&self) -> String {
-        let password = self.options.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
+        let password =
+            self.options.password.as_ref().map(|password| format!("default:{password}@")).unwrap_or_default();
         format!("redis://{password}127.0.0.1:{}", self.port.number())
     }
 

@@ -64,7 +64,7 @@ async fn a_server_with_a_password_refuses_clients_without_it_and_hides_it_from_o
     let folder = tempfile::tempdir().unwrap();
     let options = RedisOptions::locks().password("5ec2e7".to_owned());
     let mut server = RedisServer::start_with(folder.path(), options.clone()).await.unwrap();
-    assert_eq!(server.url(), format!("redis://:5ec2e7@127.0.0.1:{}", server.port()));
+    assert_eq!(server.url(), format!("redis://default:5ec2e7@127.0.0.1:{}", server.port()));
     server.restart().await.unwrap();
     assert!(ask(&server, "GET key").await.unwrap().starts_with("-NOAUTH"));
     assert_eq!(ask(&server, "AUTH 5ec2e7").await.unwrap(), "+OK\r\n");
