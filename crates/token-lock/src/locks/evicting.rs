@@ -1,7 +1,7 @@
 //! Whether a server can lose locks because its memory is full.
 
 use futures_util::future::join_all;
-use ports::{Connect, RedisError, Reply, Runtime};
+use ports::{Connect, RedisError, Runtime};
 
 use super::Locks;
 use crate::quorum::Server;
