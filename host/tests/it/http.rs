@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::gate::Gate;
 use crate::host::{Host, MANIFEST, read};
+use crate::raw_http::raw;
 
 #[tokio::test]
 async fn components_see_spins_header_fields() {
@@ -56,15 +57,6 @@ async fn a_path_without_route_is_a_problem() {
     assert!(response.headers.contains_key("content-length"));
 }
 
-/// Sends `request` unchanged and reads until the connection is closed.
-async fn raw(host: &Host, request: &str) -> String {
-    let mut stream = TcpStream::connect(host.authority()).await.expect("listens");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("received");
-    String::from_utf8_lossy(&response).into_owned()
-}
-
 /// A complete body is sent with its length, unless the component was interrupted (by a tick of the engine, each 10 ms)
 /// while it wrote the body: on a busy machine it takes several tries.
 async fn assert_has_length(host: &Host, path: &str, length: &str) {
@@ -104,17 +96,6 @@ async fn head_has_no_body() {
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         assert!(response.ends_with("\r\n\r\n"), "{response}");
         assert!(!response.contains("piece"), "{response}");
-    }
-}
-
-#[tokio::test]
-async fn requests_with_a_missing_or_ambiguous_authority_are_refused() {
-    let host = Host::start(&[]).await;
-    for request in [
-        "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n",
-        "GET http://a.example/hello HTTP/1.1\r\nHost: b.example\r\nConnection: close\r\n\r\n",
-    ] {
-        assert!(raw(&host, request).await.starts_with("HTTP/1.1 400 "), "{request}");
     }
 }
 
