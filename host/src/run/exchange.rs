@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::response::{OutgoingBody, yield_once};
+use super::response::OutgoingBody;
 
 /// The request's body has neither ended nor been dropped.
 const READING: u8 = 1;
@@ -89,13 +89,6 @@ impl Exchange {
     /// Whether the body of the request could not be read: its framing is wrong, or it is incomplete.
     pub fn is_broken(&self) -> bool {
         self.has(BROKEN)
-    }
-
-    /// Called before the response to a request with a body, whether or not somebody has read it. If nobody will read
-    /// the rest, hyper discards what has arrived. If that is not all, it closes the connection after the response, and
-    /// says so in the response. It notices the first when it runs again.
-    pub async fn settle() {
-        yield_once().await;
     }
 }
 

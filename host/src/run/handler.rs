@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
@@ -25,8 +25,9 @@ pub async fn handle(
     let has_body = !request.body().is_end_stream();
     let mut response = respond(&worker, request, client, exchange).await;
     if has_body {
-        // Nobody reads the rest of the body from here on, unless the component does.
-        Exchange::settle().await;
+        // If nobody reads the rest of the body, hyper notices that when it runs again. It discards what has arrived. If
+        // that is not all, it closes the connection after the response, and says so in the response.
+        response::yield_once().await;
         if exchange.is_broken() {
             response = of_broken_body();
         }
@@ -104,13 +105,14 @@ async fn respond(
 }
 
 fn well_known(worker: &Worker, name: &str) -> Response<Bytes> {
-    match name {
-        "health" => Response::new(Bytes::from_static(b"OK")),
-        "info" => {
-            let mut response = Response::new(worker.application.info.clone());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
-        _ => problem::response(StatusCode::NOT_FOUND, "No route matches this path."),
-    }
+    let (body, content_type, cache_control) = match name {
+        "health" => (Bytes::from_static(b"OK"), "text/plain", "no-store"),
+        // It changes only with the application.
+        "info" => (worker.application.info.clone(), "application/json", "max-age=60"),
+        _ => return problem::response(StatusCode::NOT_FOUND, "No route matches this path."),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    response
 }

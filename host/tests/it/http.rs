@@ -36,9 +36,12 @@ async fn components_see_spins_header_fields() {
 #[tokio::test]
 async fn some_paths_need_no_component() {
     let host = Host::start(&[]).await;
-    host.get("/.well-known/spin/health").await.assert_body("OK");
+    let health = host.get("/.well-known/spin/health").await;
+    health.assert_body("OK");
+    assert_eq!(health.headers["cache-control"], "no-store");
     let info = host.get("/.well-known/spin/info").await;
     assert_eq!(info.headers["content-type"], "application/json");
+    assert_eq!(info.headers["cache-control"], "max-age=60");
     let info: serde_json::Value = serde_json::from_str(&info.body).expect("JSON");
     assert_eq!(info, serde_json::json!({ "name": "probe-app", "version": "1.2.3" }));
     host.get("/.well-known/spin/nothing").await.assert_problem(404);

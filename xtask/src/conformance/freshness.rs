@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::Row;
 use super::exchange::{Response, one};
+use super::{Row, USERS};
 
 const WRITERS: u64 = 4;
 const READERS: u64 = 4;
@@ -91,7 +91,7 @@ pub fn rows(address: &str) -> Result<Vec<Row>> {
         written.and(read)
     })?;
     let stale = clients.stale.into_inner().expect("no panic");
-    let case = |name: &str| format!("{:15} {name}", "RFC 9111, 4.2");
+    let case = |name: &str| format!("{:17} {name}", "RFC 9111, 4.2");
     let counts = format!("{} reads, {} writes", clients.reads.into_inner(), clients.writes.into_inner());
     let missing = clients.missing.into_inner();
     let found = match stale.first() {
@@ -133,7 +133,7 @@ impl Clients<'_> {
     fn write(&self, writer: u64) -> Result<()> {
         for round in 0..ROUNDS {
             // A cache that keeps these 404s serves them when the users exist.
-            let newest = self.users.lock().expect("no panic").keys().next_back().copied().unwrap_or(20);
+            let newest = self.users.lock().expect("no panic").keys().next_back().copied().unwrap_or(USERS);
             for id in newest + 1..=newest + WRITERS {
                 self.read(id, "")?;
             }

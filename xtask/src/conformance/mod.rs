@@ -45,7 +45,7 @@ pub struct Row {
 }
 
 /// The number of users that exist before the checks.
-const USERS: i64 = 20;
+const USERS: u64 = 20;
 
 /// Builds and starts the application, and runs the checks. Tools that cannot be installed are named, and their check is
 /// left out.
@@ -65,8 +65,9 @@ pub async fn run(options: &Options) -> Result<()> {
     steps.next("building the host");
     let program = build::host(build::QUICK)?;
     steps.next("starting the application");
-    let environment = Environment::new(program, USERS).await?;
+    let environment = Environment::new(program, 0).await?;
     let app = environment.start("spin.toml", &[]).await?;
+    create_users(&app.address)?;
 
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     if selected(Check::Raw) {
@@ -89,6 +90,20 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     drop(steps);
     report(&rows, &left_out)
+}
+
+/// Creates the users 1 to [`USERS`].
+fn create_users(address: &str) -> Result<()> {
+    let user = |n| format!(r#"{{"name": "User {n}", "email": "user{n}@example.org"}}"#);
+    let users = format!("[{}]", (1..=USERS).map(user).collect::<Vec<_>>().join(", "));
+    let length = users.len();
+    let request = format!(
+        "POST /users/batch HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{users}"
+    );
+    let response = exchange::one(address, &request)?;
+    ensure!(response.status == 201, "POST /users/batch: {} {}", response.status, response.body);
+    Ok(())
 }
 
 fn report(rows: &[Row], left_out: &[String]) -> Result<()> {

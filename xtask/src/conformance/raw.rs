@@ -18,7 +18,7 @@ pub fn rows(address: &str) -> Result<Vec<Row>> {
             Err(error) => Err(format!("{error:#}")),
         };
         let (found, passed) = judged.map_or_else(|wrong| (wrong, false), |found| (found, true));
-        rows.push(Row { case: format!("{:15} {}", case.rfc, case.name), found, passed });
+        rows.push(Row { case: format!("{:17} {}", case.rfc, case.name), found, passed });
     }
     // What broke one connection must not have broken the server.
     exchange::one(address, "GET /users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;

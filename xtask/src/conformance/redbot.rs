@@ -78,7 +78,7 @@ fn judge(path: &str, report: &Value) -> Result<Row> {
         .map(|note| note["summary"].as_str().unwrap_or("a note without text").to_owned())
         .collect();
     let found = if wrong.is_empty() { format!("{} notes, no warning", notes.len()) } else { wrong.join("; ") };
-    Ok(Row { case: format!("{:15} {path}", "REDbot"), found, passed: wrong.is_empty() })
+    Ok(Row { case: format!("{:17} {path}", "REDbot"), found, passed: wrong.is_empty() })
 }
 
 #[cfg(test)]
