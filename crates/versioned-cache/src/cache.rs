@@ -14,6 +14,7 @@ use crate::kv::{Cached, KeyValue};
 use crate::read::{Found, Hints, Lookup, ReadResult, Reader};
 use crate::settings::Settings;
 use crate::stats::{Server, Stats, StatsRecorder};
+use crate::user::User;
 use crate::verify::Verifier;
 use crate::write::{StatementError, Write, WriteError, Writer};
 
@@ -188,6 +189,36 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.kv.mset(values).await
     }
 
+    /// [`Cache::set`], if `wanted` accepts the current value of the named entry (`None`: there is none). Between this
+    /// decision and the change nobody else changes the entry. `false`: it was not wanted, and nothing has changed.
+    /// `wanted` is called again if another request was faster.
+    ///
+    /// # Errors
+    /// Redis is unreachable: the value may or may not be set. It is not tried again, because a second attempt could find
+    /// the value of the first.
+    ///
+    /// # Panics
+    /// For a scoped entry.
+    pub async fn set_if(
+        &self,
+        entry: &Entry,
+        value: &[u8],
+        wanted: impl Fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, RedisError> {
+        self.kv.change_if(entry, Some(value), wanted).await
+    }
+
+    /// [`Cache::delete`], if `wanted` accepts the current value of the named entry: see [`Cache::set_if`].
+    ///
+    /// # Errors
+    /// As [`Cache::set_if`].
+    ///
+    /// # Panics
+    /// For a scoped entry.
+    pub async fn delete_if(&self, entry: &Entry, wanted: impl Fn(Option<&[u8]>) -> bool) -> Result<bool, RedisError> {
+        self.kv.change_if(entry, None, wanted).await
+    }
+
     /// Removes an entry. No fetch that began before this has returned will bring it back. `true`: it existed. For a
     /// scoped entry, it removes all entries of the scope. If it fails, the entry may or may not be removed.
     pub async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {
@@ -205,9 +236,10 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.module(module).await
     }
 
-    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed.
-    pub async fn invalidate_user(&self, id: i64) -> Result<u64, RedisError> {
-        self.invalidator.user(id).await
+    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed. The
+    /// pages of the list of users become outdated, too.
+    pub async fn invalidate_user(&self, user: impl Into<User>) -> Result<u64, RedisError> {
+        self.invalidator.user(&user.into()).await
     }
 
     /// Makes the named entries of an operation whose names match a Redis glob outdated and removes them; returns how

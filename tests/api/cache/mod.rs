@@ -3,6 +3,8 @@
 mod access;
 mod at_scale;
 mod concurrent_fills;
+mod conditional;
+mod entries;
 mod get;
 mod invalidate;
 mod keys;
