@@ -2,13 +2,13 @@
 //!
 //! | key | type | content |
 //! |---|---|---|
-//! | `user:version:{id}`, `users:version` | integer, no TTL | the version of a user, of the list of users; every write adds to it |
+//! | `user:version:{id}`, `users:version` | integer, TTL | the version of a user, of the list of users; every write adds to it |
 //! | `user:cache:{id}-v{n}:{g}` | string, TTL | one user, byte for byte as the API responds; empty: there is no such user |
 //! | `users:cache:v{n}:{g}`, `users:cache:v{n}:{g}:{hash}` | string, TTL | the first page of the list; a filtered or later page |
 //! | `user:writing:{id}`, `users:writing` | sorted set, TTL | marks (writes in flight): member = token, score = start in Unix ms |
 //! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its versions, its end, the word `fetched` if it comes from the source, a line feed, the value |
 //! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
-//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | the generation of a module, of an operation |
+//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, TTL | the generation of a module, of an operation |
 //! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{id}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
 //! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
 //! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |

@@ -1,8 +1,9 @@
 //! Entries as clients of a key-value API handle them, one by one and many at once: get, set, delete.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use futures_util::future::join3;
+use futures_util::future::{join, join_all, join3};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Connect, RedisError, Runtime};
 
@@ -78,6 +79,8 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
         let now_ms = client.runtime().unix_ms();
         let mut pairs: Vec<Arg> = Vec::with_capacity(values.len() * 4);
         let mut ttls = Vec::with_capacity(values.len() * 2);
+        // Entries with equal shared versions, and the longest TTL among them.
+        let mut shared: HashMap<u64, (&Entry, Versions, u64)> = HashMap::new();
         let mut stored = Vec::with_capacity(values.len());
         for ((entry, value), others) in values.iter().zip(&others) {
             let others: Vec<Version> = others.iter().filter_map(|key| known.get(key).copied()).collect();
@@ -88,14 +91,24 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             pairs.extend([version_key.as_str().into(), versions.own.number().into(), key.as_str().into()]);
             if entry.is_named() {
                 pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value).into());
-                ttls.push((version_key, ttl_ms));
             } else {
                 pairs.push(value.clone().into());
             }
+            ttls.push((version_key, generations.version_ttl_ms(ttl_ms) as u64));
+            let longest = shared.entry(versions.others()).or_insert((entry, versions, ttl_ms));
+            longest.2 = longest.2.max(ttl_ms);
             ttls.push((key, ttl_ms));
             stored.push((entry, ttl_ms));
         }
-        client.call_large("MSET", pairs).await?;
+        // The generations must not end before the values. This comes before they are found to be current.
+        let outlived = join_all(
+            shared
+                .into_values()
+                .map(async |(entry, versions, ttl_ms)| generations.others_outlive(entry, versions, ttl_ms).await),
+        );
+        let (set, outlived) = join(client.call_large("MSET", pairs), outlived).await;
+        set?;
+        outlived.into_iter().collect::<Result<(), _>>()?;
         // After the reply, because commands that are sent together may arrive in any order. If this instance dies
         // before, the end in the envelope counts.
         let expire = ttls.iter().flat_map(|(key, ms)| {

@@ -36,7 +36,9 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             self.store_named(entry, versions, value, ttl_ms).await
         } else {
             let set = set_args(entry.key(versions), value.to_vec(), ttl_ms, None);
-            self.client.call("SET", set).await.map(|_| true)
+            let set = self.client.call("SET", set);
+            let (set, outlived) = join(set, self.generations.outlive(entry, versions, ttl_ms)).await;
+            set.and(outlived).map(|()| true)
         };
         let stored = match stored {
             Err(error) => {
@@ -67,14 +69,11 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         ttl_ms: u64,
     ) -> Result<bool, RedisError> {
         let client = &self.client;
-        // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its
-        // TTL is not shortened, because an entry that was set may depend on it.
-        let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
         let key = entry.key(versions);
         let sealed = Envelope::seal_fetched(versions, client.runtime().unix_ms() + ttl_ms, value);
         let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
-        let (extended, set) = join(extend, set).await;
-        extended?;
+        let (outlived, set) = join(self.generations.outlive(entry, versions, ttl_ms), set).await;
+        outlived?;
         if set? != Reply::Nil {
             return Ok(true);
         }

@@ -102,6 +102,9 @@ impl Execution {
             shared: scenario.shared_instance,
             mark_ms: scenario.settings.mark_ms,
         };
+        if scenario.rules.ttls {
+            execution.world.borrow_mut().redis.simulate_ttls(scenario.settings.mark_ms as i64);
+        }
         if scenario.warm {
             execution.world.borrow_mut().row = 1;
             execution.poll(count);
@@ -252,7 +255,15 @@ impl interleavings::Execution for Execution {
     }
 
     fn violation(&self) -> Option<String> {
-        self.world.borrow().violation.clone()
+        let world = self.world.borrow();
+        let ended = || self.tasks.iter().all(Option::is_none);
+        let wrong_ttl = || {
+            let scoped = ["user:version:42", "cache:generation:default", "cache:generation:default:default"];
+            let named = ["cache:version:kv:get:x", "cache:generation:kv", "cache:generation:kv:get"];
+            let wrong = world.redis.wrong_ttl("user:cache:42-v", &scoped);
+            wrong.or_else(|| world.redis.wrong_ttl("cache:entry:kv:get:x", &named))
+        };
+        world.violation.clone().or_else(|| if world.rules.ttls && ended() { wrong_ttl() } else { None })
     }
 
     fn digest(&self) -> u64 {

@@ -230,6 +230,34 @@ fn checks_that_do_not_read_the_versions_again_are_caught() {
     assert!(what.contains("calls an entry stale"), "{what}");
 }
 
+/// Versions end, too. No request dies here: then a version may live longer or shorter, which does no harm.
+fn with_ttls(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
+    let mut scenario = scenario(roles, warm, faults);
+    scenario.rules.ttls = true;
+    scenario.rules.acknowledged_only = true;
+    scenario
+}
+
+#[test]
+fn versions_end_after_the_entries_that_depend_on_them() {
+    holds("TTLs, scoped", &with_ttls(&[Writer(1), Reader(1), Reader(1)], true, Faults::default()));
+    holds("TTLs, a create", &with_ttls(&[Creator, GuardedReader], false, EVICTION));
+    holds("TTLs, named", &with_ttls(&[Setter(1), NamedReader(1), NamedReader(1)], false, Faults::default()));
+    holds("TTLs, invalidation", &with_ttls(&[Outsider(Means::NamedModule), Setter(1)], true, EVICTION));
+}
+
+#[test]
+fn versions_that_end_too_early_or_never_are_caught() {
+    let set = with_ttls(&[Setter(1), NamedReader(1)], false, EVICTION);
+    let what = is_caught(&weakened(set.clone(), Weakness::VersionsAreNotKept));
+    assert!(what.contains("ends before"), "{what}");
+    // The row does not exist: the reader stores an absence, which lives shorter than a value that is set.
+    let what = is_caught(&weakened(set.clone(), Weakness::VersionsAreShortened));
+    assert!(what.contains("ends before"), "{what}");
+    let what = is_caught(&weakened(set, Weakness::VersionsHaveNoEnd));
+    assert!(what.contains("has no end"), "{what}");
+}
+
 #[test]
 fn named_entries_removed_without_their_versions_are_caught() {
     let roles = [Outsider(Means::Delete), NamedReader(1), NamedReader(1)];

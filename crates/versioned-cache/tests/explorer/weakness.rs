@@ -27,6 +27,12 @@ pub enum Weakness {
     CreatesAreNotGuarded,
     /// A check compares the row with the hit, and does not see that the version has changed since.
     VersionsAreNotReadAgain,
+    /// The TTLs of versions stay as they were at their start.
+    VersionsAreNotKept,
+    /// The TTLs of versions are shortened by entries that live shorter than others.
+    VersionsAreShortened,
+    /// Versions start without a TTL.
+    VersionsHaveNoEnd,
 }
 
 impl Weakness {
@@ -39,6 +45,15 @@ impl Weakness {
         let written = world.written.contains(&task);
         let instead = match (self, command) {
             (Self::VersionsComeBack, _) => None,
+            (Self::VersionsAreNotKept, "PEXPIRE") if is_version(&key) => Some(Reply::Int(1)),
+            (Self::VersionsAreShortened, "PEXPIRE") if is_version(&key) => {
+                args[2] = Arg::from("");
+                None
+            }
+            (Self::VersionsHaveNoEnd, "SET") if is_version(&key) => {
+                let replies = world.redis.run(command, &[&args[..2], &[Arg::from("NX")]].concat());
+                return replies.ok();
+            }
             (Self::StoredUnderTheLatestVersion, "SET") if key.starts_with("user:cache:42-v") => {
                 let latest = world.redis.int("user:version:42")?;
                 let (_, generations) = key.rsplit_once(':')?;
@@ -67,4 +82,8 @@ impl Weakness {
         };
         instead.map(|reply| vec![reply])
     }
+}
+
+fn is_version(key: &str) -> bool {
+    key.contains(":version:") || key.contains(":generation:")
 }

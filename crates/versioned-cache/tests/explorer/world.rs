@@ -29,6 +29,8 @@ pub struct Rules {
     pub evict_generations: bool,
     /// Steps that commute with all others happen at once. This keeps the search small.
     pub eager: bool,
+    /// TTLs are simulated, and looked at when all requests have ended.
+    pub ttls: bool,
 }
 
 pub struct World {
@@ -219,7 +221,7 @@ impl Stepper for World {
         let step = &self.steps.waiting[&id].0;
         // A WATCH that was sent may arrive before the MULTI or after it.
         let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
-        if self.rules.eager && commutes(step) && alone() {
+        if self.rules.eager && commutes(step, self.rules.ttls) && alone() {
             self.grant(id);
         }
     }
