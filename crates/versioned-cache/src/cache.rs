@@ -14,6 +14,7 @@ use crate::kv::{Cached, KeyValue};
 use crate::read::{Found, Hints, Lookup, ReadResult, Reader};
 use crate::settings::Settings;
 use crate::stats::{Server, Stats, StatsRecorder};
+use crate::user::User;
 use crate::verify::Verifier;
 use crate::write::{StatementError, Write, WriteError, Writer};
 
@@ -205,9 +206,10 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.module(module).await
     }
 
-    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed.
-    pub async fn invalidate_user(&self, id: i64) -> Result<u64, RedisError> {
-        self.invalidator.user(id).await
+    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed. The
+    /// pages of the list of users become outdated, too.
+    pub async fn invalidate_user(&self, user: impl Into<User>) -> Result<u64, RedisError> {
+        self.invalidator.user(&user.into()).await
     }
 
     /// Makes the named entries of an operation whose names match a Redis glob outdated and removes them; returns how

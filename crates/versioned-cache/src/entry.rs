@@ -3,6 +3,8 @@
 mod envelope;
 mod versions;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +12,7 @@ pub(crate) use self::envelope::{Envelope, HEADER_END};
 pub(crate) use self::versions::{Version, Versions};
 use crate::key::{self, Scope};
 use crate::settings::Ttl;
+use crate::user::User;
 
 /// Returns whether this program could have stored a value that was found.
 pub type Check = fn(&[u8]) -> bool;
@@ -20,42 +23,59 @@ pub struct Entry {
     pub(crate) id: EntryId,
     pub(crate) absent_guard: Option<Scope>,
     pub(crate) ttl: Ttl,
-    pub(crate) module: &'static str,
-    pub(crate) operation: &'static str,
+    pub(crate) module: Cow<'static, str>,
+    pub(crate) operation: Cow<'static, str>,
     /// The operation that hits and misses are counted under.
-    pub(crate) counted: &'static str,
-    pub(crate) user: Option<i64>,
+    pub(crate) counted: Cow<'static, str>,
+    pub(crate) user: Option<User>,
     pub(crate) check: Option<Check>,
 }
 
 impl Entry {
     /// The entry of a scope. A write of the scope makes it outdated: see [`Cache::write`](crate::Cache::write).
     pub fn new(scope: &Scope, ttl: Ttl) -> Self {
-        Self::with_id(EntryId::Scoped { scope: scope.clone(), suffix: String::new() }, "default", "default", ttl)
+        Self::with_id(
+            EntryId::Scoped { scope: scope.clone(), suffix: String::new() },
+            "default".into(),
+            "default".into(),
+            ttl,
+        )
     }
 
     /// An entry with a name of its own and exactly this TTL. Modules and operations must not contain a colon.
-    pub fn named(module: &'static str, operation: &'static str, name: &str, ttl: Ttl) -> Self {
-        Self::with_id(EntryId::Named { path: [module, ":", operation, ":", name].concat() }, module, operation, ttl)
+    pub fn named(
+        module: impl Into<Cow<'static, str>>,
+        operation: impl Into<Cow<'static, str>>,
+        name: &str,
+        ttl: Ttl,
+    ) -> Self {
+        let (module, operation) = (module.into(), operation.into());
+        let path = [&*module, ":", &*operation, ":", name].concat();
+        Self::with_id(EntryId::Named { path }, module, operation, ttl)
     }
 
     /// The result of an operation for these parameters. Equal parameters (the order of object members does not matter)
     /// are one entry. Different parameters are never the same entry: the name is 128 bits of their SHA-256. An entry of
-    /// a `user` is separate from other users' entries, and any change of the user makes it outdated.
+    /// a `user` is separate from other users' entries, and any change of the user makes it outdated. The cache service
+    /// reads and writes the same entries as `/api/cache/entries/{module}/{operation}`: there, all parameters are
+    /// strings.
     pub fn described(
-        module: &'static str,
-        operation: &'static str,
+        module: impl Into<Cow<'static, str>>,
+        operation: impl Into<Cow<'static, str>>,
         params: &Value,
-        user: Option<i64>,
+        user: Option<User>,
         ttl: Ttl,
     ) -> Self {
-        let digest = digest(canonical(params).as_bytes());
-        let name = user.map_or_else(|| digest.clone(), |id| format!("u{id}:{digest}"));
+        let mut name = digest(canonical(params).as_bytes());
+        if let Some(user) = &user {
+            name = format!("u{user}:{name}");
+        }
         Self { user, ..Self::named(module, operation, &name, ttl) }
     }
 
-    fn with_id(id: EntryId, module: &'static str, operation: &'static str, ttl: Ttl) -> Self {
-        Self { id, absent_guard: None, ttl, module, operation, counted: operation, user: None, check: None }
+    fn with_id(id: EntryId, module: Cow<'static, str>, operation: Cow<'static, str>, ttl: Ttl) -> Self {
+        let counted = operation.clone();
+        Self { id, absent_guard: None, ttl, module, operation, counted, user: None, check: None }
     }
 
     /// One of several entries of the scope, for a query in canonical form (equal queries, equal text).
@@ -70,23 +90,23 @@ impl Entry {
     /// Sets the module and the operation, which the entry is counted, listed and invalidated with.
     #[must_use]
     pub fn labelled(mut self, module: &'static str, operation: &'static str) -> Self {
-        self.module = module;
-        (self.operation, self.counted) = (operation, operation);
+        self.module = module.into();
+        (self.operation, self.counted) = (operation.into(), operation.into());
         self
     }
 
     /// Makes the entry belong to a user: any change of the user makes it outdated, and so does
     /// [`Cache::invalidate_user`](crate::Cache::invalidate_user).
     #[must_use]
-    pub fn of_user(mut self, id: i64) -> Self {
-        self.user = Some(id);
+    pub fn of_user(mut self, user: impl Into<User>) -> Self {
+        self.user = Some(user.into());
         self
     }
 
     /// Counts hits and misses under another operation, which reads the same entries.
     #[must_use]
     pub fn counted_as(mut self, operation: &'static str) -> Self {
-        self.counted = operation;
+        self.counted = operation.into();
         self
     }
 
@@ -116,8 +136,8 @@ impl Entry {
     /// The keys of the versions that the entry shares with others: generations, a user's version.
     pub(crate) fn other_keys(&self) -> Vec<String> {
         let mut keys =
-            vec![key::module_generation(self.module), key::operation_generation(self.module, self.operation)];
-        keys.extend(self.user.map(|id| Scope::user(id).version()));
+            vec![key::module_generation(&self.module), key::operation_generation(&self.module, &self.operation)];
+        keys.extend(self.user.as_ref().map(User::version));
         keys
     }
 
@@ -259,8 +279,19 @@ mod tests {
         ] {
             assert_ne!(id(one.clone(), None), id(other, None));
         }
-        assert_ne!(id(one.clone(), None), id(one.clone(), Some(1)));
-        assert_ne!(id(one.clone(), Some(1)), id(one.clone(), Some(11)));
-        assert_eq!(entry(one, Some(7)).other_keys()[2], "user:version:7");
+        let user = |name| Some(User::new(name));
+        assert_ne!(id(one.clone(), None), id(one.clone(), user("1")));
+        assert_ne!(id(one.clone(), user("1")), id(one.clone(), user("11")));
+        assert_ne!(id(one.clone(), user("a")), id(one.clone(), user("A")));
+        assert_eq!(entry(one.clone(), user("7")).other_keys()[2], "user:version:7");
+        assert_eq!(entry(one, user("user-7")).other_keys()[2], "user:version:user-7");
+    }
+
+    #[test]
+    fn names_that_are_known_at_run_time_make_the_same_entries() {
+        let (module, operation) = ("posts".to_owned(), "list".to_owned());
+        let owned = Entry::described(module, operation, &json!({}), None, TTL);
+        let fixed = Entry::described("posts", "list", &json!({}), None, TTL);
+        assert_eq!((owned.id.clone(), owned.version_keys()), (fixed.id.clone(), fixed.version_keys()));
     }
 }

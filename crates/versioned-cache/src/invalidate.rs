@@ -19,6 +19,7 @@ use self::scan::Scan;
 use crate::entry::EntryId;
 use crate::generations::{Generations, Replies};
 use crate::key::{self, Scope};
+use crate::user::User;
 
 /// How many members are taken out of a registry at once.
 const MEMBERS_AT_ONCE: i64 = 512;
@@ -51,14 +52,18 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         Ok(removed)
     }
 
-    /// Entries of the user's scope for a query become outdated, too, but they are not removed: they expire.
-    pub(crate) async fn user(&self, id: i64) -> Result<u64, RedisError> {
-        let scope = Scope::user(id);
-        let version = scope.version();
+    /// Entries of the user's scope for a query become outdated, too, and so do the pages of the list of users, because
+    /// they may show the user. These are not removed: they expire.
+    pub(crate) async fn user(&self, user: &User) -> Result<u64, RedisError> {
+        let version = user.version();
         let before = self.generations.replace_generation(&version, std::slice::from_ref(&version)).await?;
-        let of_scope = self.registry.members_of(&scope).await?;
-        let removed = self.client.retry(async || self.unlink_members(&of_scope, &before).await).await?;
-        Ok(removed + self.unlink_registered(&key::user_registry(id), &before).await?)
+        let mut removed = 0;
+        if let Some(scope) = user.scope() {
+            self.generations.replace_generation(&Scope::users().version(), &[]).await?;
+            let of_scope = self.registry.members_of(&scope).await?;
+            removed += self.client.retry(async || self.unlink_members(&of_scope, &before).await).await?;
+        }
+        Ok(removed + self.unlink_registered(&key::user_registry(user), &before).await?)
     }
 
     pub(crate) async fn matching(&self, module: &str, operation: &str, pattern: &str) -> Result<u64, RedisError> {

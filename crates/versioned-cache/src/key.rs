@@ -2,14 +2,14 @@
 //!
 //! | key | type | content |
 //! |---|---|---|
-//! | `user:version:{id}`, `users:version` | integer, TTL | the version of a user, of the list of users; every write adds to it |
+//! | `user:version:{id}`, `users:version` | integer, TTL | the version of a user, of the list of users; every write adds to it. A user without a row has a name in place of the id |
 //! | `user:cache:{id}-v{n}:{g}` | string, TTL | one user, byte for byte as the API responds; empty: there is no such user |
 //! | `users:cache:v{n}:{g}`, `users:cache:v{n}:{g}:{hash}` | string, TTL | the first page of the list; a filtered or later page |
 //! | `user:writing:{id}`, `users:writing` | sorted set, TTL | marks (writes in flight): member = token, score = start in Unix ms |
 //! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its versions, its end, the word `fetched` if it comes from the source, a line feed, the value |
 //! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
 //! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, TTL | the generation of a module, of an operation |
-//! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{id}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
+//! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{user}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
 //! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
 //! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |
 //! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors`, `verified`, `stale` |
@@ -20,6 +20,7 @@
 //! for any kind of rows. All keys may be deleted at any time: entries that depended on them are fetched again.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// What changes together: one bump of a scope's version makes all its entries outdated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +38,11 @@ impl Scope {
     /// A list, such as all users, with all its pages.
     pub fn list(kind: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: kind.into(), id: None }
+    }
+
+    /// The list of users.
+    pub(crate) fn users() -> Self {
+        Self::list("users")
     }
 
     /// One user.
@@ -88,6 +94,11 @@ pub(crate) const NAMESPACE: &str = "cache:";
 /// The hash of counters.
 pub(crate) const STATS: &str = "cache:stats";
 
+/// The key of the version of a user without a row. `name` is not a number.
+pub(crate) fn user_version(name: &str) -> String {
+    ["user:version:", name].concat()
+}
+
 /// The key of a named entry; `path` is `{module}:{operation}:{name}`.
 pub(crate) fn named_entry(path: &str) -> String {
     ["cache:entry:", path].concat()
@@ -117,8 +128,8 @@ pub(crate) fn registry(module: &str, operation: &str) -> String {
 }
 
 /// The key of the registry of a user. No module is called `@user`, so it is not the registry of an operation.
-pub(crate) fn user_registry(id: i64) -> String {
-    format!("cache:registry:@user:{id}")
+pub(crate) fn user_registry(user: impl Display) -> String {
+    format!("cache:registry:@user:{user}")
 }
 
 /// The sorted set of operations.

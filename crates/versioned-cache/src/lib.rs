@@ -119,6 +119,7 @@ mod read;
 mod repository;
 mod settings;
 mod stats;
+mod user;
 mod verify;
 mod write;
 
@@ -131,4 +132,5 @@ pub use read::{Bypass, CacheStatus, ReadResult, Source, Stored};
 pub use repository::{Kind, Repository};
 pub use settings::{Settings, Ttl, WritePolicy};
 pub use stats::{Counters, Server, Stats};
+pub use user::User;
 pub use write::{StatementError, Write, WriteError};

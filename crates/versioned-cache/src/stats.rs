@@ -1,6 +1,8 @@
 //! What happened to reads, counted by module and operation.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use counters::{Counter, Recorder};
@@ -117,18 +119,22 @@ pub(crate) struct StatsRecorder<R: Connect, T> {
     client: Rc<Client<R, T>>,
     counters: Rc<Recorder<R, T>>,
     settings: Settings,
+    operations: RefCell<Operations>,
 }
 
 impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
     pub(crate) fn new(client: &Rc<Client<R, T>>, counters: Rc<Recorder<R, T>>, settings: Settings) -> Self {
-        Self { client: Rc::clone(client), counters, settings }
+        Self { client: Rc::clone(client), counters, settings, operations: RefCell::default() }
     }
 
     /// Counts an event of an entry, unless the cache is disabled.
     pub(crate) fn count(&self, entry: &Entry, event: Event) {
         if self.settings.enabled {
-            let names = [entry.module, entry.counted, EVENTS[event as usize].1];
-            self.counters.count(Counter::new(STATS, names), 1);
+            let (module, operation) = match (&entry.module, &entry.counted) {
+                (Cow::Borrowed(module), Cow::Borrowed(operation)) => (*module, *operation),
+                (module, operation) => self.operations.borrow_mut().names(module, operation),
+            };
+            self.counters.count(Counter::new(STATS, [module, operation, EVENTS[event as usize].1]), 1);
         }
     }
 
@@ -165,9 +171,41 @@ impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
     }
 }
 
+/// How many operations with names of clients one instance counts. Each is some fields in Redis, for ever.
+const OPERATIONS_MAX: usize = 200;
+/// The module and the operation that all further ones are counted under.
+const OTHERS: (&str, &str) = ("other", "other");
+
+/// The operations that clients have named. A counter needs names that live as long as the program, so these are never
+/// freed.
+#[derive(Default)]
+struct Operations(HashMap<String, (&'static str, &'static str)>);
+
+impl Operations {
+    fn names(&mut self, module: &str, operation: &str) -> (&'static str, &'static str) {
+        let id = [module, ":", operation].concat();
+        if self.0.len() >= OPERATIONS_MAX {
+            return self.0.get(&id).copied().unwrap_or(OTHERS);
+        }
+        let leak = |name: &str| &*Box::leak(Box::from(name));
+        *self.0.entry(id).or_insert_with(|| (leak(module), leak(operation)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_operations_of_clients_are_counted_up_to_a_limit() {
+        let mut operations = Operations::default();
+        for number in 0..OPERATIONS_MAX {
+            let (module, operation) = (format!("m{}", number % 7), format!("o{number}"));
+            assert_eq!(operations.names(&module, &operation), (&*module, &*operation));
+        }
+        assert_eq!(operations.names("m1", "o0"), OTHERS);
+        assert_eq!(operations.names("m0", "o0"), ("m0", "o0"));
+    }
 
     #[test]
     fn events_are_in_order() {

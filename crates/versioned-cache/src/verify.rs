@@ -238,8 +238,8 @@ fn report(hit: &Hit, value: &[u8], healed: Result<(), RedisError>) {
     let Hit { entry, versions, value: cached, ttl_ms } = hit;
     tracing::error!(
         key = entry.key(*versions),
-        module = entry.module,
-        operation = entry.counted,
+        module = &*entry.module,
+        operation = &*entry.counted,
         %versions,
         ttl_ms,
         cached = describe(cached),

@@ -4,6 +4,7 @@ use ports::Reply;
 
 use crate::entry::{Entry, EntryId};
 use crate::key::{self, Scope};
+use crate::user::User;
 
 /// An entry as a registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(crate) struct Member {
     pub module: String,
     pub operation: String,
     /// The user that a scoped entry belongs to: its key depends on the user's version.
-    pub user: Option<i64>,
+    pub user: Option<User>,
 }
 
 impl Member {
@@ -22,8 +23,8 @@ impl Member {
     }
 
     pub(crate) fn of(entry: &Entry) -> Self {
-        let user = entry.user.filter(|_| !entry.is_named());
-        Self { user, ..Self::new(entry.id.clone(), entry.module, entry.operation) }
+        let user = entry.user.clone().filter(|_| !entry.is_named());
+        Self { user, ..Self::new(entry.id.clone(), &*entry.module, &*entry.operation) }
     }
 
     /// The named entry with this path; `None`: this program does not write such a path.
@@ -38,7 +39,7 @@ impl Member {
     pub(crate) fn text(&self) -> String {
         match &self.id {
             EntryId::Scoped { scope, suffix } => {
-                let owner = self.user.map_or_else(|| "@".to_owned(), |user| format!("+{user}:"));
+                let owner = self.user.as_ref().map_or_else(|| "@".to_owned(), |user| format!("+{user}:"));
                 format!("{owner}{}:{}:{}{suffix}", self.module, self.operation, scope.text())
             }
             EntryId::Named { path } => ["=", path].concat(),
@@ -52,7 +53,7 @@ impl Member {
         let (user, rest) = match text.strip_prefix('+') {
             Some(owned) => {
                 let (user, rest) = owned.split_once(':')?;
-                (Some(user.parse().ok()?), rest)
+                (Some(User::parse(user)?), rest)
             }
             None => (None, text.strip_prefix('@')?),
         };
@@ -86,7 +87,7 @@ impl Member {
         if !self.id.is_named() {
             keys.push(key::module_generation(&self.module));
             keys.push(key::operation_generation(&self.module, &self.operation));
-            keys.extend(self.user.map(|id| Scope::user(id).version()));
+            keys.extend(self.user.as_ref().map(User::version));
         }
         keys
     }
@@ -112,10 +113,10 @@ mod tests {
         assert_eq!(Member::of(&of_user).version_keys(), of_user.version_keys());
         for entry in [user, list.clone(), list.query("limit=2"), named, of_user.clone(), of_user.query("private")] {
             let member = Member::parse(&Member::of(&entry).text()).expect("well-formed");
-            assert_eq!((&member.id, member.user), (&entry.id, entry.user));
-            assert_eq!((member.module.as_str(), member.operation.as_str()), (entry.module, entry.operation));
+            assert_eq!((&member.id, &member.user), (&entry.id, &entry.user));
+            assert_eq!((member.module.as_str(), member.operation.as_str()), (&*entry.module, &*entry.operation));
         }
-        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x", "+a:b:user:1", "+x:a:b:user:1"] {
+        for other in ["", "x", "=a:b", "@a:b", "@a:b:user:x", "+a:b:user:1", "+x y:a:b:user:1"] {
             assert_eq!(Member::parse(other), None, "{other}");
         }
     }

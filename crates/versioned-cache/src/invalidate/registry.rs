@@ -44,11 +44,11 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
                 *latest = ends.max(*latest);
             };
             let member = Member::of(entry).text();
-            if let Some(id) = entry.user {
-                add(key::user_registry(id), member.clone());
+            if let Some(user) = &entry.user {
+                add(key::user_registry(user), member.clone());
             }
-            add(key::registry(entry.module, entry.operation), member);
-            add(OPERATIONS.to_owned(), [entry.module, ":", entry.operation].concat());
+            add(key::registry(&entry.module, &entry.operation), member);
+            add(OPERATIONS.to_owned(), [&*entry.module, ":", &*entry.operation].concat());
         }
         let added = join_all(sets.iter().map(|(registry, members)| {
             // The score of an operation is the end of its last entry. The score of an entry is the end of what was

@@ -157,7 +157,7 @@ fn named() -> Entry {
 }
 
 fn users() -> Entry {
-    Entry::described("kv", "get", &serde_json::Value::Null, Some(42), Ttl { found_s: 300, absent_s: 30 })
+    Entry::described("kv", "get", &serde_json::Value::Null, Some(42.into()), Ttl { found_s: 300, absent_s: 30 })
 }
 
 async fn invalidate(number: usize, world: &Shared, cache: &SimCache, means: Means) {

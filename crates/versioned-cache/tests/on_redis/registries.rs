@@ -19,7 +19,7 @@ async fn is_cached(instance: &Instance, entry: &Entry) -> bool {
 }
 
 fn seller(page: u64, user: Option<i64>) -> Entry {
-    Entry::described("sellers", "list", &serde_json::json!({"page": page}), user, TTL)
+    Entry::described("sellers", "list", &serde_json::json!({"page": page}), user.map(Into::into), TTL)
 }
 
 fn user(id: i64) -> Entry {
