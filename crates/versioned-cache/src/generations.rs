@@ -178,10 +178,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         if kept_until_ms.is_some_and(|until_ms| until_ms >= now_ms + ttl_ms as u64) {
             return Ok(());
         }
-        let expire = entry.other_keys().into_iter().flat_map(|key| {
-            // NX as well: GT sets no TTL on a key without one, because it counts as infinite.
-            ["NX", "GT"].map(|only| vec![key.as_str().into(), Arg::Int(2 * ttl_ms), only.into()])
-        });
+        let expire = entry.other_keys().into_iter().map(|key| vec![key.into(), Arg::Int(2 * ttl_ms), "GT".into()]);
         let expired = join_all(expire.map(|args| self.client.call("PEXPIRE", args))).await;
         expired.into_iter().try_for_each(|outcome| outcome.map(drop))?;
         let mut kept = self.kept.borrow_mut();

@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all, join3};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Connect, RedisError, Runtime};
 
-use crate::entry::{Entry, EntryId, Envelope, Version, Versions};
+use crate::entry::{Entry, EntryId, Envelope, Version, Versions, form};
 use crate::invalidate::Invalidator;
 use crate::read::{BATCH_WIDTH, Reader};
 use crate::stats::Event;
@@ -73,7 +73,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
 
     /// `true`: the generations that the values were set with are current.
     async fn mset_once(&self, values: &[(Entry, Vec<u8>)]) -> Result<bool, RedisError> {
-        let Reader { client, generations, .. } = &*self.reader;
+        let Reader { client, generations, settings, .. } = &*self.reader;
         let others: Vec<Vec<String>> = values.iter().map(|(entry, _)| entry.other_keys()).collect();
         let known = generations.known(others.iter().flatten()).await?;
         let now_ms = client.runtime().unix_ms();
@@ -90,9 +90,9 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             // Version and value in one command: if two requests set the same entry, one of them wins with both.
             pairs.extend([version_key.as_str().into(), versions.own.number().into(), key.as_str().into()]);
             if entry.is_named() {
-                pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value).into());
+                pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value, settings.compress_min_bytes).into());
             } else {
-                pairs.push(value.clone().into());
+                pairs.push(form::seal(value, None, settings.compress_min_bytes).into());
             }
             ttls.push((version_key, generations.version_ttl_ms(ttl_ms) as u64));
             let longest = shared.entry(versions.others()).or_insert((entry, versions, ttl_ms));

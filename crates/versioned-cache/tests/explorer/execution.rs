@@ -12,6 +12,9 @@ use crate::step::Step;
 use crate::tasks::{Role, Task, cache, task};
 use crate::world::{Rules, Shared, World};
 
+/// Longer than any entry lives, jitter included.
+const LONGEST_TTL_MS: u64 = 331_000;
+
 /// What may go wrong, and how often.
 ///
 /// The death of a request needs no fault of its own. A dead request takes no further step, and every read is checked as
@@ -29,6 +32,8 @@ pub struct Faults {
     pub flushes: u32,
     /// Commands or their replies are lost.
     pub losses: u32,
+    /// The source fails.
+    pub failed_selects: u32,
 }
 
 /// What is explored.
@@ -41,6 +46,8 @@ pub struct Scenario {
     pub warm: bool,
     /// Then the module was invalidated, and the outdated entry is still in Redis.
     pub outdated: bool,
+    /// Then the entry has ended. Its key is still in Redis.
+    pub ended: bool,
     pub faults: Faults,
     pub rules: Rules,
     pub settings: Settings,
@@ -49,6 +56,8 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Grant(StepId),
+    /// A SELECT fails.
+    Fail(StepId),
     /// A command is lost, or takes effect (`true`) and its reply is lost.
     Lose(StepId, bool),
     Cancel(usize),
@@ -117,6 +126,9 @@ impl Execution {
         if scenario.outdated {
             execution.world.borrow_mut().redis.outdate("cache:generation:kv");
         }
+        if scenario.ended {
+            execution.world.borrow_mut().now_ms += LONGEST_TTL_MS;
+        }
         for at in 0..count {
             execution.poll(at);
         }
@@ -182,6 +194,10 @@ impl interleavings::Execution for Execution {
             let commands: Vec<StepId> = commands.map(|(id, _)| *id).filter(|id| self.may_begin(id.0)).collect();
             actions.extend(commands.into_iter().flat_map(|id| [Action::Lose(id, true), Action::Lose(id, false)]));
         }
+        if self.faults.failed_selects > 0 {
+            let selects = world.steps.waiting.iter().filter(|(_, (step, _))| *step == Step::Select);
+            actions.extend(selects.map(|(id, _)| Action::Fail(*id)));
+        }
         if self.faults.cancellations > 0 {
             actions.extend((0..self.tasks.len()).filter(|at| self.tasks[*at].is_some()).map(Action::Cancel));
         }
@@ -219,6 +235,14 @@ impl interleavings::Execution for Execution {
             Action::Lose(id, takes_effect) => {
                 self.faults.losses -= 1;
                 self.world.borrow_mut().lose(*id, *takes_effect);
+                self.poll(id.0);
+            }
+            Action::Fail(id) => {
+                self.faults.failed_selects -= 1;
+                let mut world = self.world.borrow_mut();
+                world.failed.insert(id.0);
+                world.lose(*id, false);
+                drop(world);
                 self.poll(id.0);
             }
             Action::Cancel(at) => {

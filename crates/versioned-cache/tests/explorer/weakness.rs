@@ -27,6 +27,8 @@ pub enum Weakness {
     CreatesAreNotGuarded,
     /// A check compares the row with the hit, and does not see that the version has changed since.
     VersionsAreNotReadAgain,
+    /// After a failed fetch, the entry that has ended is returned whatever its versions are.
+    GraceIgnoresVersions,
     /// The TTLs of versions stay as they were at their start.
     VersionsAreNotKept,
     /// The TTLs of versions are shortened by entries that live shorter than others.
@@ -70,18 +72,26 @@ impl Weakness {
             (Self::BumpedOnlyAfterTheStatement, "INCR") if !written => Some(Reply::Int(i64::MAX)),
             (Self::BumpedOnlyBeforeTheStatement, "INCR") if written => Some(Reply::Int(i64::MAX)),
             (Self::VersionsAreNotReadAgain, "MGET") if world.checking.contains(&task) => {
-                // The version of the hit is in the key of the entry, which comes last.
-                let Some(Arg::Bytes(entry)) = args.last() else { return None };
-                let entry = String::from_utf8_lossy(entry).into_owned();
-                let version = entry.strip_prefix("user:cache:42-v")?.split(':').next()?;
-                let mut replies = world.redis.run(command, args).ok()?;
-                replies[0] = Reply::Bytes(version.into());
-                return Some(replies);
+                return with_the_version_of_the_entry(args, world);
+            }
+            (Self::GraceIgnoresVersions, "MGET") if world.failed.contains(&task) => {
+                return with_the_version_of_the_entry(args, world);
             }
             _ => None,
         };
         instead.map(|reply| vec![reply])
     }
+}
+
+/// Replies to an MGET as if the version of its entry were current.
+fn with_the_version_of_the_entry(args: &[Arg], world: &mut World) -> Option<Vec<Reply>> {
+    // It is in the key of the entry, which comes last.
+    let Some(Arg::Bytes(entry)) = args.last() else { return None };
+    let entry = String::from_utf8_lossy(entry).into_owned();
+    let version = entry.strip_prefix("user:cache:42-v")?.split(':').next()?;
+    let mut replies = world.redis.run("MGET", args).ok()?;
+    replies[0] = Reply::Bytes(version.into());
+    Some(replies)
 }
 
 fn is_version(key: &str) -> bool {

@@ -54,6 +54,8 @@ pub struct World {
     pub spawned: BTreeMap<usize, Vec<Task>>,
     /// Tasks that check a hit.
     pub checking: BTreeSet<usize>,
+    /// Tasks whose fetch has failed.
+    pub failed: BTreeSet<usize>,
     pub rules: Rules,
     pub violation: Option<String>,
     /// A log of the steps, if wanted.
@@ -78,6 +80,7 @@ impl World {
             ended: BTreeSet::new(),
             spawned: BTreeMap::new(),
             checking: BTreeSet::new(),
+            failed: BTreeSet::new(),
             rules,
             violation: None,
             story: None,
@@ -197,6 +200,7 @@ impl World {
         self.writing.remove(&task);
         self.written.remove(&task);
         self.checking.remove(&task);
+        self.failed.remove(&task);
         self.ended.insert(task);
     }
 
