@@ -92,11 +92,12 @@ impl Response {
         assert!(self.status < 400, "{self:?}");
     }
 
-    /// Asserts that this is a problem (RFC 9457) of this status, also in its body, and that it reveals nothing
-    /// internal.
+    /// Asserts that this is a problem (RFC 9457) of this status, also in its body, that no cache may store it, and that
+    /// it reveals nothing internal.
     pub fn expect_problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(self.header("cache-control"), "no-store", "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], status);
         assert_eq!(problem["type"], format!("/problems/{kind}"));

@@ -3,25 +3,30 @@
 use std::rc::Rc;
 
 use http_api::{Problem, Tokens};
-use spin_adapter::cache::verify_ratio;
+use spin_adapter::cache::{self, verify_ratio};
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
-use versioned_cache::{Cache, ReadResult, Settings};
+use versioned_cache::{Cache, ReadResult, Settings, User};
 
+use crate::budget::{self, Budget, Reservation};
 use crate::cache_events;
+use crate::described::Described;
 use crate::key::Key;
 use crate::kv::{self, KV_MODULE, KV_OPERATION};
-use crate::memory::{self, MemoryBudget, Reservation};
 use crate::origin::{Origin, OriginError};
 use crate::problems;
 use crate::target::Target;
 use crate::ttl::{Seconds, TTL_MAX_S};
+use crate::ttls::Ttls;
+use crate::warming::WarmKeys;
 
 /// How much longer than the origin's deadline a request waits for the fetch of another request: the time to store the
 /// value. If Redis takes longer, another request may fetch the value again.
 const STORE_MS: u64 = 200;
 /// How long a request waits for memory.
 const MEMORY_WAIT_MS: u64 = 2_000;
+/// How long a request that searches all keys of Redis waits for others that do.
+const SCAN_WAIT_MS: u64 = 2_000;
 
 /// The state of the component.
 pub struct App {
@@ -35,9 +40,15 @@ pub struct App {
     /// Publishes what has changed.
     pub events: Events,
     /// Memory of the keys that are being warmed.
-    pub warm_memory: MemoryBudget,
+    pub warm_memory: Budget,
     /// Memory of requests for many keys.
-    memory: MemoryBudget,
+    memory: Budget,
+    /// Requests that search all keys of Redis do so one at a time.
+    scans: Budget,
+    /// The TTLs of described entries.
+    ttls: Ttls,
+    /// Keys that are filled when an instance starts.
+    pub warm_keys: WarmKeys,
     /// Shared with checks of hits, which run after the response.
     origin: Rc<Origin>,
     /// 0: a value is cached only if the request has a TTL.
@@ -50,13 +61,15 @@ impl App {
     /// # Errors
     /// The first variable that is missing or not valid.
     pub async fn from_variables(service: &Service) -> Result<Self, VariableError> {
-        let [timeout, api, admin, origin, origin_timeout, ttl, verify, verify_origin] = variables::read([
+        let [timeout, api, admin, origin, origin_timeout, ttl, ttls, warm, verify, verify_origin] = variables::read([
             "cache_timeout_ms",
             "api_token",
             "admin_token",
             "cache_origin_url",
             "cache_origin_timeout_ms",
             "cache_ttl_kv_get",
+            "cache_ttls",
+            "cache_warm_keys",
             "cache_verify_ratio",
             "cache_verify_origin",
         ])
@@ -74,6 +87,7 @@ impl App {
             verify_ratio: if verify_origin { verify_ratio } else { 0.0 },
             ..defaults
         };
+        let settings = cache::with_source_settings(settings).await?;
         // One reply may take as long as all attempts of other requests together.
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
@@ -84,8 +98,11 @@ impl App {
             cache: cache(service.redis.clone(), settings),
             bulk_cache: cache(service.redis.separate(), bulk_settings),
             events: service.events.clone(),
-            warm_memory: MemoryBudget::new(memory::WARM_BYTES),
-            memory: MemoryBudget::new(memory::MANY_KEYS_BYTES),
+            warm_memory: Budget::of_memory(budget::WARM_BYTES),
+            memory: Budget::of_memory(budget::MANY_KEYS_BYTES),
+            scans: Budget::of_one_turn(),
+            ttls: Ttls::new(ttls.parsed("a list such as `posts.list=60, posts.*=300, *.create=0`", |_| true)?),
+            warm_keys: warm.parsed("up to 1000 keys of the cache, separated by commas", |_| true)?,
             origin: Rc::new(origin),
             default_ttl_s: default_ttl(ttl)?,
         })
@@ -107,17 +124,48 @@ impl App {
         self.cache.get_or_set_verified(&entry, async move || origin.fetch(&key).await).await
     }
 
+    /// The TTL of a described entry: the requested one, or else the configured one; 0: it is not stored.
+    ///
+    /// # Errors
+    /// The variable of the operation is not a TTL.
+    pub async fn described_ttl(&self, entry: &Described, requested: Option<Seconds>) -> Result<Seconds, Problem> {
+        match requested {
+            Some(requested) => Ok(requested),
+            None => self.ttls.of(entry).await,
+        }
+    }
+
+    /// Whether described entries that are missing come from the origin.
+    pub fn has_origin(&self) -> bool {
+        self.origin.is_server()
+    }
+
+    /// The value of a described entry from the cache, or else from the origin.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_fetch`].
+    pub async fn get_or_fetch_described(&self, entry: &Described, ttl_s: Seconds) -> Result<ReadResult, OriginError> {
+        let (origin, fetched) = (Rc::clone(&self.origin), entry.clone());
+        self.cache.get_or_set_verified(&entry.entry(ttl_s), async move || origin.fetch_described(&fetched).await).await
+    }
+
     /// Invalidates entries, and returns how many were removed.
     ///
     /// # Errors
-    /// Redis is unavailable.
+    /// Redis is unavailable, or others kept searching its keys.
     pub async fn invalidate(&self, target: &Target) -> Result<u64, Problem> {
+        let _turn = match target {
+            Target::Pattern(_) | Target::All => {
+                Some(self.scans.reserve(1, SCAN_WAIT_MS).await.ok_or_else(problems::no_turn)?)
+            }
+            _ => None,
+        };
         let removed = match target {
             Target::Key(key) => self.cache.delete(&kv::entry(key)).await.map(u64::from),
             Target::Pattern(pattern) => self.cache.invalidate_matching(KV_MODULE, KV_OPERATION, pattern).await,
             Target::Module(module) => self.cache.invalidate_module(module).await,
             Target::Operation(module, operation) => self.cache.invalidate_operation(module, operation).await,
-            Target::User(id) => self.cache.invalidate_user(*id).await,
+            Target::User(user) => self.cache.invalidate_user(User::new(user)).await,
             Target::All => self.cache.clear().await,
         };
         let removed = removed.map_err(problems::redis_change)?;

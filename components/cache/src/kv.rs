@@ -28,12 +28,13 @@ pub fn entry_with_ttl(key: &Key, ttl_s: Seconds) -> Entry {
     Entry::named(KV_MODULE, KV_OPERATION, key.as_str(), ttl(ttl_s)).checked_by(is_json)
 }
 
-fn ttl(found_s: Seconds) -> Ttl {
+/// The TTLs of a value and of its absence.
+pub fn ttl(found_s: Seconds) -> Ttl {
     Ttl { found_s, absent_s: ABSENT_S.min(found_s) }
 }
 
 /// Whether this component can have stored `value`.
-fn is_json(value: &[u8]) -> bool {
+pub fn is_json(value: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(value).is_ok()
 }
 

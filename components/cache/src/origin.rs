@@ -9,6 +9,7 @@ use spin_adapter::SpinRuntime;
 use spin_adapter::http_client::{Client, FetchError, Fetched};
 use spin_adapter::variables::{Variable, VariableError};
 
+use crate::described::Described;
 use crate::key::Key;
 use crate::kv::VALUE_MAX;
 
@@ -66,12 +67,26 @@ impl Origin {
         match self {
             Self::Demo => Ok(Some(demo_value(key, SpinRuntime.unix_ms()))),
             Self::Server { .. } if has_dot_segment(key) => Ok(None),
-            Self::Server { base, client } => {
-                let uri = format!("{base}/{}", path::encode(key.as_str()));
-                value_in(client.get(uri.parse().expect("a base and a segment are a URL")).await)
-            }
+            Self::Server { base, client } => fetch(base, &path::encode(key.as_str()), client).await,
         }
     }
+
+    /// The value of a described entry, as [`Self::fetch`]. Without a server there is none.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_described(&self, entry: &Described) -> Result<Option<Vec<u8>>, OriginError> {
+        match self {
+            Self::Demo => Ok(None),
+            Self::Server { base, client } => fetch(base, &entry.origin_target(), client).await,
+        }
+    }
+}
+
+/// The value at `target`, which is percent-encoded.
+async fn fetch(base: &str, target: &str, client: &Client) -> Result<Option<Vec<u8>>, OriginError> {
+    let uri = format!("{base}/{target}");
+    value_in(client.get(uri.parse().expect("a base and a target are a URL")).await)
 }
 
 fn is_base_url(url: &str) -> bool {

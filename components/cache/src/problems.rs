@@ -43,6 +43,21 @@ pub fn origin(error: OriginError) -> Problem {
     }
 }
 
+/// Another request of this instance searches all keys of Redis.
+pub fn no_turn() -> Problem {
+    Problem::new(Kind::Unavailable, "The service is still searching its keys for another invalidation: try again.")
+}
+
+/// Clients may not write entries of this module.
+pub fn reserved(module: &str) -> Problem {
+    Problem::new(Kind::Forbidden, format!("The module {module} belongs to this service: choose another name."))
+}
+
+/// There is no entry of this description, neither in the cache nor at the origin.
+pub fn no_such_entry() -> Problem {
+    Problem::new(Kind::NotFound, "There is no entry for this module, operation, user and these parameters.")
+}
+
 /// There is no value under this key, neither in the cache nor at the origin.
 pub fn no_such_value() -> Problem {
     Problem::new(Kind::NotFound, "There is no value under this key.")

@@ -4,15 +4,75 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_api::response::{ChunkedBody, cache_status, json_bytes, to_json};
-use versioned_cache::CacheStatus;
+use http_api::{ETag, Preconditions, Problem};
+use versioned_cache::{CacheStatus, Cached, Source};
 
+use crate::described::Described;
 use crate::key::Key;
 
-/// A key and its value, which is JSON.
-pub fn one_value(key: &Key, value: &[u8], status: CacheStatus) -> Response {
-    let key = to_json(&key.as_str());
-    let body = [&b"{\"key\":"[..], &key, b",\"value\":", value, b"}"].concat();
-    ([cache_status(status)], json_bytes(StatusCode::OK, body)).into_response()
+/// A key and its value, which is JSON; or 304, if the client has the value. The tag is that of the value.
+///
+/// # Errors
+/// `If-Match` does not name the value.
+pub fn one_value(
+    key: &Key,
+    value: &[u8],
+    status: CacheStatus,
+    conditions: &Preconditions,
+) -> Result<Response, Problem> {
+    value_after(&[b"{\"key\":", &to_json(&key.as_str())], value, status, conditions)
+}
+
+/// A described entry and its value, as [`one_value`].
+///
+/// # Errors
+/// As there.
+pub fn one_entry(
+    entry: &Described,
+    value: &[u8],
+    status: CacheStatus,
+    conditions: &Preconditions,
+) -> Result<Response, Problem> {
+    let (module, operation) = (to_json(&entry.module), to_json(&entry.operation));
+    value_after(&[b"{\"module\":", &module, b",\"operation\":", &operation], value, status, conditions)
+}
+
+fn value_after(
+    before: &[&[u8]],
+    value: &[u8],
+    status: CacheStatus,
+    conditions: &Preconditions,
+) -> Result<Response, Problem> {
+    let body = || json_bytes(StatusCode::OK, [&before.concat()[..], b",\"value\":", value, b"}"].concat());
+    Ok(([cache_status(status)], conditions.respond_with(&ETag::of_bytes(value), body)?).into_response())
+}
+
+/// The status of a value that was read without a fetch.
+pub fn status_of(cached: &Cached) -> CacheStatus {
+    let ttl_s = Some(cached.ttl_ms.div_ceil(1000) as i64);
+    CacheStatus { source: Source::Hit, ttl_s, key: Some(cached.key.clone()) }
+}
+
+/// Described entries in the order of the request: whether they were found, and their values. `kept` is dropped with the
+/// body.
+pub fn many_entries<K: 'static>(values: impl Iterator<Item = Option<Vec<u8>>>, kept: K) -> Response {
+    let mut body = ChunkedBody::default();
+    body.push(b"{\"entries\":[");
+    let mut separator: &[u8] = b"";
+    for value in values {
+        body.push(separator);
+        match value {
+            Some(value) => {
+                body.push(b"{\"found\":true,\"value\":");
+                body.push_owned(value);
+                body.push(b"}");
+            }
+            None => body.push(b"{\"found\":false}"),
+        }
+        separator = b",";
+    }
+    body.push(b"]}");
+    body.into_json(StatusCode::OK, kept)
 }
 
 /// Several keys and their values, which are JSON; `missing` lists the keys without a value. `kept` is dropped with the
@@ -43,8 +103,9 @@ pub fn many_values<'a, K: 'static>(values: impl Iterator<Item = (&'a Key, Option
 mod tests {
     use super::*;
     use axum::body::to_bytes;
+    use axum::extract::FromRequestParts;
+    use axum::http::{HeaderValue, Request};
     use futures_util::FutureExt;
-    use versioned_cache::Source;
 
     fn key(text: &str) -> Key {
         Key::new(text.to_owned()).unwrap()
@@ -55,6 +116,15 @@ mod tests {
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
+    fn conditions(if_none_match: Option<&HeaderValue>) -> Preconditions {
+        let mut request = Request::builder();
+        if let Some(tag) = if_none_match {
+            request = request.header("if-none-match", tag);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        Preconditions::from_request_parts(&mut parts, &()).now_or_never().expect("it waits for nothing").unwrap()
+    }
+
     fn hit(name: &str) -> CacheStatus {
         http_api::set_product("tumbler");
         CacheStatus { source: Source::Hit, ttl_s: Some(7), key: Some(format!("cache:entry:kv:get:{name}")) }
@@ -62,9 +132,27 @@ mod tests {
 
     #[test]
     fn values_are_embedded_byte_for_byte() {
-        let response = one_value(&key("a\"b"), b"[1.10, 1e400]", hit("a"));
+        let response = one_value(&key("a\"b"), b"[1.10, 1e400]", hit("a"), &conditions(None)).unwrap();
+        assert_eq!(response.headers()["etag"], ETag::of_bytes(b"[1.10, 1e400]").field().1);
         assert_eq!(response.headers()["cache-status"], "tumbler; hit; ttl=7; key=\"cache:entry:kv:get:a\"");
         assert_eq!(text(response), r#"{"key":"a\"b","value":[1.10, 1e400]}"#);
+    }
+
+    #[test]
+    fn a_known_value_is_not_sent_again() {
+        let tag = ETag::of_bytes(b"1").field().1;
+        for (value, status) in [(b"1", 304), (b"2", 200)] {
+            let response = one_value(&key("a"), value, hit("a"), &conditions(Some(&tag))).unwrap();
+            assert_eq!(response.status(), status);
+            assert!(response.headers().contains_key("etag") && response.headers().contains_key("cache-status"));
+        }
+    }
+
+    #[test]
+    fn entries_are_answered_in_the_order_of_the_request() {
+        let values = [Some(b"null".to_vec()), None, Some(b"1.0".to_vec())];
+        let expected = r#"{"entries":[{"found":true,"value":null},{"found":false},{"found":true,"value":1.0}]}"#;
+        assert_eq!(text(many_entries(values.into_iter(), ())), expected);
     }
 
     #[test]

@@ -11,6 +11,9 @@ pub const TTL_MAX_S: Seconds = 30 * 24 * 60 * 60;
 /// The rule for TTLs.
 pub const TTL: WholeNumber = WholeNumber::new(1, TTL_MAX_S, "seconds");
 
+/// The rule for TTLs of described entries: 0 stores nothing.
+pub const TTL_OR_NONE: WholeNumber = WholeNumber::new(0, TTL_MAX_S, "seconds");
+
 /// The query string of a route whose only parameter is `ttl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TtlQuery(pub Option<Seconds>);

@@ -3,6 +3,7 @@
 mod events;
 mod health;
 mod metrics;
+mod problems;
 mod publish;
 mod ratelimit_check;
 
@@ -14,8 +15,11 @@ use crate::app::App;
 
 /// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
-    let open =
-        Router::new().route("/health", get(local(health::alive))).route("/health/ready", get(local(health::ready)));
+    let open = Router::new()
+        .route("/health", get(local(health::alive)))
+        .route("/health/ready", get(local(health::ready)))
+        .route("/problems", get(local(problems::list)))
+        .route("/problems/{type}", get(local(problems::show)));
     let metrics = Router::new().route("/metrics", get(local(metrics::show)));
     let metrics = app.metrics_tokens.guard(Access::Api, metrics);
     let publish = post(local(publish::publish));

@@ -2,7 +2,7 @@
 
 use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
-use http_api::{FieldError, Kind, Problem};
+use http_api::{FieldError, Kind, Problem, precondition_failed};
 use spin_adapter::cache::write_problem;
 use versioned_cache::WriteError;
 
@@ -31,10 +31,7 @@ pub fn no_such_sale(id: i64, sale: i64) -> Problem {
 pub fn write(error: WriteError<StoreError>, id: i64, refused: impl FnOnce(&Seller) -> Problem) -> Problem {
     write_problem(error, |error| match error {
         StoreError::NotFound => no_such_seller(id),
-        StoreError::VersionMismatch => Problem::new(
-            Kind::PreconditionFailed,
-            format!("Seller {id} has another version than If-Match requires: read the seller again."),
-        ),
+        StoreError::VersionMismatch => precondition_failed(),
         StoreError::Refused(seller) => refused(&seller),
         StoreError::AlreadySeller => {
             Problem::new(Kind::Conflict, "This user is a seller already: see GET /sellers/me.")

@@ -1,6 +1,6 @@
 //! The bodies of what other services report about a seller, besides sales: products and reviews.
 
-use http_api::{Errors, FromJson, Members, Object, pointer_to, present};
+use http_api::{Errors, FromJson, Members, Object, pointer_to, present, whole};
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -30,7 +30,8 @@ impl FromJson for ProductsChange {
 
     fn check(Object(body): Object<RawProductsChange>, errors: &mut Errors) -> Option<Self> {
         let rule = |number: Number| {
-            let change = number.as_i64().filter(|change| *change != 0 && change.abs() <= PRODUCTS_MAX);
+            let change = whole(&number).and_then(|change| i64::try_from(change).ok());
+            let change = change.filter(|change| *change != 0 && (-PRODUCTS_MAX..=PRODUCTS_MAX).contains(change));
             change.ok_or_else(|| format!("must be a whole number from -{PRODUCTS_MAX} to {PRODUCTS_MAX}, and not 0"))
         };
         errors.required("/change", body.change, rule).map(Self)

@@ -6,7 +6,7 @@ use axum::http::header::{CACHE_CONTROL, LOCATION, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::response::{cache_status, json, json_bytes};
-use http_api::{ETag, IfNoneMatch};
+use http_api::{ETag, Preconditions, Problem};
 
 use crate::seller::{Seller, View};
 
@@ -17,13 +17,19 @@ const FIELDS: [(axum::http::HeaderName, HeaderValue); 2] =
 
 /// The response to a read that used the cache: 304 if the client has this JSON already, else 200. `status` are the
 /// parameters of `Cache-Status`.
-pub fn read(known: &IfNoneMatch, tag: &ETag, status: impl Display, json: Vec<u8>) -> Response {
-    ([cache_status(status)], uncached(known, tag, json)).into_response()
+///
+/// # Errors
+/// `If-Match` does not name `tag`.
+pub fn read(conditions: &Preconditions, tag: &ETag, status: impl Display, json: Vec<u8>) -> Result<Response, Problem> {
+    Ok(([cache_status(status)], uncached(conditions, tag, json)?).into_response())
 }
 
 /// As [`read`], without a cache.
-pub fn uncached(known: &IfNoneMatch, tag: &ETag, json: Vec<u8>) -> Response {
-    (FIELDS, known.respond(tag, json)).into_response()
+///
+/// # Errors
+/// As there.
+pub fn uncached(conditions: &Preconditions, tag: &ETag, json: Vec<u8>) -> Result<Response, Problem> {
+    Ok((FIELDS, conditions.respond(tag, json)?).into_response())
 }
 
 /// The tag of a seller's JSON. Both forms have the same version, so the public one gets a tag of its own. `If-Match`

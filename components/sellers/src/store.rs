@@ -5,8 +5,8 @@ mod changes;
 mod reads;
 mod sales;
 
-use http_api::IfMatch;
-use spin_adapter::postgres::{Database, DatabaseError, Row};
+use http_api::Versions;
+use spin_adapter::postgres::{Database, DatabaseError, Row, versions};
 use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
 
@@ -21,7 +21,7 @@ pub use sales::{RefundOutcome, SaleOutcome};
 pub enum StoreError {
     /// The seller does not exist.
     NotFound,
-    /// The seller exists in another version.
+    /// The seller exists in a version that the conditions of the request do not allow.
     VersionMismatch,
     /// The seller, as it is now, does not allow the change.
     Refused(Box<Seller>),
@@ -54,24 +54,32 @@ impl Store {
         Self { database }
     }
 
-    /// Runs a statement made by `change_statement!`.
-    async fn change(&self, sql: &str, parameters: Vec<ParameterValue>, only: &IfMatch) -> Result<Seller, StoreError> {
+    /// Runs a statement made by `change_statement!`. `others`: its parameters from `$4` on.
+    async fn change(
+        &self,
+        sql: &str,
+        id: i64,
+        only: &Versions,
+        others: Vec<ParameterValue>,
+    ) -> Result<Seller, StoreError> {
+        let [accepted, refused] = versions(only);
+        let parameters = [id.into(), accepted, refused].into_iter().chain(others).collect();
         let rows = self.database.query(sql, parameters).await?;
         let Some(row) = rows.first() else { return Err(StoreError::NotFound) };
         let mut columns = row.columns(0);
         let changed: bool = columns.take()?;
         let seller = Seller::from_columns(&mut columns)?;
-        match only {
+        match seller.version {
             _ if changed => Ok(seller),
-            IfMatch::Versions(versions) if !versions.contains(&seller.version) => Err(StoreError::VersionMismatch),
+            version if !only.allow(version) => Err(StoreError::VersionMismatch),
             _ => Err(StoreError::Refused(Box::new(seller))),
         }
     }
 }
 
 /// The statement that changes the seller `$1`. `set`: the assignments. `only_if`: the condition for the change. `then`:
-/// more CTEs, each with a leading comma, or nothing. `$2`: the accepted versions (NULL: any). The result is one row:
-/// whether the seller was changed, and the seller as it is now. No row: there is no such seller.
+/// more CTEs, each with a leading comma, or nothing. `$2`: the accepted versions (NULL: any). `$3`: the refused ones. The
+/// result is one row: whether the seller was changed, and the seller as it is now. No row: there is no such seller.
 ///
 /// `locked` waits for concurrent changes and returns the newest version; `before` adds the time after this wait.
 /// `only_if` and `then` must read `before` and not `sellers`: the snapshot of `sellers` is older than the wait. `set`
@@ -84,7 +92,8 @@ macro_rules! change_statement {
              changed AS (UPDATE sellers SET ",
             $set,
             ", updated_at = before.time, version = sellers.version + 1 FROM before \
-             WHERE sellers.id = before.id AND ($2::bigint[] IS NULL OR before.version = ANY ($2)) AND ",
+             WHERE sellers.id = before.id AND ($2::bigint[] IS NULL OR before.version = ANY ($2)) \
+             AND before.version <> ALL ($3::bigint[]) AND ",
             $condition,
             " RETURNING sellers.*)",
             $then,

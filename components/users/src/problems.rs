@@ -1,6 +1,6 @@
 //! The problems of this service. Texts of the database go to the log only.
 
-use http_api::{FieldError, Kind, Problem};
+use http_api::{FieldError, Kind, Problem, precondition_failed};
 use spin_adapter::cache::write_problem;
 use versioned_cache::WriteError;
 
@@ -15,10 +15,7 @@ pub fn no_such_user(id: i64) -> Problem {
 pub fn write(error: WriteError<StoreError>, id: i64) -> Problem {
     write_problem(error, |error| match error {
         StoreError::NotFound => no_such_user(id),
-        StoreError::VersionMismatch => Problem::new(
-            Kind::PreconditionFailed,
-            format!("If-Match has no strong tag of the current version of user {id}: read the user again."),
-        ),
+        StoreError::VersionMismatch => precondition_failed(),
         StoreError::EmailTaken => email_conflict(vec![email_taken("/email")]),
         StoreError::Database(error) => error.into_write_problem(),
     })

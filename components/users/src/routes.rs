@@ -12,11 +12,14 @@ use crate::app::App;
 
 /// The router, which an instance builds once.
 pub fn router(app: App) -> Router {
-    let update = local(one_user::update);
+    let one_user = get(local(one_user::show))
+        .put(local(one_user::put))
+        .patch(local(one_user::patch))
+        .delete(local(one_user::remove));
     Router::new()
         .route("/users", get(local(list::list)).post(local(create::create)))
         .route("/users/batch", post(local(create::create_batch)))
-        .route("/users/{id}", get(local(one_user::show)).put(update).patch(update).delete(local(one_user::remove)))
+        .route("/users/{id}", one_user)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Shared::new(app))

@@ -1,6 +1,6 @@
 //! The SQL of users: one statement per operation, values only as parameters.
 
-use http_api::IfMatch;
+use http_api::Versions;
 use http_api::response::to_json;
 use serde::Serialize;
 use spin_adapter::postgres::{Database, DatabaseError, Row, nullable, versions};
@@ -19,7 +19,7 @@ const EMAIL_INDEX: &str = "users_email_key";
 pub enum StoreError {
     /// The user does not exist.
     NotFound,
-    /// The user exists in another version.
+    /// The user exists in a version that the conditions of the request do not allow.
     VersionMismatch,
     /// An address belongs to another user.
     EmailTaken,
@@ -118,20 +118,23 @@ impl Store {
     }
 
     /// Changes the given members of one user and returns the user.
-    pub async fn update(&self, id: i64, changes: &Changes, only: &IfMatch) -> Result<User, StoreError> {
+    pub async fn update(&self, id: i64, changes: &Changes, only: &Versions) -> Result<User, StoreError> {
         const SQL: &str = concat!(
-            "WITH changed AS (UPDATE users SET name = COALESCE($3::text, name), email = COALESCE($4::text, email), \
-             roles = COALESCE($5::text[], roles), is_active = COALESCE($6::boolean, is_active), \
+            "WITH changed AS (UPDATE users SET name = COALESCE($4::text, name), email = COALESCE($5::text, email), \
+             roles = COALESCE($6::text[], roles), is_active = COALESCE($7::boolean, is_active), \
              updated_at = now(), version = version + 1 \
-             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING *) \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) \
+             AND version <> ALL ($3::bigint[]) RETURNING *) \
              SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.* \
              FROM (VALUES (1)) AS once (row) LEFT JOIN (SELECT ",
             columns!(),
             " FROM changed) AS changed ON true"
         );
+        let [accepted, refused] = versions(only);
         let parameters = vec![
             id.into(),
-            versions(only),
+            accepted,
+            refused,
             nullable(changes.name.clone()),
             nullable(changes.email.clone()),
             changes.roles.clone().map_or(ParameterValue::DbNull, |roles| {
@@ -144,13 +147,15 @@ impl Store {
     }
 
     /// Archives one user, and returns its last version.
-    pub async fn archive(&self, id: i64, only: &IfMatch) -> Result<i32, StoreError> {
+    pub async fn archive(&self, id: i64, only: &Versions) -> Result<i32, StoreError> {
         const SQL: &str = "WITH changed AS (UPDATE users SET archived_at = now(), updated_at = now(), \
              version = version + 1 \
-             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) RETURNING id, version) \
+             WHERE id = $1 AND archived_at IS NULL AND ($2::bigint[] IS NULL OR version = ANY ($2)) \
+             AND version <> ALL ($3::bigint[]) RETURNING id, version) \
              SELECT EXISTS (SELECT FROM users WHERE id = $1 AND archived_at IS NULL) AS existed, changed.* \
              FROM (VALUES (1)) AS once (row) LEFT JOIN changed ON true";
-        let rows = self.database.query(SQL, vec![id.into(), versions(only)]).await?;
+        let [accepted, refused] = versions(only);
+        let rows = self.database.query(SQL, vec![id.into(), accepted, refused]).await?;
         Ok(changed(&rows, only)?.get(2)?)
     }
 }
@@ -168,15 +173,13 @@ fn users(rows: &[Row]) -> Result<Vec<User>, DatabaseError> {
 }
 
 /// The row that the statement changed; its columns start at 1. Column 0 is true if the user existed when the statement
-/// began. If the user existed and was not changed, it had another version. Or, if the statement has no condition on the
+/// began. If the user existed and was not changed, its version was not allowed. Or, if the statement has no condition on the
 /// version, another request archived the user while the statement waited for the row.
-fn changed<'a>(rows: &'a [Row], only: &IfMatch) -> Result<&'a Row, StoreError> {
+fn changed<'a>(rows: &'a [Row], only: &Versions) -> Result<&'a Row, StoreError> {
     let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement returned no row".to_owned()))?;
     if row.get::<Option<i64>>(1)?.is_some() {
         return Ok(row);
     }
-    match (row.get(0)?, only) {
-        (true, IfMatch::Versions(_)) => Err(StoreError::VersionMismatch),
-        _ => Err(StoreError::NotFound),
-    }
+    let existed: bool = row.get(0)?;
+    if existed && *only != Versions::ANY { Err(StoreError::VersionMismatch) } else { Err(StoreError::NotFound) }
 }

@@ -5,12 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 /// How long counts are collected before they are sent, in ms. Under load this makes the counters almost free; a request
 /// ends this much later, after its response. The first count after a pause is sent at once.
 const COLLECT_MS: u64 = 5;
+
+/// How long a reader of counters waits for other instances, in ms: what they counted before has usually been sent then.
+const OTHERS_MS: u64 = COLLECT_MS + 1;
+/// How often and how many times a reader checks whether the counts that this instance is sending have arrived.
+const ARRIVAL_POLL_MS: u64 = 1;
+const ARRIVAL_POLLS: u64 = 200;
 
 /// How many names a field can have at most.
 const NAMES: usize = 6;
@@ -47,6 +53,17 @@ pub struct Recorder<R: Connect, T> {
     pending: RefCell<BTreeMap<Counter, i64>>,
     /// Whether a sender is running.
     sending: Rc<Cell<bool>>,
+    /// How many batches are on their way to Redis.
+    on_the_way: Cell<usize>,
+}
+
+/// A batch on its way, until this is dropped.
+struct OnTheWay<'a>(&'a Cell<usize>);
+
+impl Drop for OnTheWay<'_> {
+    fn drop(&mut self) {
+        self.0.update(|batches| batches - 1);
+    }
 }
 
 /// Allows the next count to start a sender, also if this sender is cancelled with its request.
@@ -61,7 +78,7 @@ impl Drop for Sending {
 impl<R: Connect, T: Runtime> Recorder<R, T> {
     /// A recorder that sends what it counts through `client`.
     pub fn new(client: Rc<Client<R, T>>) -> Rc<Self> {
-        Rc::new(Self { client, pending: RefCell::default(), sending: Rc::default() })
+        Rc::new(Self { client, pending: RefCell::default(), sending: Rc::default(), on_the_way: Cell::default() })
     }
 
     /// Adds `times` to a counter. This only writes to memory; Redis gets it after the response.
@@ -83,6 +100,8 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
         if self.pending.borrow().is_empty() || !self.client.admits() {
             return;
         }
+        self.on_the_way.update(|batches| batches + 1);
+        let _on_the_way = OnTheWay(&self.on_the_way);
         join_all(self.pending.take().into_iter().map(async |(counter, times)| {
             let sent =
                 self.client.call("HINCRBY", vec![counter.hash.into(), counter.field().into(), times.into()]).await;
@@ -93,13 +112,26 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
         .await;
     }
 
-    /// The fields and values of all counters of a hash. What this instance has counted is included. A field of another
-    /// program whose value is not a number, or is negative, is left out.
+    /// Sends what this instance has counted, and waits until batches that were sent before have arrived, too.
+    async fn flush(&self) {
+        self.send().await;
+        // It polls, because the requests of an instance are separate tasks that cannot wake one another.
+        for _ in 0..ARRIVAL_POLLS {
+            if self.on_the_way.get() == 0 {
+                return;
+            }
+            self.client.runtime().sleep(ARRIVAL_POLL_MS).await;
+        }
+    }
+
+    /// The fields and values of all counters of a hash. What this instance has counted is included, and what other
+    /// instances counted some milliseconds ago. A field of another program whose value is not a number, or is negative,
+    /// is left out.
     ///
     /// # Errors
     /// Redis is unreachable in all attempts, or the key is not a hash.
     pub async fn read(&self, hash: &'static str) -> Result<Vec<(String, u64)>, RedisError> {
-        self.send().await;
+        join(self.flush(), self.client.runtime().sleep(OTHERS_MS)).await;
         let replies = self.client.retry_call("HGETALL", vec![hash.into()]).await?;
         let (pairs, _) = replies.as_chunks::<2>();
         Ok(pairs.iter().filter_map(counter_of).collect())
@@ -110,7 +142,7 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
     /// # Errors
     /// As [`Recorder::read`].
     pub async fn reset(&self, hash: &'static str) -> Result<(), RedisError> {
-        self.send().await;
+        join(self.flush(), self.client.runtime().sleep(OTHERS_MS)).await;
         self.client.retry_call("DEL", vec![hash.into()]).await.map(drop)
     }
 }

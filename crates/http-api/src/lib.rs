@@ -11,7 +11,7 @@
 //! | know who sends a request to such a route, and refuse others | [`Caller`] or [`Admin`], extractors; [`Caller::require_self`], [`Caller::require_self_or_admin`] |
 //! | know whose quota a request uses, and tell the client about it | [`rate_limit`] |
 //! | read and check a JSON body | [`JsonBody`] of a type with [`FromJson`], whose raw form uses [`Object`], [`present`] and `deny_unknown_fields` |
-//! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`] |
+//! | read a whole number in a body | an `Option<serde_json::Number>` in the raw form, checked by [`WholeNumber::of_json`], or by [`whole`] and a rule of your own |
 //! | read and check a body step by step, for example to reserve memory in between | [`read_body`], [`FromJson::from_json`] |
 //! | read an object whose values must keep their text, or whose members are in a table | [`Members`] |
 //! | read a JSON document without rules | [`parse`] |
@@ -26,8 +26,7 @@
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
 //! | write a time as RFC 3339 | [`response::rfc3339`] |
-//! | answer 304 to a client that has the representation | [`IfNoneMatch::respond`] with an [`ETag`] |
-//! | change a resource only in the version that the client has read | [`IfMatch`] |
+//! | evaluate `If-Match` and `If-None-Match` | [`Preconditions`], an extractor: [`Preconditions::respond`] with an [`ETag`] for reads (304), [`Preconditions::check`] or [`Preconditions::versions`] for changes (412) |
 //! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |
 //!
 //! A whole component without Spin:
@@ -122,13 +121,13 @@ mod problem;
 mod request;
 
 pub use auth::{Access, Admin, Caller, JwtKeyError, JwtSettings, JwtVerifier, Tokens, is_token};
-pub use conditional::{ETag, IfMatch, IfNoneMatch};
+pub use conditional::{ETag, Preconditions, Versions, precondition_failed};
 pub use handler::{Local, Shared, local, no_such_method, no_such_route};
 pub use problem::{FieldError, Kind, Problem};
 pub use request::body::{BodyError, collect_limited, read_body};
 pub use request::json::{FromJson, JsonBody, Object, parse, pointer_to, present};
 pub use request::members::{MemberList, Members};
 pub use request::query::{FromQuery, NoQuery, Query};
-pub use request::validation::{Errors, WholeNumber, row_id};
+pub use request::validation::{Errors, WholeNumber, row_id, whole};
 pub use request::{path, query, rules};
 pub use response::{APPLICATION_JSON, set_product};

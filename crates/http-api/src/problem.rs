@@ -10,7 +10,7 @@ pub use kind::Kind;
 
 use std::fmt::Display;
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::ser::SerializeMap;
@@ -20,7 +20,8 @@ use serde_json::{Map, Value};
 /// When a client may try again what was unavailable, in seconds: a restarted server usually answers by then.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 
-/// One occurrence of a problem (RFC 9457, section 3). As a response it is `application/problem+json`.
+/// One occurrence of a problem (RFC 9457, section 3). As a response it is `application/problem+json`, and no cache may
+/// store it: a cache may keep a 404 without `Cache-Control` as long as it likes (RFC 9111, section 4.2.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     kind: Kind,
@@ -144,6 +145,7 @@ impl IntoResponse for Problem {
             (CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
             // A router would add it, but not every problem comes out of one.
             (CONTENT_LENGTH, json.len().into()),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         let retry_after = (self.kind == Kind::Unavailable).then_some([(RETRY_AFTER, RETRY_AFTER_S)]);
         (self.status(), fields, retry_after, AppendHeaders(self.headers), json).into_response()
@@ -179,6 +181,7 @@ mod tests {
         for (name, value) in [
             ("content-type", "application/problem+json"),
             ("content-length", &length),
+            ("cache-control", "no-store"),
             ("retry-after", "2"),
             ("x-a", "b"),
         ] {

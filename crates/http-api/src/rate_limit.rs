@@ -11,9 +11,12 @@ pub use quota::{Quota, quota_exceeded};
 
 use axum::http::Method;
 
-/// Whether requests to this path are never limited. Programs use these paths to see whether the service works.
+/// Whether requests to this path are never limited. Programs use `/health` and `/metrics` to see whether the service
+/// works. `/problems` explains the refusals themselves.
 pub fn is_exempt(path: &str) -> bool {
-    path == "/metrics" || path == "/health" || path.starts_with("/health/")
+    let is_below =
+        |parent: &str| path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path == "/metrics" || is_below("/health") || is_below("/problems")
 }
 
 /// Whether a method may change something.
@@ -26,11 +29,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_health_and_metrics_are_exempt() {
-        for path in ["/health", "/health/ready", "/metrics"] {
+    fn only_health_metrics_and_the_pages_of_problems_are_exempt() {
+        for path in ["/health", "/health/ready", "/metrics", "/problems", "/problems/not-found"] {
             assert!(is_exempt(path), "{path}");
         }
-        for path in ["/", "/healthy", "/metrics/x", "/users/health", "//health", "/Health", "/users/../health"] {
+        for path in [
+            "/",
+            "/healthy",
+            "/metrics/x",
+            "/users/health",
+            "//health",
+            "/Health",
+            "/users/../health",
+            "/problem",
+            "/problemsx",
+        ] {
             assert!(!is_exempt(path), "{path}");
         }
     }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, select, try_join_all};
 
 use crate::circuit_breaker::CircuitBreaker;
 use crate::redis::{Arg, Connect, RedisError, Reply};
@@ -26,8 +26,19 @@ const NOT_REPEATABLE: [&str; 7] = ["SET", "MSET", "HINCRBY", "UNLINK", "RENAME",
 const RETRY_PAUSE_MS: u64 = 50;
 const RETRY_PAUSE_MAX_MS: u64 = 2_000;
 
-/// The round trips of [`Client::set_watched`]: connect, WATCH, MULTI, the caller's read, SET, EXEC.
-const SET_WATCHED_ROUND_TRIPS: u64 = 6;
+/// The round trips of [`Client::transact`]: connect, WATCH, MULTI, the caller's read, its commands, EXEC.
+const TRANSACTION_ROUND_TRIPS: u64 = 6;
+
+/// The outcome of [`Client::transact`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transacted {
+    /// The commands took effect.
+    Done,
+    /// Nothing took effect, because the key has changed since it was read.
+    Changed,
+    /// There was nothing to do.
+    Unwanted,
+}
 
 /// The settings of a [`Client`], in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -213,20 +224,37 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         args: Vec<Arg>,
         wanted: impl AsyncFnOnce() -> Result<bool, RedisError>,
     ) -> Result<bool, RedisError> {
-        let timeout_ms = SET_WATCHED_ROUND_TRIPS * self.timeout_for(&args);
-        let set = async {
+        let timeout_ms = self.timeout_for(&args);
+        let set = async move || Ok(wanted().await?.then(|| vec![("SET", args)]));
+        Ok(self.transact(key, timeout_ms, set).await? == Transacted::Done)
+    }
+
+    /// Runs commands in a transaction that watches `key`. `commands` may read the key on the shared connection; `None`:
+    /// nothing is to be done. `timeout_ms` is how long one round trip may take.
+    ///
+    /// # Errors
+    /// [`RedisError::Unreachable`]: all of the commands or none may have taken effect.
+    pub async fn transact(
+        &self,
+        key: &str,
+        timeout_ms: u64,
+        commands: impl AsyncFnOnce() -> Result<Option<Vec<(&'static str, Vec<Arg>)>>, RedisError>,
+    ) -> Result<Transacted, RedisError> {
+        let timeout_ms = TRANSACTION_ROUND_TRIPS * timeout_ms;
+        let transact = async {
             let transaction = self.watch(key).await?;
-            if !wanted().await? {
-                // Nothing is set, even if DISCARD fails: the connection is closed then.
+            let Some(commands) = commands().await? else {
+                // Nothing is changed, even if DISCARD fails: the connection is closed then.
                 let _ = transaction.discard().await;
-                return Ok(false);
-            }
-            transaction.queue("SET", args).await?;
-            Ok(transaction.exec().await?.is_some())
+                return Ok(Transacted::Unwanted);
+            };
+            // Together: all take effect at once, so their order does not matter.
+            try_join_all(commands.into_iter().map(|(command, args)| transaction.queue(command, args))).await?;
+            Ok(if transaction.exec().await?.is_some() { Transacted::Done } else { Transacted::Changed })
         };
         // A failed dedicated connection says nothing about the shared one, so the circuit and the shared connection
         // stay as they are.
-        self.in_time(timeout_ms, set).await.unwrap_or_else(|| {
+        self.in_time(timeout_ms, transact).await.unwrap_or_else(|| {
             self.pool.borrow_mut().clear();
             Err(RedisError::Unreachable(format!("no transaction within {timeout_ms} ms")))
         })

@@ -16,7 +16,7 @@ mod runtime;
 mod watch_transaction;
 
 pub use circuit_breaker::CircuitBreaker;
-pub use client::{Client, ClientSettings};
+pub use client::{Client, ClientSettings, Transacted};
 pub use redis::{Arg, Connect, Connection, Redis, RedisError, Reply};
 pub use runtime::Runtime;
 pub use watch_transaction::WatchTransaction;

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use http_api::IfMatch;
+use http_api::Versions;
 use spin_sdk::pg::{Connection, DbValue, Decode, ParameterValue};
 
 pub use address::{CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS};
@@ -65,12 +65,11 @@ impl Columns<'_> {
     }
 }
 
-/// The versions of `If-Match` as a parameter, for `$1::bigint[] IS NULL OR version = ANY ($1)`.
-pub fn versions(only: &IfMatch) -> ParameterValue {
-    match only {
-        IfMatch::Any => ParameterValue::DbNull,
-        IfMatch::Versions(versions) => ParameterValue::ArrayInt64(versions.iter().copied().map(Some).collect()),
-    }
+/// The versions in which a change may happen as two parameters, for
+/// `($1::bigint[] IS NULL OR version = ANY ($1)) AND version <> ALL ($2::bigint[])`.
+pub fn versions(Versions { only, except }: &Versions) -> [ParameterValue; 2] {
+    let array = |list: &Vec<i64>| ParameterValue::ArrayInt64(list.iter().copied().map(Some).collect());
+    [only.as_ref().map_or(ParameterValue::DbNull, array), array(except)]
 }
 
 /// The value, or NULL, as a parameter.

@@ -94,6 +94,11 @@ pub async fn read<const N: usize>(names: [&'static str; N]) -> Result<[Variable;
     Ok(variables.try_into().unwrap_or_else(|_| unreachable!("one variable for each name")))
 }
 
+/// The value of a variable that the manifest need not have; `None`: it has none.
+pub async fn find(name: &str) -> Option<String> {
+    variables::get(name).await.ok()
+}
+
 /// The tokens of the variables `api` (empty: the API is open) and `admin`.
 ///
 /// # Errors

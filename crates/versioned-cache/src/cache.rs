@@ -214,6 +214,36 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.kv.mset(values).await
     }
 
+    /// [`Cache::set`], if `wanted` accepts the current value of the named entry (`None`: there is none). Between this
+    /// decision and the change nobody else changes the entry. `false`: it was not wanted, and nothing has changed.
+    /// `wanted` is called again if another request was faster.
+    ///
+    /// # Errors
+    /// Redis is unreachable: the value may or may not be set. It is not tried again, because a second attempt could find
+    /// the value of the first.
+    ///
+    /// # Panics
+    /// For a scoped entry.
+    pub async fn set_if(
+        &self,
+        entry: &Entry,
+        value: &[u8],
+        wanted: impl Fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, RedisError> {
+        self.kv.change_if(entry, Some(value), wanted).await
+    }
+
+    /// [`Cache::delete`], if `wanted` accepts the current value of the named entry: see [`Cache::set_if`].
+    ///
+    /// # Errors
+    /// As [`Cache::set_if`].
+    ///
+    /// # Panics
+    /// For a scoped entry.
+    pub async fn delete_if(&self, entry: &Entry, wanted: impl Fn(Option<&[u8]>) -> bool) -> Result<bool, RedisError> {
+        self.kv.change_if(entry, None, wanted).await
+    }
+
     /// Removes an entry. No fetch that began before this has returned will bring it back. `true`: it existed. For a
     /// scoped entry, it removes all entries of the scope. If it fails, the entry may or may not be removed.
     pub async fn delete(&self, entry: &Entry) -> Result<bool, RedisError> {

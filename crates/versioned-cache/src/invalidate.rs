@@ -12,7 +12,7 @@ use std::rc::Rc;
 use futures_util::future::{join, join3};
 use ports::{Arg, Client, Connect, RedisError, Runtime};
 
-use self::member::Member;
+pub(crate) use self::member::Member;
 pub(crate) use self::registry::Registry;
 use self::registry::count_in;
 use self::scan::Scan;

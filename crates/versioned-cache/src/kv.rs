@@ -5,16 +5,19 @@ use std::rc::Rc;
 
 use futures_util::future::{join, join_all, join3};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use ports::{Arg, Connect, RedisError, Runtime};
+use ports::{Arg, Connect, RedisError, Runtime, Transacted};
 
 use crate::entry::{Entry, EntryId, Envelope, Version, Versions, form};
-use crate::invalidate::Invalidator;
+use crate::invalidate::{Invalidator, Member};
+use crate::key;
 use crate::read::{BATCH_WIDTH, Reader};
 use crate::stats::Event;
 use crate::write::Writer;
 
 /// How often values are set again because their generations had changed.
 const ATTEMPTS: u32 = 3;
+/// How often a conditional change is tried while other requests change the entry. Each time, one of them succeeds.
+const CONDITIONAL_ATTEMPTS: u32 = 32;
 
 /// A value that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +124,66 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
         let (expired, (), are_current) = join3(expire, register, generations.are_current(&known)).await;
         expired?;
         are_current
+    }
+
+    /// Sets the value of a named entry if `wanted` accepts the current one (`None`: there is none), or removes the entry
+    /// if `value` is `None`. `true`: it was done.
+    ///
+    /// The transaction watches the key of the entry, and then reads the entry and its versions:
+    ///
+    /// - Everything that gives the entry another value writes to this key: a set, a fill, another conditional change.
+    ///   If that comes after the read, EXEC does nothing, and the next attempt reads again.
+    /// - A removal or an invalidation that runs at the same time changes a version, and may leave the key as it is. Then
+    ///   the value is set under a version that is not current any more, or it is removed after it was set. Nobody reads
+    ///   it. This is as if the change had come right after the read, and the removal after that.
+    pub(crate) async fn change_if(
+        &self,
+        entry: &Entry,
+        value: Option<&[u8]>,
+        wanted: impl Fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, RedisError> {
+        let EntryId::Named { path } = &entry.id else { panic!("only named entries can be changed on a condition") };
+        let Reader { client, generations, settings, .. } = &*self.reader;
+        let (key, version_key) = (key::named_entry(path), entry.id.version_key());
+        let timeout_ms = client.timeout_for(&[value.unwrap_or_default().to_vec().into()]);
+        let ttl_ms = entry.ttl_ms(true, client.runtime().random_u64());
+        for _ in 0..CONDITIONAL_ATTEMPTS {
+            let commands = async || {
+                let seen = self.reader.look_up_many(std::slice::from_ref(entry)).await?.pop();
+                let (current, versions) = seen.map_or((None, Err(vec![])), |seen| (seen.value, seen.versions));
+                if !wanted(current.as_deref().filter(|current| !current.is_empty())) {
+                    return Ok(None);
+                }
+                let Some(value) = value else {
+                    return Ok(Some(vec![("UNLINK", vec![version_key.as_str().into(), key.as_str().into()])]));
+                };
+                let versions = match versions {
+                    Ok(versions) => versions,
+                    Err(replies) => generations.start(entry, replies).await?,
+                };
+                let versions = versions.with_own(Version::fresh(client.runtime()));
+                generations.others_outlive(entry, versions, ttl_ms).await?;
+                let ends_unix_ms = client.runtime().unix_ms() + ttl_ms;
+                let set = |key: &str, value: Arg, ms: i64| ("SET", vec![key.into(), value, "PX".into(), ms.into()]);
+                let sealed = Envelope::seal_set(versions, ends_unix_ms, value, settings.compress_min_bytes);
+                let version = set(&version_key, versions.own.number().into(), generations.version_ttl_ms(ttl_ms));
+                Ok(Some(vec![version, set(&key, sealed.into(), ttl_ms as i64)]))
+            };
+            match client.transact(&key, timeout_ms, commands).await? {
+                Transacted::Unwanted => return Ok(false),
+                Transacted::Changed => {}
+                Transacted::Done if value.is_some() => {
+                    self.invalidator.registry.register(&[(entry, ttl_ms)]).await;
+                    return Ok(true);
+                }
+                Transacted::Done => {
+                    // Best effort: a member without an entry ends with its TTL.
+                    let _ = self.invalidator.registry.forget(Member::named(path).iter()).await;
+                    return Ok(true);
+                }
+            }
+        }
+        Err(RedisError::Unreachable(format!("other requests keep changing {key}")))
     }
 
     /// Removes an entry; `true`: it existed. For a scoped entry it removes all entries of the scope.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
 use std::rc::Rc;
 
 use counters::{Counter, Recorder};
@@ -40,6 +41,12 @@ pub struct Counters {
     pub refreshed: u64,
 }
 
+impl AddAssign for Counters {
+    fn add_assign(&mut self, mut other: Self) {
+        EVENTS.iter().for_each(|(_, _, counter)| *counter(self) += *counter(&mut other));
+    }
+}
+
 impl Counters {
     /// Hits divided by hits and misses, from 0 to 1; `None` before the first read.
     pub fn hit_ratio(&self) -> Option<f64> {
@@ -56,9 +63,7 @@ impl Stats {
     /// The sum over all operations.
     pub fn total(&self) -> Counters {
         let mut total = Counters::default();
-        for mut counters in self.0.values().copied() {
-            EVENTS.iter().for_each(|(_, _, counter)| *counter(&mut total) += *counter(&mut counters));
-        }
+        self.0.values().for_each(|counters| total += *counters);
         total
     }
 

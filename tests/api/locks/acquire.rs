@@ -47,6 +47,24 @@ async fn a_held_resource_is_refused_at_once_with_the_remaining_time() {
     assert_eq!(acquire(&app, json!({"resource": "orders2"})).await["acquired"], true);
 }
 
+/// RFC 8259, section 6: the value of a number counts, not how it is written.
+#[tokio::test]
+async fn a_whole_number_may_have_a_point_or_an_exponent() {
+    let app = App::spawn().await;
+    for (name, ttl) in ["60000", "60000.0", "6e4", "6E+4", "600000e-1"].iter().enumerate() {
+        let body = format!(r#"{{"resource":"{name}","ttl":{ttl},"wait":0.0}}"#);
+        let grant = granted(&app.post("/api/cache/lock/acquire").json_text(body).await.expect_ok());
+        assert_eq!(grant.ttl, 60_000, "{ttl}");
+        let body = format!(r#"{{"key":"{}","token":"{}","ttl":{ttl}}}"#, grant.key, grant.token);
+        assert_eq!(app.post("/api/cache/lock/extend").json_text(body).await.expect_ok()["extended"], true, "{ttl}");
+    }
+    for ttl in ["60000.5", "6e-4", "1e3000", "0.0", "6e9"] {
+        let body = format!(r#"{{"resource":"orders","ttl":{ttl}}}"#);
+        let refused = app.post("/api/cache/lock/acquire").json_text(body).await;
+        assert_eq!(refused.expect_errors(422, "validation"), ["/ttl"], "{ttl}");
+    }
+}
+
 #[tokio::test]
 async fn resources_can_have_any_name() {
     let app = App::spawn().await;

@@ -53,6 +53,10 @@ async fn other_media_types_and_large_bodies_are_refused() {
             assert_eq!(response.expect_errors(415, "unsupported-media-type"), ["content-type"]);
             assert_eq!(response.header("accept-post"), "application/json");
         }
+        let compressed = app.post(format!("/api/cache/lock/{action}")).header("content-encoding", "gzip");
+        let response = compressed.json(&good).await;
+        assert_eq!(response.expect_errors(415, "unsupported-media-type"), ["content-encoding"]);
+        assert_eq!(response.header("accept-encoding"), "identity");
         let padded = |size: usize| format!("{good}{}", " ".repeat(size - good.to_string().len()));
         let response = post(&app, action, padded(16 * 1024 + 1)).await;
         assert_eq!(response.expect_problem(413, "content-too-large")["limitBytes"], 16 * 1024);

@@ -1,4 +1,4 @@
-//! Tokens: /health is always open, /metrics needs `metrics_token` if it is set.
+//! Tokens: /health and /problems are always open, /metrics needs `metrics_token` if it is set.
 
 use blackbox::{ADMIN_TOKEN, App, Response};
 
@@ -39,11 +39,15 @@ async fn the_metrics_token_and_the_admin_token_open_metrics() {
 }
 
 #[tokio::test]
-async fn health_is_open() {
+async fn health_and_problems_are_open() {
     let app = App::builder().variable("metrics_token", METRICS_TOKEN).variable("api_token", API_TOKEN).spawn().await;
     for path in ["/health", "/health/ready"] {
         app.get(path).await.expect_ok();
         app.with_token("wrong").get(path).await.expect_ok();
+    }
+    for path in ["/problems", "/problems/unauthorized"] {
+        assert_eq!(app.get(path).await.status(), 200);
+        assert_eq!(app.with_token("wrong").get(path).await.status(), 200);
     }
 }
 

@@ -1,4 +1,4 @@
-//! /health, /metrics, /api/events, /api/publish and /api/ratelimit: one file for each route or topic. Logs, traces,
+//! /health, /metrics, /problems, /api/events, /api/publish and /api/ratelimit: one file for each route or topic. Logs, traces,
 //! rate limits and events of all components are here, too.
 
 mod access;
@@ -9,6 +9,7 @@ mod log_levels;
 mod logs;
 mod metrics;
 mod parameters;
+mod problems;
 mod rate_limits;
 mod secrets;
 mod traces;

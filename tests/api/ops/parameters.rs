@@ -1,9 +1,9 @@
-//! Requests to the routes of health and metrics that are not valid.
+//! Requests to the routes of health, metrics and problems that are not valid.
 
 use blackbox::App;
 use reqwest::Method;
 
-const ROUTES: [&str; 3] = ["/health", "/health/ready", "/metrics"];
+const ROUTES: [&str; 5] = ["/health", "/health/ready", "/metrics", "/problems", "/problems/not-found"];
 
 #[tokio::test]
 async fn parameters_are_refused_by_name() {
@@ -32,7 +32,7 @@ async fn other_methods_are_refused() {
 #[tokio::test]
 async fn other_paths_are_not_found() {
     let app = App::spawn().await;
-    for path in ["/health/live", "/health/ready/now", "/health/ready%2f"] {
+    for path in ["/health/live", "/health/ready/now", "/health/ready%2f", "/problems/", "/problems/not-found/x"] {
         app.get(path).await.expect_problem(404, "not-found");
     }
 }

@@ -25,6 +25,10 @@ async fn a_client_that_knows_the_current_version_gets_no_body() {
             assert_eq!(response.header("etag"), tag);
         }
         assert_eq!(client.head(path).header("if-none-match", &tag).await.status(), 304, "{path}");
+        for (if_match, status) in [("\"99\"", 412), (&format!("W/{tag}"), 412), (&tag, 200), ("*", 200)] {
+            let response = client.get(path).header("if-match", if_match).await;
+            assert_eq!(response.status(), status, "{path}: {if_match}");
+        }
         let change = json!({"description": format!("round {round}")});
         seller.owner.patch(seller.path("/profile")).json(change).await.expect_ok();
         let sale = seller.given_sale(json!({"amount": 1})).await;
@@ -54,13 +58,20 @@ async fn changes_with_an_outdated_entity_tag_are_refused() {
         ("delete", seller.admin.delete(seller.path(""))),
     ];
     for (name, change) in changes {
-        for stale in [outdated.as_str(), "\"99\"", "W/\"2\"", "\"abc\""] {
+        for stale in [outdated.as_str(), "\"99\"", "W/\"2\"", "\"abc\"", ""] {
             let response = change.clone().header("if-match", stale).await;
             let problem = response.expect_problem(412, "precondition-failed");
             assert!(problem["detail"].is_string(), "{name} with {stale}");
         }
-        let bad = change.clone().header("if-match", "not-quoted").await;
-        assert_eq!(bad.expect_errors(400, "invalid-parameter"), ["if-match"], "{name}");
+        for current in ["\"2\"", "W/\"2\"", "\"7\", \"2\"", "*"] {
+            let response = change.clone().header("if-none-match", current).await;
+            let problem = response.expect_problem(412, "precondition-failed");
+            assert!(problem["detail"].is_string(), "{name} with {current}");
+        }
+        for field in ["if-match", "if-none-match"] {
+            let bad = change.clone().header(field, "not-quoted").await;
+            assert_eq!(bad.expect_errors(400, "invalid-parameter"), [field], "{name}");
+        }
     }
     assert_eq!(seller.show().await, before, "nothing was changed");
     let history = seller.admin.get(seller.path("/history")).await.expect_ok();
@@ -83,7 +94,7 @@ async fn changes_with_the_current_entity_tag_succeed() {
     ];
     for (version, change) in (2..).zip(changes) {
         let tag = seller.owner.get(seller.path("")).await.header("etag").to_owned();
-        let changed = change.header("if-match", &tag).await;
+        let changed = change.header("if-match", &tag).header("if-none-match", "\"99\"").await;
         assert_eq!(changed.expect_ok()["version"], version, "{changed:?}");
         assert_ne!(changed.header("etag"), tag);
         assert_eq!(changed.header("etag"), seller.owner.get(seller.path("")).await.header("etag"));
@@ -92,6 +103,19 @@ async fn changes_with_the_current_entity_tag_succeed() {
     assert_eq!(seller.admin.delete(seller.path("")).header("if-match", &tag).await.status(), 204);
     let gone = seller.admin.delete(seller.path("")).header("if-match", &tag).await;
     gone.expect_problem(404, "not-found");
+}
+
+/// The target of `POST /sellers` is the list of administrators.
+#[tokio::test]
+async fn a_registration_is_refused_if_the_list_does_not_fit() {
+    let app = App::spawn().await;
+    let user = app.with_jwt(app.given_user_id("ada").await, &["user"]);
+    let seller = json!({"businessName": "Somebody & Co"});
+    for (field, value) in [("if-none-match", "*"), ("if-match", "\"99\"")] {
+        let refused = user.post("/sellers").header(field, value).json(&seller).await;
+        assert_eq!(refused.expect_errors(412, "precondition-failed"), [field]);
+    }
+    assert_eq!(user.post("/sellers").header("if-match", "*").json(&seller).await.status(), 201);
 }
 
 /// Many clients add 1 to a counter in the description, each with If-Match.

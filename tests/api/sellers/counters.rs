@@ -38,6 +38,10 @@ async fn products_are_added_and_removed_but_never_below_zero() {
         assert_eq!(response.expect_errors(422, "validation"), [pointer], "{body}");
     }
     assert_eq!(seller.show().await["version"], 6, "what is refused changes nothing");
+    for (change, total) in [("2.0", 2), ("1e1", 12), ("-120e-1", 0)] {
+        let changed = seller.admin.post(seller.path("/products")).json_text(format!("{{\"change\":{change}}}")).await;
+        assert_eq!(changed.expect_ok()["totalProducts"], total, "whole, however it is written: {change}");
+    }
 }
 
 #[tokio::test]

@@ -60,12 +60,24 @@ async fn invalid_parameters_of_the_list_are_refused() {
 }
 
 #[tokio::test]
-async fn an_if_match_that_is_not_a_list_of_entity_tags_is_refused() {
+async fn a_condition_that_is_not_a_list_of_entity_tags_is_refused() {
     let app = App::spawn().await;
     let id = app.given_user_id("ada").await;
-    for value in ["1", "\"1", "*, \"1\"", ""] {
-        let response = app.put(format!("/users/{id}")).header("if-match", value).json(json!({"name": "Al"})).await;
-        assert_eq!(response.expect_errors(400, "invalid-parameter"), ["if-match"], "{value}");
+    let path = format!("/users/{id}");
+    for value in ["1", "\"1", "*, \"1\"", "w/\"1\"", "\"1\" \"2\""] {
+        for field in ["if-match", "if-none-match"] {
+            for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+                let request = app.request(method.clone(), &path).header(field, value);
+                let response = request.json(json!({"name": "Al"})).await;
+                assert_eq!(response.expect_errors(400, "invalid-parameter"), [field], "{method} {value}");
+            }
+        }
+        for method in [Method::GET, Method::HEAD] {
+            let refused = app.request(method.clone(), &path).header("if-match", value).await;
+            assert_eq!(refused.status(), 400, "{method} {value}");
+            let ignored = app.request(method.clone(), &path).header("if-none-match", value).await;
+            assert_eq!(ignored.status(), 200, "the client gets the whole user: {method} {value}");
+        }
     }
     assert_eq!(app.get(format!("/users/{id}")).await.json()["version"], 1);
 }

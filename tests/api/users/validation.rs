@@ -76,6 +76,65 @@ async fn other_media_types_are_refused() {
     assert_eq!(response.status(), 201, "{response:?}");
 }
 
+/// A compressed body is neither read as if it were plain, nor decompressed: a small one may become very large.
+#[tokio::test]
+async fn compressed_bodies_are_refused() {
+    let app = App::spawn().await;
+    let id = app.given_user_id("ada").await;
+    let plain = r#"{"name":"Ada","email":"a@b.co"}"#.as_bytes();
+    // What gzip makes of `{}`.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xab\xae\x05\0\x43\xbf\xa6\xa3\x02\0\0\0";
+    for (method, path, ..) in bodies(id) {
+        for (coding, body) in [("gzip", &gzip[..]), ("gzip", plain), ("br", plain), ("identity, deflate", plain)] {
+            let response = app.request(method.clone(), &path).header("content-encoding", coding).json_text(body).await;
+            assert_eq!(response.expect_errors(415, "unsupported-media-type"), ["content-encoding"], "{coding}");
+            assert_eq!(response.header("accept-encoding"), "identity", "{method} {path}: {coding}");
+        }
+    }
+    assert_eq!(count(&app).await, 1);
+    let accepted = app.post("/users").header("content-encoding", "identity").json_text(plain).await;
+    assert_eq!(accepted.status(), 201, "{accepted:?}");
+}
+
+/// RFC 9110, section 14.5: otherwise the part would be stored as the whole.
+#[tokio::test]
+async fn a_put_of_a_part_is_refused() {
+    let app = App::spawn().await;
+    let id = app.given_user_id("ada").await;
+    let put = app.put(format!("/users/{id}")).header("content-range", "bytes 0-13/100").json(json!({"name": "Al"}));
+    assert_eq!(put.await.expect_errors(400, "invalid-parameter"), ["content-range"]);
+    assert_eq!(app.get(format!("/users/{id}")).await.json()["version"], 1);
+}
+
+/// docs/users.md has the rule.
+#[tokio::test]
+async fn only_addresses_of_the_documented_form_are_accepted() {
+    let app = App::spawn().await;
+    for email in [
+        "a@123.123.123.123",
+        "a@b_c.com",
+        "a@b.c",
+        "a@b.c0",
+        "a@-b.co",
+        "a@b-.co",
+        "a@b..co",
+        "a@b.co.",
+        "a@[127.0.0.1]",
+        "a@localhost",
+        "\"a\"@b.co",
+        "a..b@c.co",
+        "Al <a@b.co>",
+    ] {
+        let response = app.post("/users").json(json!({"name": "Al", "email": email})).await;
+        assert_eq!(response.expect_errors(422, "validation"), ["/email"], "{email}");
+    }
+    assert_eq!(count(&app).await, 0);
+    for email in ["x_y+z!@a-b.example", "1@1.2.co", "a@xn--bcher-kva.xn--p1ai", "A.B@C.MUSEUM"] {
+        let response = app.post("/users").json(json!({"name": "Al", "email": email})).await;
+        assert_eq!((response.status(), &response.json()["email"]), (201, &json!(email)), "{response:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let app = App::spawn().await;

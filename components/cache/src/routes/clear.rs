@@ -3,10 +3,11 @@
 use axum::http::Uri;
 use axum::response::Response;
 use http_api::response::json;
-use http_api::{Errors, NoQuery, Problem, Shared, path, row_id};
+use http_api::{Errors, NoQuery, Problem, Shared, path};
 use serde_json::json;
 
 use crate::app::App;
+use crate::described::user_name;
 use crate::target::{Target, name};
 
 /// `DELETE /admin/cache`.
@@ -33,12 +34,12 @@ pub async fn clear_operation(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<R
     clear(&app, operation_in(uri.path())?).await
 }
 
-/// `DELETE /admin/cache/user/:id`.
+/// `DELETE /admin/cache/user/:id`: the id of a row, or any other name of a user.
 ///
 /// # Errors
 /// A bad id, no Redis.
 pub async fn clear_user(app: Shared<App>, uri: Uri, _: NoQuery) -> Result<Response, Problem> {
-    clear(&app, path::last_segment(uri.path(), "id", |id| row_id(&id)).map(Target::User)?).await
+    clear(&app, path::last_segment(uri.path(), "id", user_name).map(Target::User)?).await
 }
 
 async fn clear(app: &App, target: Target) -> Result<Response, Problem> {

@@ -2,13 +2,14 @@
 
 use axum::response::Response;
 use http_api::response::json;
-use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present, row_id};
+use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::key::{Key, check_length};
-use crate::target::{Target, name};
+use crate::described::user_in_json;
+use crate::key::Key;
+use crate::target::{Target, name, pattern as pattern_rule};
 
 /// The body has exactly one of `key`, `pattern`, `module` (with or without `operation`) and `userId`.
 #[derive(Default, Deserialize)]
@@ -37,14 +38,14 @@ impl FromJson for Target {
         }
         let RawTarget { key, pattern, module, operation, user_id } = body;
         let key = errors.optional("/key", key, Key::new).map(Self::Key);
-        let pattern = errors.optional("/pattern", pattern, check_length).map(Self::Pattern);
+        let pattern = errors.optional("/pattern", pattern, pattern_rule).map(Self::Pattern);
         let module = errors.optional("/module", module, name);
         let operation = errors.optional("/operation", operation, name);
         let module = module.map(|module| match operation {
             Some(operation) => Self::Operation(module, operation),
             None => Self::Module(module),
         });
-        let user = errors.optional("/userId", user_id, user).map(Self::User);
+        let user = errors.optional("/userId", user_id, user_in_json).map(Self::User);
         key.or(pattern).or(module).or(user)
     }
 }
@@ -70,14 +71,6 @@ impl RawTarget {
     }
 }
 
-/// The rule for ids of users. They may be strings, because many clients cannot represent numbers above 2^53 exactly.
-fn user(id: Value) -> Result<i64, String> {
-    match id {
-        Value::String(text) => row_id(&text),
-        other => row_id(&other.to_string()),
-    }
-}
-
 /// # Errors
 /// A bad body; Redis is unavailable.
 pub async fn invalidate(app: Shared<App>, _: NoQuery, JsonBody(target): JsonBody<Target>) -> Result<Response, Problem> {
@@ -100,14 +93,14 @@ mod tests {
         assert_eq!(target(r#"{"module":"users"}"#), Target::Module("users".into()));
         let operation = Target::Operation("users".into(), "list".into());
         assert_eq!(target(r#"{"operation":"list","module":"users"}"#), operation);
-        assert_eq!(target(r#"{"userId":42}"#), Target::User(42));
-        assert_eq!(target(r#"{"userId":"9223372036854775807"}"#), Target::User(i64::MAX));
+        assert_eq!(target(r#"{"userId":42}"#), Target::User("42".into()));
+        assert_eq!(target(r#"{"userId":"user-123"}"#), Target::User("user-123".into()));
     }
 
     #[test]
     fn all_invalid_members_are_named() {
         let wrong =
-            [r#"{"userId":"01"}"#, r#"{"userId":null}"#, r#"{"userId":[1]}"#, r#"{"userId":9223372036854775808}"#];
+            [r#"{"userId":""}"#, r#"{"userId":null}"#, r#"{"userId":[1]}"#, r#"{"userId":9223372036854775808}"#];
         for body in wrong.into_iter().chain([r#"{"userId":1e3}"#, r#"{"userId":true}"#]) {
             assert_eq!(Target::from_json(body.as_bytes()).expect_err(body).wrong_fields(), ["/userId"], "{body}");
         }

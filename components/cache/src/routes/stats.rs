@@ -4,7 +4,7 @@
 //! - `GET /admin/cache/stats`: all counters by module and operation, and the state of the Redis server.
 //! - `POST /admin/cache/stats/reset`: sets the counters to zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
 use futures_util::future::try_join3;
@@ -30,6 +30,10 @@ struct Report {
 
 #[derive(Debug, Default, Serialize)]
 struct Module {
+    /// The sums of its operations.
+    #[serde(flatten)]
+    counts: Counts,
+    keys: u64,
     operations: BTreeMap<String, Operation>,
 }
 
@@ -54,6 +58,8 @@ struct Counts {
     errors: u64,
     verified: u64,
     stale: u64,
+    graced: u64,
+    refreshed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,18 +102,28 @@ impl Report {
     fn new(stats: Stats, registered: Vec<Registered>, server: Server) -> Self {
         let totals = Counts::of(&stats.total());
         let mut modules: BTreeMap<String, Module> = BTreeMap::new();
+        let mut sums: BTreeMap<String, Counters> = BTreeMap::new();
         for ((module, operation), counters) in stats.0 {
+            *sums.entry(module.clone()).or_default() += counters;
             modules.entry(module).or_default().operations.entry(operation).or_default().counts = Counts::of(&counters);
         }
+        for (module, counters) in sums {
+            modules.entry(module).or_default().counts = Counts::of(&counters);
+        }
+        // Counters stay when the last entry has gone. These totals are about what is cached now.
+        let total_operations = registered.len();
+        let total_modules = registered.iter().map(|operation| &operation.module).collect::<BTreeSet<_>>().len();
         let mut total_keys = 0;
         for Registered { module, operation, keys } in registered {
             total_keys += keys;
-            modules.entry(module).or_default().operations.entry(operation).or_default().keys = keys;
+            let module = modules.entry(module).or_default();
+            module.keys += keys;
+            module.operations.entry(operation).or_default().keys = keys;
         }
         Self {
             totals,
-            total_modules: modules.len(),
-            total_operations: modules.values().map(|module| module.operations.len()).sum(),
+            total_modules,
+            total_operations,
             total_keys,
             modules,
             redis: Redis {
@@ -132,6 +148,8 @@ impl Counts {
             errors: counters.errors,
             verified: counters.verified,
             stale: counters.stale,
+            graced: counters.graced,
+            refreshed: counters.refreshed,
         }
     }
 }
@@ -156,25 +174,32 @@ mod tests {
         let report = Report::new(stats, registered, Server { used_memory: 10, evicted_keys: 2, keys: 9 });
         let counts = |hits: u64, misses: u64, ratio: Option<f64>, collapsed: u64| {
             json!({ "hits": hits, "misses": misses, "hitRatio": ratio, "fills": 0, "coalescedFills": collapsed,
-                    "bypasses": 0, "corrupt": 0, "errors": 0, "verified": 0, "stale": 0 })
+                    "bypasses": 0, "corrupt": 0, "errors": 0, "verified": 0, "stale": 0,
+                    "graced": 0, "refreshed": 0 })
         };
         let with_keys = |mut counts: serde_json::Value, keys: u64| {
             counts["keys"] = keys.into();
             counts
+        };
+        let with_operations = |mut module: serde_json::Value, operations: serde_json::Value| {
+            module["operations"] = operations;
+            module
         };
         assert_eq!(
             serde_json::to_value(report).unwrap(),
             json!({
                 "totals": counts(2, 1, Some(0.6667), 2),
                 "totalModules": 2,
-                "totalOperations": 3,
+                "totalOperations": 2,
                 "totalKeys": 7,
                 "modules": {
-                    "kv": { "operations": { "get": with_keys(counts(2, 1, Some(0.6667), 1), 3) } },
-                    "users": { "operations": {
+                    "kv": with_operations(with_keys(counts(2, 1, Some(0.6667), 1), 3), json!({
+                        "get": with_keys(counts(2, 1, Some(0.6667), 1), 3),
+                    })),
+                    "users": with_operations(with_keys(counts(0, 0, None, 1), 4), json!({
                         "getById": with_keys(counts(0, 0, None, 1), 0),
                         "list": with_keys(counts(0, 0, None, 0), 4),
-                    } },
+                    })),
                 },
                 "redis": { "usedMemoryBytes": 10, "evictedKeys": 2, "keys": 9 },
             })

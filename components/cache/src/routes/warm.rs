@@ -3,29 +3,16 @@
 use std::collections::BTreeSet;
 
 use axum::response::Response;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http_api::response::json;
 use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
-use ports::{RedisError, Runtime};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
-use spin_adapter::SpinRuntime;
-use versioned_cache::{ReadResult, Source, Stored};
 
 use crate::app::App;
 use crate::key::{KEYS_BODY_MAX, Key};
-use crate::kv::{self, VALUE_MAX};
-use crate::origin::OriginError;
-use crate::problems;
 use crate::ttl::{Seconds, TTL};
-
-/// How many keys one request fills concurrently. This limits its load on the origin.
-const WIDTH: usize = 16;
-/// Bytes of memory that one key may take while it is filled. Its value is in memory as the response of the origin, for
-/// requests that wait for it, with its envelope, and while it is sent.
-const BYTES_PER_KEY: usize = 5 * VALUE_MAX;
-/// After this time, a request starts to fill no more keys.
-const MAX_MS: u64 = 20_000;
+use crate::warming::Outcome;
+use crate::{problems, warming};
 
 /// The body.
 #[derive(Debug)]
@@ -55,16 +42,6 @@ impl FromJson for WarmBody {
     }
 }
 
-/// What became of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// The cache had a value, or another request has stored one.
-    Present,
-    Filled,
-    /// The reason, for the client.
-    Failed(&'static str),
-}
-
 #[derive(Serialize)]
 struct Warmed<'a> {
     /// The number of keys in the request.
@@ -85,18 +62,8 @@ struct Failed<'a> {
 pub async fn warm(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<WarmBody>) -> Result<Response, Problem> {
     let ttl_s = app.ttl(body.ttl).ok_or_else(problems::missing_ttl_member)?;
     let warmed = body.keys.len();
-    let end_ms = SpinRuntime.monotonic_ms() + MAX_MS;
     let keys: BTreeSet<Key> = body.keys.into_iter().collect();
-    let mut outcomes: Vec<(Key, Outcome)> = stream::iter(keys)
-        .map(async |key| {
-            let outcome = warm_one(&app, &key, ttl_s, end_ms).await?;
-            Ok((key, outcome))
-        })
-        .buffer_unordered(WIDTH)
-        .try_collect()
-        .await
-        .map_err(problems::redis)?;
-    outcomes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let outcomes = warming::fill(&app, keys, ttl_s).await.map_err(problems::redis)?;
     let filled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Filled).count();
     let failed = outcomes.iter().filter_map(|(key, outcome)| match outcome {
         Outcome::Failed(reason) => Some(Failed { key: key.as_str(), reason }),
@@ -105,40 +72,11 @@ pub async fn warm(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<WarmBod
     Ok(json(&Warmed { warmed, filled, failed: failed.collect() }))
 }
 
-async fn warm_one(app: &App, key: &Key, ttl_s: Seconds, end_ms: u64) -> Result<Outcome, RedisError> {
-    if app.cache.exists(&kv::entry(key)).await?.is_some() {
-        return Ok(Outcome::Present);
-    }
-    let left_ms = end_ms.saturating_sub(SpinRuntime.monotonic_ms());
-    let Some(_reservation) = app.warm_memory.reserve(BYTES_PER_KEY, left_ms).await else {
-        return Ok(Outcome::Failed("out-of-time"));
-    };
-    if SpinRuntime.monotonic_ms() >= end_ms {
-        return Ok(Outcome::Failed("out-of-time"));
-    }
-    Ok(outcome(app.get_or_fetch(key, Some(ttl_s)).await))
-}
-
-fn outcome(result: Result<ReadResult, OriginError>) -> Outcome {
-    match result {
-        Ok(ReadResult { value: None, .. }) => Outcome::Failed("not-found"),
-        Ok(ReadResult { value: Some(_), status }) => match status.source {
-            Source::Miss(Stored::Yes) => Outcome::Filled,
-            Source::Hit | Source::Miss(Stored::Collapsed | Stored::Overtaken) => Outcome::Present,
-            Source::Miss(_) | Source::Bypass(_) => Outcome::Failed("not-stored"),
-        },
-        Err(OriginError::TimedOut) => Outcome::Failed("origin-timeout"),
-        Err(OriginError::Unreachable) => Outcome::Failed("origin-unreachable"),
-        Err(OriginError::Unusable(_)) => Outcome::Failed("origin-unusable"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::key::KEYS_MAX;
     use serde_json::json;
-    use versioned_cache::{Bypass, CacheStatus};
 
     #[test]
     fn keys_are_counted_and_measured() {
@@ -147,22 +85,5 @@ mod tests {
         let long = json!({ "keys": ["a", "", "é".repeat(256), "é".repeat(257)], "ttl": 0 }).to_string();
         let problem = WarmBody::from_json(long.as_bytes()).unwrap_err();
         assert_eq!((problem.status().as_u16(), problem.wrong_fields()), (422, vec!["/keys/1", "/keys/3", "/ttl"]));
-    }
-
-    #[test]
-    fn only_what_this_request_stored_counts_as_filled() {
-        let of = |found: bool, source| {
-            let status = CacheStatus { source, ttl_s: None, key: None };
-            outcome(Ok(ReadResult { value: found.then(Vec::new), status }))
-        };
-        assert_eq!(of(true, Source::Miss(Stored::Yes)), Outcome::Filled);
-        assert_eq!(of(true, Source::Miss(Stored::Collapsed)), Outcome::Present);
-        assert_eq!(of(true, Source::Miss(Stored::Overtaken)), Outcome::Present);
-        assert_eq!(of(true, Source::Hit), Outcome::Present);
-        assert_eq!(of(true, Source::Miss(Stored::Failed)), Outcome::Failed("not-stored"));
-        assert_eq!(of(true, Source::Bypass(Bypass::Unreachable)), Outcome::Failed("not-stored"));
-        assert_eq!(of(false, Source::Miss(Stored::Yes)), Outcome::Failed("not-found"));
-        assert_eq!(of(false, Source::Hit), Outcome::Failed("not-found"));
-        assert_eq!(outcome(Err(OriginError::TimedOut)), Outcome::Failed("origin-timeout"));
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::IntoResponse;
-use http_api::response::{json, next_link};
-use http_api::{Errors, FromQuery, Problem, Query, Shared, WholeNumber, query};
+use axum::response::{IntoResponse, Response};
+use http_api::response::{next_link, to_json};
+use http_api::{ETag, Errors, FromQuery, Preconditions, Problem, Query, Shared, WholeNumber, query};
 
 use crate::app::App;
 use crate::problems;
@@ -45,8 +45,12 @@ impl ListQuery {
 /// Returns a page of locks, with a link to the next one.
 ///
 /// # Errors
-/// Bad parameters; Redis is unavailable.
-pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<impl IntoResponse, Problem> {
+/// Bad parameters; an `If-Match` that does not allow it; Redis is unavailable.
+pub async fn list(
+    app: Shared<App>,
+    Query(query): Query<ListQuery>,
+    conditions: Preconditions,
+) -> Result<Response, Problem> {
     let mut cursor = query.cursor.clone();
     // Two steps may find the same lock.
     let mut found = BTreeMap::new();
@@ -60,7 +64,8 @@ pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>) -> Result<im
     }
     let link = cursor.as_deref().map(|next| [query.link(next)]);
     let locks = found.iter().map(|(resource, inspected)| HeldLock::new(resource, inspected)).collect();
-    Ok((link, json(&LockPage { locks, next: cursor })))
+    let json = to_json(&LockPage { locks, next: cursor });
+    Ok((link, conditions.respond(&ETag::of_bytes(&json), json)?).into_response())
 }
 
 #[cfg(test)]

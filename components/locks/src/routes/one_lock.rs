@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
 use events::NewEvent;
-use http_api::response::json;
-use http_api::{NoQuery, Problem, Shared, path};
+use http_api::response::{json, to_json};
+use http_api::{ETag, NoQuery, Preconditions, Problem, Shared, path};
 use serde_json::json;
 use token_lock::Resource;
 
@@ -27,21 +27,29 @@ impl<S: Sync> FromRequestParts<S> for ResourceName {
 /// Reports whether the resource is locked, and for how long; never shows the token.
 ///
 /// # Errors
-/// A bad resource; Redis is unavailable.
-pub async fn show(app: Shared<App>, ResourceName(resource): ResourceName, _: NoQuery) -> Result<Response, Problem> {
+/// A bad resource; a condition that does not hold; Redis is unavailable.
+pub async fn show(
+    app: Shared<App>,
+    ResourceName(resource): ResourceName,
+    _: NoQuery,
+    conditions: Preconditions,
+) -> Result<Response, Problem> {
     let inspected = app.locks.inspect(&resource).await.map_err(problems::read)?;
-    Ok(json(&LockState::new(&resource, &inspected)))
+    let json = to_json(&LockState::new(&resource, &inspected));
+    conditions.respond(&ETag::of_bytes(&json), json)
 }
 
 /// Releases a lock without its token, and reports whether there was one. The log records a lock that was broken.
 ///
 /// # Errors
-/// A bad resource; Redis is unavailable.
+/// A bad resource; an `If-Match`, because this URL has no representation; Redis is unavailable.
 pub async fn break_lock(
     app: Shared<App>,
     ResourceName(resource): ResourceName,
     _: NoQuery,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
+    conditions.check(None)?;
     let broken = app.locks.break_lock(&resource).await.map_err(problems::change)?;
     if broken {
         app.count("broken", 1);

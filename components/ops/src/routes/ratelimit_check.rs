@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http_api::response::json;
-use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, WholeNumber, present};
+use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, WholeNumber, present, whole};
 use rate_limit::{Class, Decision, Policy, Quota};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -50,7 +50,7 @@ impl FromJson for CheckBody {
         let window_ms = errors.required("/window", body.window, |window| WINDOW.of_json(window));
         // Without a valid limit, the cost is compared with the greatest possible limit.
         let cost_max = limit.unwrap_or(Policy::LIMIT_MAX);
-        let of_cost = |cost: Number| match cost.as_u64() {
+        let of_cost = |cost: Number| match whole(&cost).and_then(|cost| cost.try_into().ok()) {
             Some(cost) if (1..=cost_max).contains(&cost) => Ok(cost),
             _ => Err(format!("must be a whole number from 1 to the limit, {cost_max}")),
         };

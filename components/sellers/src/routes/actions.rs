@@ -3,7 +3,10 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use http_api::{Admin, Caller, Errors, FromJson, IfMatch, JsonBody, NoQuery, Object, Problem, Shared, present, rules};
+use http_api::{
+    Admin, Caller, Errors, FromJson, JsonBody, NoQuery, Object, Preconditions, Problem, Shared, Versions, present,
+    rules,
+};
 use serde::Deserialize;
 
 use super::SellerId;
@@ -40,7 +43,7 @@ impl FromJson for Reason {
 pub struct Request {
     caller: Caller,
     id: i64,
-    only: IfMatch,
+    only: Versions,
 }
 
 impl<S: Sync> FromRequestParts<S> for Request {
@@ -50,7 +53,7 @@ impl<S: Sync> FromRequestParts<S> for Request {
         let caller = Caller::from_request_parts(parts, state).await?;
         let SellerId(id) = SellerId::from_request_parts(parts, state).await?;
         NoQuery::from_request_parts(parts, state).await?;
-        let only = IfMatch::from_request_parts(parts, state).await?;
+        let only = Preconditions::from_request_parts(parts, state).await?.versions();
         Ok(Self { caller, id, only })
     }
 }
@@ -59,7 +62,7 @@ impl<S: Sync> FromRequestParts<S> for Request {
 ///
 /// # Errors
 /// The caller is not the owner; there is no such seller; its state does not allow the action; members are missing; a
-/// bad `If-Match`; the database is unavailable.
+/// bad condition; the database is unavailable.
 pub async fn verify(app: Shared<App>, request: Request) -> Result<Response, Problem> {
     app.checked_owner(request.id, |owner| request.caller.require_self(owner)).await?;
     act(&app, Action::Verify, &request, None).await

@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use http_api::response::{cache_status, optional_rfc3339, rfc3339, to_json};
-use http_api::{ETag, IfNoneMatch, Problem, Query, Shared};
+use http_api::{ETag, Preconditions, Problem, Query, Shared};
 use ports::Runtime;
 use serde::Serialize;
 use spin_adapter::SpinRuntime;
@@ -51,12 +51,12 @@ pub async fn overview(
     app: Shared<App>,
     own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let now_ms = now_ms();
     // The age of the account changes at midnight, whatever the period.
     let name = format!("overview:{}:{}", now_ms / DAY_MS, name_of(query, now_ms));
-    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
+    respond(&app, &own, query, now_ms, &name, &conditions, async |seller, span| {
         let totals = app.sellers.store.totals(seller.id, span).await?;
         Ok(to_json(&Overview {
             seller_id: seller.id,
@@ -86,11 +86,11 @@ pub async fn sales_trend(
     app: Shared<App>,
     own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let now_ms = now_ms();
     let name = format!("trend:{}", name_of(query, now_ms));
-    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
+    respond(&app, &own, query, now_ms, &name, &conditions, async |seller, span| {
         Ok(to_json(&app.sellers.store.trend(seller.id, span, query.period.bucket()).await?))
     })
     .await
@@ -104,11 +104,11 @@ pub async fn products(
     app: Shared<App>,
     own: ManagedSeller,
     Query(ProductsQuery { when, limit }): Query<ProductsQuery>,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let now_ms = now_ms();
     let name = format!("products:{limit}:{}", name_of(when, now_ms));
-    respond(&app, &own, when, now_ms, &name, &known, async |seller, span| {
+    respond(&app, &own, when, now_ms, &name, &conditions, async |seller, span| {
         Ok(to_json(&app.sellers.store.products(seller.id, span, limit).await?))
     })
     .await
@@ -122,11 +122,11 @@ pub async fn revenue(
     app: Shared<App>,
     own: ManagedSeller,
     Query(query): Query<AnalyticsQuery>,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let now_ms = now_ms();
     let name = format!("revenue:{}", name_of(query, now_ms));
-    respond(&app, &own, query, now_ms, &name, &known, async |seller, span| {
+    respond(&app, &own, query, now_ms, &name, &conditions, async |seller, span| {
         Ok(to_json(&app.sellers.store.revenue(seller.id, span).await?))
     })
     .await
@@ -146,7 +146,7 @@ async fn respond(
     query: AnalyticsQuery,
     now_ms: i64,
     name: &str,
-    known: &IfNoneMatch,
+    conditions: &Preconditions,
     compute: impl AsyncFnOnce(Seller, Span) -> Result<Vec<u8>, DatabaseError>,
 ) -> Result<Response, Problem> {
     let store = &app.sellers.store;
@@ -160,7 +160,7 @@ async fn respond(
     };
     let found = app.sellers.analytics(own.id, own.owner, name, fetch).await.map_err(DatabaseError::into_problem)?;
     match found.value {
-        Some(json) => Ok(responses::read(known, &ETag::of_bytes(&json), found.status, json)),
+        Some(json) => responses::read(conditions, &ETag::of_bytes(&json), found.status, json),
         None => Err(problems::no_such_seller(own.id).with_header(cache_status(found.status))),
     }
 }

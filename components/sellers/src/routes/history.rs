@@ -3,7 +3,7 @@
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use http_api::response::{next_link, to_json};
-use http_api::{ETag, IfNoneMatch, Problem, Query, Shared};
+use http_api::{ETag, Preconditions, Problem, Query, Shared};
 use serde::Serialize;
 use spin_adapter::postgres::DatabaseError;
 
@@ -29,12 +29,12 @@ pub async fn show(
     ManagedSeller { id, .. }: ManagedSeller,
     Query(part): Query<OffsetLimit>,
     RawQuery(text): RawQuery,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.history(id, part).await.map_err(DatabaseError::into_problem)?;
     let page = page.ok_or_else(|| problems::no_such_seller(id))?;
     let next = next_page(&text.unwrap_or_default(), part, page.total);
     let link = next.map(|query| [next_link(&format!("/sellers/{id}/history?{query}"))]);
     let json = to_json(&History { history: page.rows, total: page.total });
-    Ok((link, responses::uncached(&known, &ETag::of_bytes(&json), json)).into_response())
+    Ok((link, responses::uncached(&conditions, &ETag::of_bytes(&json), json)?).into_response())
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use http_api::response::{next_link, to_json};
-use http_api::{Admin, ETag, IfNoneMatch, Problem, Query, Shared};
+use http_api::{Admin, ETag, FromQuery, Preconditions, Problem, Query, Shared};
 use serde::Serialize;
 use spin_adapter::postgres::DatabaseError;
 
@@ -42,11 +42,11 @@ pub async fn list(
     _: Admin,
     Query(query): Query<SellersQuery>,
     RawQuery(text): RawQuery,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
     let link = Link { path: "/sellers", query: text.unwrap_or_default(), part: query.part };
-    respond(&app, page, query.with_users, &link, &known).await
+    respond(&app, page, query.with_users, &link, &conditions).await
 }
 
 /// Returns a page of the sellers that wait for verification, the oldest request first.
@@ -58,11 +58,11 @@ pub async fn pending(
     _: Admin,
     Query(query): Query<PendingQuery>,
     RawQuery(text): RawQuery,
-    known: IfNoneMatch,
+    conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.pending(query.part).await.map_err(DatabaseError::into_problem)?;
     let link = Link { path: "/sellers/pending-verification", query: text.unwrap_or_default(), part: query.part };
-    respond(&app, page, query.with_users, &link, &known).await
+    respond(&app, page, query.with_users, &link, &conditions).await
 }
 
 /// Where this page is.
@@ -72,22 +72,41 @@ struct Link {
     part: OffsetLimit,
 }
 
+/// Evaluates the conditions of a `POST` that adds to the list: the target is the list, and its tag that of
+/// `GET /sellers`. The list may change between this check and the INSERT.
+///
+/// # Errors
+/// A condition that does not hold; the database is unavailable.
+pub async fn check(app: &App, conditions: &Preconditions) -> Result<(), Problem> {
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let query = SellersQuery::from_query("")?;
+    let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
+    let json = page_json(app, page, query.with_users).await?;
+    conditions.check(Some(&ETag::of_bytes(&json)))
+}
+
 async fn respond(
     app: &App,
     page: Page<Seller>,
     with_users: bool,
     link: &Link,
-    known: &IfNoneMatch,
+    conditions: &Preconditions,
 ) -> Result<Response, Problem> {
+    let next = next_page(&link.query, link.part, page.total);
+    let json = page_json(app, page, with_users).await?;
+    let link = next.map(|query| [next_link(&format!("{}?{query}", link.path))]);
+    Ok((link, responses::uncached(conditions, &ETag::of_bytes(&json), json)?).into_response())
+}
+
+async fn page_json(app: &App, page: Page<Seller>, with_users: bool) -> Result<Vec<u8>, Problem> {
     let users = if with_users { Some(users_of(app, &page.rows).await?) } else { None };
     let listed = |seller: Seller| {
         let user = users.as_ref().map(|users| users.get(&seller.user_id).cloned());
         Listed { seller: seller.masked(), user }
     };
-    let json = to_json(&SellerList { sellers: page.rows.into_iter().map(listed).collect(), total: page.total });
-    let next = next_page(&link.query, link.part, page.total);
-    let link = next.map(|query| [next_link(&format!("{}?{query}", link.path))]);
-    Ok((link, responses::uncached(known, &ETag::of_bytes(&json), json)).into_response())
+    Ok(to_json(&SellerList { sellers: page.rows.into_iter().map(listed).collect(), total: page.total }))
 }
 
 /// The users of these sellers, by id.

@@ -1,8 +1,9 @@
 //! `POST /sellers`: a user becomes a seller.
 
 use axum::response::Response;
-use http_api::{Caller, JsonBody, NoQuery, Problem, Shared};
+use http_api::{Caller, JsonBody, NoQuery, Preconditions, Problem, Shared};
 
+use super::list;
 use crate::app::App;
 use crate::fields::NewSeller;
 use crate::{problems, responses, seller_events};
@@ -10,17 +11,19 @@ use crate::{problems, responses, seller_events};
 /// Registers the caller. The user comes from the token, never from the body.
 ///
 /// # Errors
-/// A bad body; the users service does not know the user, says that the user is inactive, or fails; the user is a seller
+/// A bad body; a condition that does not hold; the users service does not know the user, says that the user is inactive, or fails; the user is a seller
 /// already; the database is unavailable.
 pub async fn register(
     app: Shared<App>,
     caller: Caller,
     _: NoQuery,
+    conditions: Preconditions,
     JsonBody(NewSeller(new)): JsonBody<NewSeller>,
 ) -> Result<Response, Problem> {
     if new.has_commission_rate() && !caller.is_admin() {
         return Err(problems::commission_rate_refused());
     }
+    list::check(&app, &conditions).await?;
     validate_user(&app, caller.user_id).await?;
     let created = app.sellers.create(caller.user_id, &new).await;
     // The id is for problems of sellers that exist.

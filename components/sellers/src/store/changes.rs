@@ -1,8 +1,8 @@
 //! Statements that create and change sellers.
 
-use http_api::IfMatch;
+use http_api::Versions;
 use http_api::response::to_json;
-use spin_adapter::postgres::{DatabaseError, nullable, versions};
+use spin_adapter::postgres::{DatabaseError, nullable};
 use spin_sdk::pg::ParameterValue;
 
 use super::{Store, StoreError, change_statement};
@@ -76,14 +76,14 @@ impl Store {
         id: i64,
         changes: &ColumnValues,
         suspended: WhileSuspended,
-        only: &IfMatch,
+        only: &Versions,
     ) -> Result<Seller, StoreError> {
         macro_rules! set {
             ($($column:literal),*) => {
                 concat!(
-                    $($column, " = CASE WHEN $3::jsonb ? '", $column, "' THEN $3->>'", $column, "' ELSE sellers.", $column,
+                    $($column, " = CASE WHEN $4::jsonb ? '", $column, "' THEN $4->>'", $column, "' ELSE sellers.", $column,
                       " END, ",)*
-                    "commission_rate = CASE WHEN $3::jsonb ? 'commission_rate' THEN ($3->>'commission_rate')::numeric \
+                    "commission_rate = CASE WHEN $4::jsonb ? 'commission_rate' THEN ($4->>'commission_rate')::numeric \
                      ELSE sellers.commission_rate END"
                 )
             };
@@ -95,15 +95,14 @@ impl Store {
                 "description", "bank_name", "bank_account_holder", "bank_account_number", "bank_routing_number",
                 "payment_method"
             ),
-            only_if: "($4 OR before.status <> 'suspended') \
-                      AND NOT ($5 AND before.verification_status IN ('pending', 'verified'))",
+            only_if: "($5 OR before.status <> 'suspended') \
+                      AND NOT ($6 AND before.verification_status IN ('pending', 'verified'))",
             then: ""
         );
         let always = ParameterValue::Boolean(suspended == WhileSuspended::Allow);
         let removes_needed = ParameterValue::Boolean(changes.removes_needed());
-        let parameters =
-            vec![id.into(), versions(only), ParameterValue::Jsonb(to_json(&changes.0)), always, removes_needed];
-        self.change(SQL, parameters, only).await
+        let parameters = vec![ParameterValue::Jsonb(to_json(&changes.0)), always, removes_needed];
+        self.change(SQL, id, only, parameters).await
     }
 
     /// Changes the state and adds a row to the history.
@@ -116,7 +115,7 @@ impl Store {
         id: i64,
         actor: i64,
         reason: Option<String>,
-        only: &IfMatch,
+        only: &Versions,
     ) -> Result<Seller, StoreError> {
         macro_rules! action {
             (set: $set:literal, only_if: $condition:literal) => {
@@ -124,9 +123,9 @@ impl Store {
                     set: $set,
                     only_if: $condition,
                     then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, \
-                           from_verification, to_status, to_verification, reason) SELECT changed.id, $3, $4, \
+                           from_verification, to_status, to_verification, reason) SELECT changed.id, $4, $5, \
                            before.time, before.status, before.verification_status, changed.status, \
-                           changed.verification_status, $5::text FROM changed, before)"
+                           changed.verification_status, $6::text FROM changed, before)"
                 )
             };
         }
@@ -141,15 +140,15 @@ impl Store {
             ),
             Action::Approve => action!(
                 set: "verification_status = 'verified', status = 'active', verified_at = before.time, \
-                      verified_by = $4, rejection_reason = NULL",
+                      verified_by = $5, rejection_reason = NULL",
                 only_if: "before.status <> 'suspended' AND before.verification_status = 'pending'"
             ),
             Action::Reject => action!(
-                set: "verification_status = 'rejected', status = 'rejected', rejection_reason = $5",
+                set: "verification_status = 'rejected', status = 'rejected', rejection_reason = $6",
                 only_if: "before.status <> 'suspended' AND before.verification_status = 'pending'"
             ),
             Action::Suspend => action!(
-                set: "status = 'suspended', suspension_reason = $5",
+                set: "status = 'suspended', suspension_reason = $6",
                 only_if: "before.status <> 'suspended'"
             ),
             Action::Reactivate => action!(
@@ -158,22 +157,22 @@ impl Store {
             ),
         };
         let action = action.name().to_owned().into();
-        self.change(sql, vec![id.into(), versions(only), action, actor.into(), nullable(reason)], only).await
+        self.change(sql, id, only, vec![action, actor.into(), nullable(reason)]).await
     }
 
     /// Archives a seller without products and sales, and adds a row to the history.
     ///
     /// # Errors
     /// [`StoreError::Refused`]: it has some.
-    pub async fn archive(&self, id: i64, actor: i64, only: &IfMatch) -> Result<Seller, StoreError> {
+    pub async fn archive(&self, id: i64, actor: i64, only: &Versions) -> Result<Seller, StoreError> {
         const SQL: &str = change_statement!(
             set: "archived_at = before.time",
             only_if: "before.total_products = 0 AND before.total_sales = 0",
             then: ", logged AS (INSERT INTO seller_history (seller_id, action, actor, at, from_status, \
-                   from_verification, to_status, to_verification) SELECT id, 'archive', $3, time, status, verification_status, status, \
+                   from_verification, to_status, to_verification) SELECT id, 'archive', $4, time, status, verification_status, status, \
                    verification_status FROM before WHERE EXISTS (SELECT FROM changed))"
         );
-        self.change(SQL, vec![id.into(), versions(only), actor.into()], only).await
+        self.change(SQL, id, only, vec![actor.into()]).await
     }
 
     /// Adds to the number of products.
@@ -182,11 +181,11 @@ impl Store {
     /// [`StoreError::Refused`]: it would be negative.
     pub async fn add_products(&self, id: i64, change: i64) -> Result<Seller, StoreError> {
         const SQL: &str = change_statement!(
-            set: "total_products = sellers.total_products + $3",
-            only_if: "before.total_products + $3 >= 0",
+            set: "total_products = sellers.total_products + $4",
+            only_if: "before.total_products + $4 >= 0",
             then: ""
         );
-        self.change(SQL, vec![id.into(), ParameterValue::DbNull, change.into()], &IfMatch::Any).await
+        self.change(SQL, id, &Versions::ANY, vec![change.into()]).await
     }
 
     /// Adds a review to the average.
@@ -195,10 +194,10 @@ impl Store {
     /// Those of all statements.
     pub async fn add_review(&self, id: i64, rating: TwoDecimals) -> Result<Seller, StoreError> {
         const SQL: &str = change_statement!(
-            set: "rating_sum = sellers.rating_sum + $3::text::numeric, total_reviews = sellers.total_reviews + 1",
+            set: "rating_sum = sellers.rating_sum + $4::text::numeric, total_reviews = sellers.total_reviews + 1",
             only_if: "true",
             then: ""
         );
-        self.change(SQL, vec![id.into(), ParameterValue::DbNull, rating.to_string().into()], &IfMatch::Any).await
+        self.change(SQL, id, &Versions::ANY, vec![rating.to_string().into()]).await
     }
 }

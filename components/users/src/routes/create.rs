@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use axum::response::Response;
 use http_api::response::json_bytes;
-use http_api::{FieldError, JsonBody, NoQuery, Problem, Shared};
+use http_api::{FieldError, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
@@ -15,11 +15,19 @@ use crate::store::StoreError;
 use crate::user::User;
 use crate::{page, problems, responses, user_events};
 
+use super::list;
+
 /// Returns the new user and its URL.
 ///
 /// # Errors
-/// A bad body, an address that is taken, an unavailable database.
-pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUser>) -> Result<Response, Problem> {
+/// A bad body, a condition that does not hold, an address that is taken, an unavailable database.
+pub async fn create(
+    app: Shared<App>,
+    _: NoQuery,
+    conditions: Preconditions,
+    JsonBody(new): JsonBody<NewUser>,
+) -> Result<Response, Problem> {
+    list::check(&app, &conditions).await?;
     let created = app.create(&[new]).await?.map_err(|error| problems::write(error, 0))?;
     let user = created.first().ok_or_else(|| Problem::internal("the INSERT gave no row"))?;
     app.events.emit(user_events::created(user));
@@ -29,12 +37,15 @@ pub async fn create(app: Shared<App>, _: NoQuery, JsonBody(new): JsonBody<NewUse
 /// Returns an array of the new users, in the order of the request.
 ///
 /// # Errors
-/// A bad body, addresses that are taken or duplicate, an unavailable database.
+/// A bad body, an `If-Match`, addresses that are taken or duplicate, an unavailable database.
 pub async fn create_batch(
     app: Shared<App>,
     _: NoQuery,
+    conditions: Preconditions,
     JsonBody(NewUsers(new)): JsonBody<NewUsers>,
 ) -> Result<Response, Problem> {
+    // GET does not work here, so there is no representation.
+    conditions.check(None)?;
     let duplicates = duplicate_emails(&new);
     if !duplicates.is_empty() {
         return Err(problems::email_conflict(duplicates));

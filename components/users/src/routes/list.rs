@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::response::{IntoResponse, Response};
 use http_api::response::next_link;
-use http_api::{ETag, Errors, FromQuery, IfNoneMatch, Problem, Query, Shared, WholeNumber, query, row_id};
+use http_api::{ETag, Errors, FromQuery, Preconditions, Problem, Query, Shared, WholeNumber, query, row_id};
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::{CacheStatus, ReadResult, Source};
 
@@ -65,15 +65,39 @@ fn parse_ids(text: &str) -> Result<Vec<i64>, String> {
 /// Returns an array of users; a page has a link to the next one.
 ///
 /// # Errors
-/// Bad parameters, an unavailable database.
-pub async fn list(app: Shared<App>, Query(query): Query<ListQuery>, known: IfNoneMatch) -> Result<Response, Problem> {
+/// Bad parameters, an `If-Match` that does not allow it, an unavailable database.
+pub async fn list(
+    app: Shared<App>,
+    Query(query): Query<ListQuery>,
+    conditions: Preconditions,
+) -> Result<Response, Problem> {
     match query {
-        ListQuery::Page(query) => show_page(&app, &query, &known).await,
-        ListQuery::Ids(ids) => show_many(&app, &ids, &known).await,
+        ListQuery::Page(query) => show_page(&app, &query, &conditions).await,
+        ListQuery::Ids(ids) => show_many(&app, &ids, &conditions).await,
     }
 }
 
-async fn show_page(app: &Shared<App>, query: &PageQuery, known: &IfNoneMatch) -> Result<Response, Problem> {
+/// Evaluates the conditions of a `POST` that adds to the list: the target is the list, and its tag that of `GET /users`.
+/// The list may change between this check and the INSERT.
+///
+/// # Errors
+/// A condition that does not hold, an unavailable database.
+pub async fn check(app: &Shared<App>, conditions: &Preconditions) -> Result<(), Problem> {
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let (json, _) = find_page(app, &PageQuery::default()).await?;
+    conditions.check(Some(&ETag::of_bytes(&json)))
+}
+
+async fn show_page(app: &Shared<App>, query: &PageQuery, conditions: &Preconditions) -> Result<Response, Problem> {
+    let (json, status) = find_page(app, query).await?;
+    let link = page::next(&json, query).map(|next| [next_link(&next)]);
+    Ok((link, responses::read(conditions, &ETag::of_bytes(&json), status, json)?).into_response())
+}
+
+/// The JSON of a page.
+async fn find_page(app: &Shared<App>, query: &PageQuery) -> Result<(Vec<u8>, CacheStatus), Problem> {
     // After a hit it may run after the response, to check the hit. So it owns what it uses.
     let fetch = {
         let (app, query) = (app.clone(), query.clone());
@@ -81,12 +105,10 @@ async fn show_page(app: &Shared<App>, query: &PageQuery, known: &IfNoneMatch) ->
     };
     let found = app.users.list(&query.canonical(), fetch).await.map_err(DatabaseError::into_problem)?;
     // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
-    let json = found.value.unwrap_or_else(|| page::to_json(&[], query.limit));
-    let link = page::next(&json, query).map(|next| [next_link(&next)]);
-    Ok((link, responses::read(known, &ETag::of_bytes(&json), found.status, json)).into_response())
+    Ok((found.value.unwrap_or_else(|| page::to_json(&[], query.limit)), found.status))
 }
 
-async fn show_many(app: &Shared<App>, ids: &[i64], known: &IfNoneMatch) -> Result<Response, Problem> {
+async fn show_many(app: &Shared<App>, ids: &[i64], conditions: &Preconditions) -> Result<Response, Problem> {
     let fetch = {
         let (app, ids) = (app.clone(), ids.to_vec());
         async move |missing: &[usize]| {
@@ -98,7 +120,7 @@ async fn show_many(app: &Shared<App>, ids: &[i64], known: &IfNoneMatch) -> Resul
     };
     let found = app.users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
     let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
-    Ok(responses::read(known, &ETag::of_bytes(&json), summary(&found), json))
+    responses::read(conditions, &ETag::of_bytes(&json), summary(&found), json)
 }
 
 /// The parameters of one `Cache-Status` for several users: a hit if the database was not read.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use http_api::response::cache_status;
-use http_api::{ETag, IfMatch, IfNoneMatch, JsonBody, NoQuery, Problem, Shared, path, row_id};
+use http_api::{ETag, JsonBody, NoQuery, Preconditions, Problem, Shared, path, row_id};
 use spin_adapter::postgres::DatabaseError;
 
 use crate::app::App;
@@ -27,8 +27,13 @@ impl<S: Sync> FromRequestParts<S> for UserId {
 /// Returns the user, from the cache or the database.
 ///
 /// # Errors
-/// There is no such user, or the database is unavailable.
-pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNoneMatch) -> Result<Response, Problem> {
+/// There is no such user, `If-Match` does not allow it, or the database is unavailable.
+pub async fn show(
+    app: Shared<App>,
+    UserId(id): UserId,
+    _: NoQuery,
+    conditions: Preconditions,
+) -> Result<Response, Problem> {
     // After a hit it may run after the response, to check the hit. So it owns what it uses.
     let find = {
         let app = app.clone();
@@ -36,34 +41,59 @@ pub async fn show(app: Shared<App>, UserId(id): UserId, _: NoQuery, known: IfNon
     };
     let found = app.users.find(id, find).await.map_err(DatabaseError::into_problem)?;
     match found.value {
-        Some(json) => Ok(responses::read(&known, &ETag::of_last_version(&json), found.status, json)),
+        Some(json) => responses::read(&conditions, &ETag::of_last_version(&json), found.status, json),
         None => Err(problems::no_such_user(id).with_header(cache_status(found.status))),
     }
 }
 
-/// Changes the given members, for `PUT` and `PATCH`, and returns the user in its new version.
+/// `PUT`: changes the given members, as the service did that this one replaces.
 ///
 /// # Errors
-/// A bad body or `If-Match`; there is no such user, it has another version, the address is taken, or the database is
+/// A bad body or condition; there is no such user, its version is not allowed, the address is taken, or the database is
 /// unavailable.
-pub async fn update(
+pub async fn put(
     app: Shared<App>,
     UserId(id): UserId,
     _: NoQuery,
-    only: IfMatch,
+    conditions: Preconditions,
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Response, Problem> {
-    let statement = async || app.store.update(id, &changes, &only).await;
+    update(&app, id, &conditions, &changes).await.map(|user| responses::put(&user))
+}
+
+/// `PATCH`: changes the given members.
+///
+/// # Errors
+/// As [`put`].
+pub async fn patch(
+    app: Shared<App>,
+    UserId(id): UserId,
+    _: NoQuery,
+    conditions: Preconditions,
+    JsonBody(changes): JsonBody<Changes>,
+) -> Result<Response, Problem> {
+    update(&app, id, &conditions, &changes).await.map(|user| responses::patched(&user))
+}
+
+async fn update(app: &App, id: i64, conditions: &Preconditions, changes: &Changes) -> Result<User, Problem> {
+    let only = conditions.versions();
+    let statement = async || app.store.update(id, changes, &only).await;
     let user = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
     app.events.emit(user_events::updated(&user));
-    Ok(responses::changed(&user))
+    Ok(user)
 }
 
 /// Archives the user, and responds with 204.
 ///
 /// # Errors
-/// A bad `If-Match`; there is no such user, it has another version, or the database is unavailable.
-pub async fn remove(app: Shared<App>, UserId(id): UserId, _: NoQuery, only: IfMatch) -> Result<StatusCode, Problem> {
+/// A bad condition; there is no such user, its version is not allowed, or the database is unavailable.
+pub async fn remove(
+    app: Shared<App>,
+    UserId(id): UserId,
+    _: NoQuery,
+    conditions: Preconditions,
+) -> Result<StatusCode, Problem> {
+    let only = conditions.versions();
     let statement = async || app.store.archive(id, &only).await;
     let version = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
     app.events.emit(user_events::deleted(id, version));

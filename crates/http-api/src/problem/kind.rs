@@ -1,132 +1,149 @@
-//! The table of problem types: each has a stable URI, a title and a status code. docs/problems.md documents them.
+//! The table of problem types: each has a stable URI, a title, a status code, and a text that says when it occurs. The
+//! routes `/problems` show it, and a test compares it with docs/problems.md.
 
 use axum::http::StatusCode;
 
-/// A problem type (RFC 9457, section 3.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The body is not JSON.
-    MalformedJson,
-    /// A part of the path or of the query string is not valid.
-    InvalidParameter,
-    /// The request needs credentials, and has none or wrong ones.
-    Unauthorized,
-    /// The credentials are valid, but do not allow this request.
-    Forbidden,
-    /// The resource does not exist.
-    NotFound,
-    /// The resource exists and does not support the method.
-    MethodNotAllowed,
-    /// The change would break a rule between several resources, such as a unique email address.
-    Conflict,
-    /// `If-Match` names a version that is not the current one.
-    PreconditionFailed,
-    /// The body is larger than the route accepts.
-    ContentTooLarge,
-    /// The body is not of a media type that the route accepts.
-    UnsupportedMediaType,
-    /// The body is JSON, but not what the route expects.
-    Validation,
-    /// An `Idempotency-Key` was used before, with another body.
-    IdempotencyKeyReused,
-    /// The users service has no such user.
-    UserNotFound,
-    /// The user is not active.
-    UserInactive,
-    /// The users service is unreachable for now.
-    UserServiceUnavailable,
-    /// The response of the users service is unusable.
-    UserServiceFailed,
-    /// The client has sent more requests than its quota allows.
-    QuotaExceeded,
-    /// A fault of this service; the log has the cause.
-    Internal,
-    /// A server behind this one is unreachable, or its response is unusable.
-    BadGateway,
-    /// Something that the response needs is unreachable for now.
-    Unavailable,
-    /// A server behind this one did not answer in time.
-    GatewayTimeout,
+/// Makes the enum and the table from one list.
+macro_rules! kinds {
+    ($($variant:ident $name:literal $status:literal $title:literal $when:literal)*) => {
+        /// A problem type (RFC 9457, section 3.1.1).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $(#[doc = concat!("When: ", $when, ".")] $variant,)*
+        }
+
+        impl Kind {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => Row {
+                        uri: concat!("/problems/", $name),
+                        name: $name,
+                        status: $status,
+                        title: $title,
+                        when: $when,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+struct Row {
+    uri: &'static str,
+    name: &'static str,
+    status: u16,
+    title: &'static str,
+    when: &'static str,
+}
+
+kinds! {
+    MalformedJson "malformed-json" 400 "Malformed JSON"
+        "the body is not JSON"
+    InvalidParameter "invalid-parameter" 400 "Invalid parameter"
+        "a part of the path, a query parameter, a header field (`If-Match`, `If-None-Match`, `Content-Range`, \
+         `Idempotency-Key`, `Last-Event-ID`), or the `key` in the body of a lock's release or extension is unknown or \
+         not valid"
+    Unauthorized "unauthorized" 401 "Unauthorized"
+        "the route needs a token (`Authorization: Bearer …`), and the request has none or a wrong one: see \
+         `WWW-Authenticate`"
+    Forbidden "forbidden" 403 "Forbidden"
+        "the token is valid, but not for this route: `/admin/...` needs `admin_token`, and other routes an \
+         administrator or the owner"
+    NotFound "not-found" 404 "Not found"
+        "nothing has this id, key or name, or there is no such route"
+    MethodNotAllowed "method-not-allowed" 405 "Method not allowed"
+        "the route does not have this method: see `Allow`"
+    Conflict "conflict" 409 "Conflict"
+        "the email address belongs to another user, or occurs twice in a batch; the user is a seller already; the \
+         state of the seller does not allow the change (`sellerStatus`, `verificationStatus`); it has products or \
+         sales (`totalProducts`, `totalSales`); a sale has another currency than the seller's, or is refunded already"
+    PreconditionFailed "precondition-failed" 412 "Precondition failed"
+        "`If-Match` does not name the current representation, or `If-None-Match` names it: read the resource again, \
+         then decide"
+    ContentTooLarge "content-too-large" 413 "Content too large"
+        "the request body, or the response of an `mget`, would exceed the limit of the route"
+    UnsupportedMediaType "unsupported-media-type" 415 "Unsupported media type"
+        "the body is not sent as `application/json`, or is compressed (`Content-Encoding`): see `Accept-Post`, \
+         `Accept-Patch`, `Accept` and `Accept-Encoding`"
+    Validation "validation" 422 "Validation failed"
+        "the body is JSON, but members are missing, unknown, of the wrong type or out of range; or the seller lacks \
+         members that its verification needs"
+    IdempotencyKeyReused "idempotency-key-reused" 422 "Idempotency key reused"
+        "the `Idempotency-Key` belongs to an earlier request with another body: choose a new key"
+    UserNotFound "user-not-found" 404 "User not found"
+        "the user of the token wants to become a seller, and the users service does not know the user"
+    UserInactive "user-inactive" 400 "User inactive"
+        "the user of the token wants to become a seller, and is not active; `user` is the path of the user"
+    UserServiceUnavailable "user-service-unavailable" 503 "Users service unavailable"
+        "the users service cannot be reached, or did not respond in time: try again after `Retry-After` seconds"
+    UserServiceFailed "user-service-failed" 502 "Users service failed"
+        "the response of the users service cannot be used"
+    QuotaExceeded "quota-exceeded" 429 "Quota exceeded"
+        "the client has sent more requests than its quota allows: try again after `Retry-After` seconds; \
+         `violated-policies` names the quota"
+    Internal "internal" 500 "Internal error"
+        "an error in the service; the log has the reason"
+    BadGateway "bad-gateway" 502 "Bad gateway"
+        "the origin that fills the cache cannot be reached, or its response cannot be used"
+    Unavailable "unavailable" 503 "Service unavailable"
+        "PostgreSQL cannot be reached, or Redis where the route needs it (`/metrics` and `/api/events`, too), or an \
+         instance has no memory left for such a large request: try again after `Retry-After` seconds. Or there are no \
+         events, because `events_max_length` is 0"
+    GatewayTimeout "gateway-timeout" 504 "Gateway timeout"
+        "the origin that fills the cache did not respond in time"
 }
 
 impl Kind {
-    /// The stable `type`: a relative reference, the same wherever the API is served.
+    /// The stable `type`: a relative reference, the same wherever the API is served. `GET` of it shows the other columns.
     pub const fn uri(self) -> &'static str {
-        self.row().0
+        self.row().uri
+    }
+
+    /// The last segment of [`Kind::uri`].
+    pub const fn name(self) -> &'static str {
+        self.row().name
     }
 
     /// The `title`: the same for every occurrence.
     pub const fn title(self) -> &'static str {
-        self.row().1
+        self.row().title
     }
 
     /// The status code of the response.
     pub fn status(self) -> StatusCode {
-        StatusCode::from_u16(self.row().2).expect("the table has valid status codes")
+        StatusCode::from_u16(self.row().status).expect("the table has valid status codes")
     }
 
-    const fn row(self) -> (&'static str, &'static str, u16) {
-        match self {
-            Self::MalformedJson => ("/problems/malformed-json", "Malformed JSON", 400),
-            Self::InvalidParameter => ("/problems/invalid-parameter", "Invalid parameter", 400),
-            Self::Unauthorized => ("/problems/unauthorized", "Unauthorized", 401),
-            Self::Forbidden => ("/problems/forbidden", "Forbidden", 403),
-            Self::NotFound => ("/problems/not-found", "Not found", 404),
-            Self::MethodNotAllowed => ("/problems/method-not-allowed", "Method not allowed", 405),
-            Self::Conflict => ("/problems/conflict", "Conflict", 409),
-            Self::PreconditionFailed => ("/problems/precondition-failed", "Precondition failed", 412),
-            Self::ContentTooLarge => ("/problems/content-too-large", "Content too large", 413),
-            Self::UnsupportedMediaType => ("/problems/unsupported-media-type", "Unsupported media type", 415),
-            Self::Validation => ("/problems/validation", "Validation failed", 422),
-            Self::IdempotencyKeyReused => ("/problems/idempotency-key-reused", "Idempotency key reused", 422),
-            Self::UserNotFound => ("/problems/user-not-found", "User not found", 404),
-            Self::UserInactive => ("/problems/user-inactive", "User inactive", 400),
-            Self::UserServiceUnavailable => ("/problems/user-service-unavailable", "Users service unavailable", 503),
-            Self::UserServiceFailed => ("/problems/user-service-failed", "Users service failed", 502),
-            Self::QuotaExceeded => ("/problems/quota-exceeded", "Quota exceeded", 429),
-            Self::Internal => ("/problems/internal", "Internal error", 500),
-            Self::BadGateway => ("/problems/bad-gateway", "Bad gateway", 502),
-            Self::Unavailable => ("/problems/unavailable", "Service unavailable", 503),
-            Self::GatewayTimeout => ("/problems/gateway-timeout", "Gateway timeout", 504),
-        }
+    /// When it occurs, and what the client can do: one or more clauses. Names of fields and members are in backticks.
+    pub const fn when(self) -> &'static str {
+        self.row().when
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
 
     #[test]
-    fn every_kind_has_its_own_uri_and_is_documented() {
+    fn the_documentation_has_the_same_table() {
         let documentation = include_str!("../../../../docs/problems.md");
-        let mut uris = HashSet::new();
-        for kind in [
-            Kind::MalformedJson,
-            Kind::InvalidParameter,
-            Kind::Unauthorized,
-            Kind::Forbidden,
-            Kind::NotFound,
-            Kind::MethodNotAllowed,
-            Kind::Conflict,
-            Kind::PreconditionFailed,
-            Kind::ContentTooLarge,
-            Kind::UnsupportedMediaType,
-            Kind::Validation,
-            Kind::IdempotencyKeyReused,
-            Kind::UserNotFound,
-            Kind::UserInactive,
-            Kind::UserServiceUnavailable,
-            Kind::UserServiceFailed,
-            Kind::QuotaExceeded,
-            Kind::Internal,
-            Kind::BadGateway,
-            Kind::Unavailable,
-            Kind::GatewayTimeout,
-        ] {
-            assert!(uris.insert(kind.uri()), "{} is used twice", kind.uri());
-            let row = format!("| `{}` | {} | {} |", kind.uri(), kind.status().as_u16(), kind.title());
-            assert!(documentation.contains(&row), "docs/problems.md lacks the row {row}");
+        let documented: Vec<&str> = documentation.lines().filter(|line| line.starts_with("| `/problems/")).collect();
+        let row = |kind: &Kind| {
+            let status = kind.status().as_u16();
+            format!("| `{}` | {status} | {} | {} |", kind.uri(), kind.title(), kind.when())
+        };
+        assert_eq!(documented, Kind::ALL.iter().map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_kind_has_its_own_name_and_is_an_error() {
+        for (at, kind) in Kind::ALL.iter().enumerate() {
+            assert!(Kind::ALL[..at].iter().all(|other| other.name() != kind.name()), "{} is used twice", kind.name());
+            assert!(kind.status().is_client_error() || kind.status().is_server_error(), "{}", kind.name());
+            assert_eq!(kind.when().matches('`').count() % 2, 0, "{}: a backtick lacks its other one", kind.name());
         }
     }
 }

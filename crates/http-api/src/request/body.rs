@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use axum::body::{Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use http_body_util::BodyExt;
 
 use crate::problem::{FieldError, Kind, Problem};
@@ -22,20 +22,17 @@ pub enum BodyError<E> {
     Broken(E),
 }
 
-/// The body of `request`, if it is sent as JSON and has at most `max` bytes.
+/// No content coding: compressed bodies are refused, because a small one may become very large.
+const IDENTITY: &str = "identity";
+
+/// The body of `request`, if it is sent as plain JSON and has at most `max` bytes.
 ///
 /// # Errors
-/// [`Kind::UnsupportedMediaType`], with a header field that says what is accepted (RFC 9110, section 15.5.16);
+/// [`Kind::InvalidParameter`] for a `PUT` of a part (`Content-Range`; RFC 9110, section 14.5);
+/// [`Kind::UnsupportedMediaType`], with header fields that say what is accepted (section 15.5.16);
 /// [`Kind::ContentTooLarge`]; [`Kind::MalformedJson`] if the body is incomplete.
 pub async fn read_body(request: Request, max: usize) -> Result<Bytes, Problem> {
-    if !is_json(&request) {
-        let error = FieldError::field("content-type", format!("must be {APPLICATION_JSON}"));
-        let accepted = HeaderValue::from_static(APPLICATION_JSON);
-        let detail = format!("The request body must be sent as {APPLICATION_JSON}.");
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail)
-            .with_errors(vec![error])
-            .with_header((accepting_field(request.method()), accepted)));
-    }
+    check_fields(request.method(), request.headers())?;
     collect_limited(request.into_body(), max).await.map_err(|error| match error {
         BodyError::TooLarge => {
             Problem::new(Kind::ContentTooLarge, format!("The request body has more than {} KiB.", max / 1024))
@@ -81,8 +78,39 @@ pub async fn collect_limited<B: HttpBody<Data = Bytes>>(body: B, max: usize) -> 
     Ok(collected.into())
 }
 
-fn is_json(request: &Request) -> bool {
-    let mut values = request.headers().get_all(CONTENT_TYPE).into_iter();
+/// What the header says about the body.
+fn check_fields(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method == Method::PUT && headers.contains_key(CONTENT_RANGE) {
+        let error = FieldError::field("content-range", "is not supported: send the members themselves");
+        return Err(Problem::parameters(vec![error]));
+    }
+    let (is_json, is_plain) = (is_json(headers), is_plain(headers));
+    if is_json && is_plain {
+        return Ok(());
+    }
+    let detail = format!("The request body must be sent as {APPLICATION_JSON}, and not compressed.");
+    let mut problem = Problem::new(Kind::UnsupportedMediaType, detail);
+    let mut errors = Vec::new();
+    if !is_json {
+        errors.push(FieldError::field("content-type", format!("must be {APPLICATION_JSON}")));
+        problem = problem.with_header((accepting_field(method), HeaderValue::from_static(APPLICATION_JSON)));
+    }
+    if !is_plain {
+        errors.push(FieldError::field("content-encoding", format!("must be absent or {IDENTITY}")));
+        problem = problem.with_header((ACCEPT_ENCODING, HeaderValue::from_static(IDENTITY)));
+    }
+    Err(problem.with_errors(errors))
+}
+
+/// Whether the body has no content coding (RFC 9110, section 8.4).
+fn is_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    codings
+        .all(|coding| coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(IDENTITY.as_bytes()))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).into_iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(APPLICATION_JSON)
@@ -137,6 +165,40 @@ mod tests {
             let response = problem.into_response();
             assert_eq!(response.status(), 415);
             assert_eq!(response.headers()["accept-patch"], "application/json");
+        }
+    }
+
+    #[test]
+    fn compressed_bodies_are_refused_with_what_is_accepted() {
+        let read = |codings: &[&str], content_type: &str| {
+            let mut request = Request::builder().method(Method::PUT).header(CONTENT_TYPE, content_type);
+            for coding in codings {
+                request = request.header(CONTENT_ENCODING, *coding);
+            }
+            read_body(request.body(Body::from("{}")).unwrap(), 8).now_or_never().expect("the body is complete")
+        };
+        for plain in [&[][..], &["identity"], &["Identity, identity"], &["", "identity"]] {
+            assert_eq!(read(plain, APPLICATION_JSON).unwrap(), "{}", "{plain:?}");
+        }
+        for compressed in [&["gzip"][..], &["br"], &["identity, gzip"], &["identity", "x"], &["gzip, gzip"]] {
+            let problem = read(compressed, APPLICATION_JSON).unwrap_err();
+            assert_eq!((problem.status().as_u16(), problem.wrong_fields()), (415, vec!["content-encoding"]));
+            let response = problem.into_response();
+            assert_eq!(response.headers()["accept-encoding"], "identity", "{compressed:?}");
+            assert!(!response.headers().contains_key("accept"), "the media type is accepted");
+        }
+        let problem = read(&["gzip"], "text/plain").unwrap_err();
+        assert_eq!(problem.wrong_fields(), ["content-type", "content-encoding"]);
+        assert_eq!(problem.into_response().headers()["accept"], "application/json");
+    }
+
+    #[test]
+    fn a_put_of_a_part_is_refused() {
+        for (method, status) in [(Method::PUT, Some(400)), (Method::PATCH, None), (Method::POST, None)] {
+            let request = Request::builder().method(method).header(CONTENT_TYPE, APPLICATION_JSON);
+            let request = request.header(CONTENT_RANGE, "bytes 0-1/2").body(Body::from("{}")).unwrap();
+            let outcome = read_body(request, 8).now_or_never().expect("the body is complete");
+            assert_eq!(outcome.err().map(|problem| problem.status().as_u16()), status);
         }
     }
 

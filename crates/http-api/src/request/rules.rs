@@ -36,21 +36,38 @@ fn length(text: String, min: usize, max: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// An address of the plain form `local@domain.tld` in ASCII: no display name, quotes, comments, or literal domain.
-/// Nothing is trimmed or rewritten.
+/// An address of the plain form `local@domain.tld` in ASCII: no display name, quotes, comments, or literal domain. The
+/// domain is a name of the DNS with a top-level domain ([`is_domain`]). Nothing is trimmed or rewritten.
 ///
 /// # Errors
 /// The detail: what it must be.
 pub fn email(email: String) -> Result<String, String> {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     let plain = email.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>".contains(&byte));
-    if !plain || EmailAddress::parse_with_options(&email, options).is_err() {
+    let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+    if !plain || EmailAddress::parse_with_options(&email, options).is_err() || !is_domain(domain) {
         return Err("must be an email address".to_owned());
     }
     if email.len() > EMAIL_MAX {
         return Err(format!("must have at most {EMAIL_MAX} characters"));
     }
     Ok(email)
+}
+
+/// Whether this is the name of a host (RFC 1123, section 2.1) with at least two labels. The last one is alphabetic, so
+/// that no IPv4 address is a name, and has at least two letters; or it is an internationalized one (`xn--`, RFC 5890).
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_alphabetic = |label: &str| label.len() >= 2 && label.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_encoded = |label: &str| label.len() > 4 && label[..4].eq_ignore_ascii_case("xn--");
+    let Some((_, last)) = name.rsplit_once('.') else { return false };
+    name.split('.').all(is_label) && (is_alphabetic(last) || is_encoded(last))
 }
 
 #[cfg(test)]
@@ -77,7 +94,19 @@ mod tests {
         let check_email = |email: &str| super::email(email.to_owned()).map(drop);
         let longest = format!("{}@{}.{}.{}.com", "l".repeat(64), "a".repeat(63), "b".repeat(63), "c".repeat(57));
         assert_eq!(longest.len(), EMAIL_MAX);
-        for good in ["a@b.co", "First.Last+tag@Sub.Example.org", "o'brien@example.com", "x_y@a-b.example", &longest] {
+        for good in [
+            "a@b.co",
+            "First.Last+tag@Sub.Example.org",
+            "o'brien@example.com",
+            "x_y@a-b.example",
+            "!#$%&'*+-/=?^_`{|}~@b.co",
+            "1@1.2.co",
+            "a@123.com",
+            "a@b--c.museum",
+            "a@xn--bcher-kva.xn--p1ai",
+            "a@b.XN--P1AI",
+            &longest,
+        ] {
             assert_eq!(check_email(good), Ok(()), "{good:?}");
         }
         let too_long = longest.replace(".com", "c.com");
@@ -97,6 +126,21 @@ mod tests {
             "a@b@c.co",
             "\"a b\"@c.co",
             "a@[127.0.0.1]",
+            "a@123.123.123.123",
+            "a@b.1com",
+            "a@b.c0",
+            "a@b_c.com",
+            "a@b.c_m",
+            "a@b.c",
+            "a@b.xn--",
+            "a@b-.co",
+            "a@b.-co",
+            "a@b.co-",
+            "a@b.co.",
+            "a@.co",
+            "a@b!c.co",
+            &format!("a@{}.co", "b".repeat(64)),
+            &format!("{}@b.co", "l".repeat(65)),
             "Al <a@b.co>",
             " <a@b.co>",
             "é@b.co",

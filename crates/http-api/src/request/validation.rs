@@ -142,12 +142,12 @@ impl WholeNumber {
         self.bounded(is_canonical.then(|| text.parse().ok()).flatten())
     }
 
-    /// Checks a JSON number.
+    /// Checks a JSON number: see [`whole`].
     ///
     /// # Errors
     /// The detail: what it must be.
     pub fn of_json(&self, number: serde_json::Number) -> Result<u64, String> {
-        self.bounded(number.as_u64())
+        self.bounded(whole(&number).and_then(|number| number.try_into().ok()))
     }
 
     fn bounded(&self, number: Option<u64>) -> Result<u64, String> {
@@ -156,6 +156,16 @@ impl WholeNumber {
             format!("must be a whole number{of}{} from {} to {}", self.unit, self.bounds.start(), self.bounds.end())
         })
     }
+}
+
+/// Beyond 2^53 a binary floating-point number does not tell one whole number from the next.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The value of a JSON number, if it is whole. `60`, `60.0` and `6e1` are the same number (RFC 8259, section 6). Numbers
+/// of 2^53 and more must be written with digits only.
+pub fn whole(number: &serde_json::Number) -> Option<i128> {
+    let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < EXACT_MAX).then_some(float as i128);
+    number.as_i128().or_else(|| number.as_f64().and_then(of_float))
 }
 
 /// The greatest id of a row: PostgreSQL's `bigint`.
@@ -236,8 +246,23 @@ mod tests {
         }
         let json = |text: &str| limit.of_json(serde_json::from_str(text).unwrap()).ok();
         assert_eq!(json("9"), Some(9));
-        for bad in ["0", "-1", "1.5", "5.0", "5e0", "10", "1e30", "18446744073709551617"] {
+        for bad in ["0", "-1", "1.5", "10", "1e30", "18446744073709551617"] {
             assert_eq!(json(bad), None, "{bad}");
+        }
+    }
+
+    /// RFC 8259, section 6: the value counts, not how it is written.
+    #[test]
+    fn a_whole_number_in_json_may_be_written_in_any_way() {
+        let whole = |text: &str| whole(&serde_json::from_str(text).expect(text));
+        for text in ["60", "60.0", "60.000", "6e1", "6E+1", "600e-1", "0.6e2"] {
+            assert_eq!(whole(text), Some(60), "{text}");
+        }
+        assert_eq!((whole("-3"), whole("-3.0"), whole("-0"), whole("0.0")), (Some(-3), Some(-3), Some(0), Some(0)));
+        assert_eq!(whole("18446744073709551615"), Some(i128::from(u64::MAX)));
+        assert_eq!(whole("9007199254740991.0"), Some((1 << 53) - 1));
+        for other in ["60.5", "-0.1", "6e-1", "1e300", "9007199254740993.0", "18446744073709551616"] {
+            assert_eq!(whole(other), None, "{other}");
         }
     }
 

@@ -60,6 +60,11 @@ impl Versions {
         Self { own, others: digest & OTHERS_MASK }
     }
 
+    /// The versions of a value that is stored now, with a fresh version of its own.
+    pub(crate) fn with_own(self, own: Version) -> Self {
+        Self { own, ..self }
+    }
+
     /// The versions in the replies for the entry's own key and the others. `None`: at least one of them was lost.
     pub(crate) fn from_replies(replies: &[Reply]) -> Option<Self> {
         let versions: Vec<Version> = replies.iter().map(Version::from_reply).collect::<Option<_>>()?;

@@ -1,5 +1,6 @@
 //! The cache on a real Redis: round trips, deadlines, outages, odd contents.
 
+mod conditional;
 mod instance;
 mod named;
 mod registries;

@@ -89,6 +89,9 @@ async fn the_largest_and_smallest_values_are_accepted() {
     let cost = json!({"key": "b", "limit": 1_000_000, "window": DAY_MS, "cost": 1_000_000});
     assert_eq!(check(&app, cost).await, (true, 0));
     assert_eq!(check(&app, json!({"key": "c", "limit": 1, "window": 1_000, "cost": 1})).await, (true, 0));
+    // Whole numbers, however they are written.
+    let exponents: Value = serde_json::from_str(r#"{"key":"d","limit":1e1,"window":86400000.0,"cost":4.0}"#).unwrap();
+    assert_eq!(check(&app, exponents).await, (true, 6));
 }
 
 #[tokio::test]

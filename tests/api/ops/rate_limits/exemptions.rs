@@ -1,4 +1,4 @@
-//! What is never limited: health, metrics, and requests of one component to another.
+//! What is never limited: health, metrics, the pages about problems, and requests of one component to another.
 
 use blackbox::App;
 use serde_json::json;
@@ -6,11 +6,13 @@ use serde_json::json;
 use super::{expect_refused, expect_unlimited, far_from_midnight, limited, remaining};
 
 #[tokio::test]
-async fn health_and_metrics_are_never_limited() {
+async fn health_metrics_and_problems_are_never_limited() {
     let app = limited(1).await;
     app.get("/users").await.expect_ok();
     expect_refused(&app.get("/users").await, "default");
-    for path in ["/health", "/health/ready", "/metrics", "/health/no-such-route"] {
+    for path in
+        ["/health", "/health/ready", "/metrics", "/health/no-such-route", "/problems", "/problems/quota-exceeded"]
+    {
         for _ in 0..3 {
             expect_unlimited(&app.get(path).await);
         }

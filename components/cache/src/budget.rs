@@ -1,5 +1,7 @@
-//! The memory budget of large requests. An instance that exceeds the memory limit of its host is stopped with all its
-//! requests. So large requests reserve memory first, and wait until there is room.
+//! Amounts that the requests of an instance share: memory, and turns.
+//!
+//! An instance that exceeds the memory limit of its host is stopped with all its requests. So large requests reserve
+//! memory first, and wait until there is room. Requests that load Redis for a long time wait for their turn.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -22,13 +24,15 @@ const MIB: usize = 1024 * 1024;
 const FIRST_POLL_MS: u64 = 1;
 const POLL_MS: u64 = 10;
 
-/// A number of bytes that requests share.
+/// A number of bytes, or of turns, that requests share.
 #[derive(Clone, Debug)]
-pub struct MemoryBudget(Rc<RefCell<State>>);
+pub struct Budget(Rc<RefCell<State>>);
 
 #[derive(Debug)]
 struct State {
     total: usize,
+    /// Reservations of up to this amount never wait.
+    small: usize,
     /// Small reservations may raise it above the total.
     reserved: usize,
     /// The waiters in the order of arrival: id and bytes. The order keeps small requests from overtaking a large one
@@ -40,26 +44,35 @@ struct State {
 /// Reserved bytes, until this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    budget: MemoryBudget,
+    budget: Budget,
     bytes: usize,
 }
 
 /// A place in the queue, until this is dropped.
 struct Waiter<'a> {
-    budget: &'a MemoryBudget,
+    budget: &'a Budget,
     id: u64,
     bytes: usize,
 }
 
-impl MemoryBudget {
+impl Budget {
     /// A budget of this many bytes, all of them free.
-    pub fn new(bytes: usize) -> Self {
-        Self(Rc::new(RefCell::new(State { total: bytes, reserved: 0, queue: VecDeque::new(), next_id: 0 })))
+    pub fn of_memory(bytes: usize) -> Self {
+        Self::new(bytes, SMALL)
     }
 
-    /// Reserves this many bytes; `None` if they do not become free within `wait_ms`.
+    /// A budget for work that one request does at a time: it reserves 1.
+    pub fn of_one_turn() -> Self {
+        Self::new(1, 0)
+    }
+
+    fn new(total: usize, small: usize) -> Self {
+        Self(Rc::new(RefCell::new(State { total, small, reserved: 0, queue: VecDeque::new(), next_id: 0 })))
+    }
+
+    /// Reserves this many bytes or turns; `None` if they do not become free within `wait_ms`.
     pub async fn reserve(&self, bytes: usize, wait_ms: u64) -> Option<Reservation> {
-        if bytes <= SMALL {
+        if bytes <= self.0.borrow().small {
             return Some(self.grant(bytes));
         }
         let waiter = self.enqueue(bytes);
@@ -135,13 +148,13 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    fn reserve(budget: &MemoryBudget, bytes: usize) -> Option<Reservation> {
+    fn reserve(budget: &Budget, bytes: usize) -> Option<Reservation> {
         budget.enqueue(bytes).try_reserve()
     }
 
     #[test]
     fn no_more_is_reserved_than_the_total() {
-        let budget = MemoryBudget::new(10);
+        let budget = Budget::of_memory(10);
         let mut first = reserve(&budget, 7).unwrap();
         assert!(reserve(&budget, 4).is_none());
         let second = reserve(&budget, 3).unwrap();
@@ -155,7 +168,7 @@ mod tests {
 
     #[test]
     fn waiters_are_served_in_order_except_for_those_that_gave_up() {
-        let budget = MemoryBudget::new(10);
+        let budget = Budget::of_memory(10);
         let most = reserve(&budget, 8).unwrap();
         let (large, little) = (budget.enqueue(5), budget.enqueue(1));
         assert!(large.try_reserve().is_none() && little.try_reserve().is_none());
@@ -168,7 +181,7 @@ mod tests {
 
     #[test]
     fn waiters_that_all_fit_reserve_in_any_order() {
-        let budget = MemoryBudget::new(10);
+        let budget = Budget::of_memory(10);
         let [first, second, third] = [5, 4, 2].map(|bytes| budget.enqueue(bytes));
         assert!(third.try_reserve().is_none(), "it would take room from earlier waiters");
         let reserved = second.try_reserve().unwrap();
@@ -182,8 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_is_for_one() {
+        let turns = Budget::of_one_turn();
+        let turn = reserve(&turns, 1).unwrap();
+        let (second, third) = (turns.enqueue(1), turns.enqueue(1));
+        assert!(second.try_reserve().is_none());
+        drop(turn);
+        assert!(third.try_reserve().is_none(), "the second comes first");
+        assert!(second.try_reserve().is_some());
+    }
+
+    #[test]
     fn small_reservations_do_not_wait_for_large_ones() {
-        let budget = MemoryBudget::new(2 * SMALL);
+        let budget = Budget::of_memory(2 * SMALL);
         let large = reserve(&budget, 2 * SMALL).unwrap();
         let waiting = budget.enqueue(2 * SMALL);
         let small = budget.reserve(SMALL, 0).now_or_never().flatten().expect("no waiting");
