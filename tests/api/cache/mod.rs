@@ -2,8 +2,10 @@
 
 mod access;
 mod at_scale;
+mod compression;
 mod concurrent_fills;
 mod get;
+mod grace;
 mod invalidate;
 mod keys;
 mod memory;
@@ -13,10 +15,12 @@ mod namespace;
 mod origin;
 mod outages;
 mod parameters;
+mod refresh;
 mod registry;
 mod set;
 mod settings;
 mod stats;
+mod ttls_of_keys;
 mod validation;
 mod verify;
 mod warm;
