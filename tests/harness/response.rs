@@ -64,6 +64,11 @@ impl Response {
         self.header("cache-status").starts_with("tumbler; hit")
     }
 
+    /// Whether it came from the cache although its TTL had ended.
+    pub fn is_graced(&self) -> bool {
+        self.is_hit() && self.cache_parameter("ttl").is_some_and(|ttl| ttl.starts_with('-'))
+    }
+
     /// Whether the value was fetched and is now in the cache.
     pub fn is_stored(&self) -> bool {
         self.header("cache-status").starts_with("tumbler; fwd=miss; stored")

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http_api::{Problem, Tokens};
-use spin_adapter::cache::verify_ratio;
+use spin_adapter::cache::{self, verify_ratio};
 use spin_adapter::variables::{self, Variable, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, ReadResult, Settings, User};
@@ -87,6 +87,7 @@ impl App {
             verify_ratio: if verify_origin { verify_ratio } else { 0.0 },
             ..defaults
         };
+        let settings = cache::with_source_settings(settings).await?;
         // One reply may take as long as all attempts of other requests together.
         let bulk_settings = Settings { timeout_ms: settings.timeout_ms.max(settings.patience_ms), ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));

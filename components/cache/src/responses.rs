@@ -49,7 +49,7 @@ fn value_after(
 
 /// The status of a value that was read without a fetch.
 pub fn status_of(cached: &Cached) -> CacheStatus {
-    let ttl_s = Some(cached.ttl_ms.div_ceil(1000));
+    let ttl_s = Some(cached.ttl_ms.div_ceil(1000) as i64);
     CacheStatus { source: Source::Hit, ttl_s, key: Some(cached.key.clone()) }
 }
 

@@ -15,7 +15,7 @@ use family::Family;
 type OfCache = (&'static str, &'static str, fn(&Counters) -> u64);
 
 /// The metrics of the cache, by module and operation.
-const CACHE: [OfCache; 9] = [
+const CACHE: [OfCache; 11] = [
     ("tumbler_cache_hits_total", "Reads that found an entry.", |of| of.hits),
     ("tumbler_cache_misses_total", "Reads that found no entry.", |of| of.misses),
     ("tumbler_cache_fills_total", "Values that were fetched and stored.", |of| of.fills),
@@ -27,6 +27,10 @@ const CACHE: [OfCache; 9] = [
     ("tumbler_cache_errors_total", "Values that could not be stored.", |of| of.errors),
     ("tumbler_cache_verified_total", "Hits that were compared with the source, and were right.", |of| of.verified),
     ("tumbler_cache_stale_total", "Hits that were compared with the source, and were stale.", |of| of.stale),
+    ("tumbler_cache_graced_total", "Misses whose fetch failed or was slow: an entry in grace was returned.", |of| {
+        of.graced
+    }),
+    ("tumbler_cache_refreshed_total", "Entries that were refreshed before their end.", |of| of.refreshed),
 ];
 
 /// Counters without labels: their field in the hash, their name, and what they count.

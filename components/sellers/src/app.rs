@@ -54,7 +54,7 @@ impl App {
         ])
         .await?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        let settings = cache::settings(enabled, timeout, policy, verify)?;
+        let settings = cache::settings(enabled, timeout, policy, verify).await?;
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };

@@ -47,7 +47,7 @@ impl App {
             item_ttl: Ttl { found_s: ttl(user)?, absent_s },
             list_ttl: Ttl { found_s: ttl(list)?, absent_s },
         };
-        let settings = cache::settings(enabled, timeout, policy, verify)?;
+        let settings = cache::settings(enabled, timeout, policy, verify).await?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);

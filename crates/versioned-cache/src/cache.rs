@@ -6,7 +6,8 @@ use counters::Recorder;
 use ports::{Client, ClientSettings, Connect, RedisError, Runtime};
 
 use crate::entry::Entry;
-use crate::fill::{Current, Filler, SingleFlight};
+use crate::entry::Versions;
+use crate::fill::{Current, Filler, Refresher, SingleFlight};
 use crate::generations::Generations;
 use crate::invalidate::listing::{Page, Registered};
 use crate::invalidate::{Invalidator, Registry};
@@ -22,7 +23,8 @@ use crate::write::{StatementError, Write, WriteError, Writer};
 /// instances: correctness never depends on it.
 pub struct Cache<R: Connect, T> {
     reader: Rc<Reader<R, T>>,
-    filler: Filler<R, T>,
+    filler: Rc<Filler<R, T>>,
+    refresher: Rc<Refresher<R, T>>,
     writer: Rc<Writer<R, T>>,
     kv: KeyValue<R, T>,
     invalidator: Rc<Invalidator<R, T>>,
@@ -55,10 +57,11 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         let reader =
             Rc::new(Reader { client, settings, generations, stats: Rc::clone(&stats), hints: Hints::default() });
         let verifier = Rc::new(Verifier::new(&reader, &writer));
-        let filler = Filler { reader: Rc::clone(&reader), registry, single_flight: SingleFlight::default() };
+        let filler = Rc::new(Filler { reader: Rc::clone(&reader), registry, single_flight: SingleFlight::default() });
+        let refresher = Rc::new(Refresher::new(&filler));
         let kv =
             KeyValue { reader: Rc::clone(&reader), invalidator: Rc::clone(&invalidator), writer: Rc::clone(&writer) };
-        Rc::new(Self { reader, filler, writer, kv, invalidator, verifier, stats })
+        Rc::new(Self { reader, filler, refresher, writer, kv, invalidator, verifier, stats })
     }
 
     /// Cache-aside: reads the entry from the cache, or else fetches the value from the source (`None`: absent) and
@@ -71,12 +74,14 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) -> impl Future<Output = Result<ReadResult, E>> {
-        self.read_through(entry, fetch, |_, _| {})
+        let on_miss = async |versions, deadline_ms, fetch| self.filler.fill(entry, versions, deadline_ms, fetch).await;
+        self.read_through(entry, fetch, |_, _| {}, on_miss)
     }
 
     /// [`Cache::get_or_set`], and after some of the hits ([`Settings::verify_ratio`]) the value is compared with the
-    /// source in the background. So `fetch` may run although the value is cached, and it must own what it uses. Equal
-    /// rows must give equal bytes: what depends on the time of the fetch must not be read with this method.
+    /// source in the background. Others refresh the entry before it ends ([`Settings::refresh_ahead`]). So `fetch` may
+    /// run although the value is cached, and after the response ([`Settings::soft_timeout_ms`]), and it must own what it
+    /// uses. Equal rows must give equal bytes: what depends on the time of the fetch must not be read with this method.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -85,16 +90,33 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         entry: &Entry,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) -> impl Future<Output = Result<ReadResult, E>> {
-        self.read_through(entry, fetch, |found, fetch| self.verifier.on_hit(entry, found, fetch))
+        let on_hit = |found: &Found, fetch| {
+            if self.refresher.draws(found) {
+                self.refresher.start(entry, found.versions, fetch);
+            } else {
+                self.verifier.on_hit(entry, found, fetch);
+            }
+        };
+        let on_miss = async |versions, deadline_ms, fetch| {
+            let Settings { grace_ms, soft_timeout_ms, .. } = self.reader.settings;
+            if grace_ms > 0 && soft_timeout_ms > 0 {
+                self.filler.fill_softly(entry, versions, deadline_ms, fetch).await
+            } else {
+                self.filler.fill(entry, versions, deadline_ms, fetch).await
+            }
+        };
+        self.read_through(entry, fetch, on_hit, on_miss)
     }
 
-    /// `on_hit` gets what was found, and `fetch`, which is not needed then. The methods above return this future as it
-    /// is: it is large, and each `async fn` around it would copy it.
+    /// `on_hit` gets what was found, and `fetch`, which is not needed then; `on_miss` gets the versions and the time
+    /// until which it may wait for other requests. The methods above return this future as it is: it is large, and each
+    /// `async fn` around it would copy it.
     async fn read_through<E, F: AsyncFnOnce() -> Result<Option<Vec<u8>>, E>>(
         &self,
         entry: &Entry,
         fetch: F,
         on_hit: impl FnOnce(&Found, F),
+        on_miss: impl AsyncFnOnce(Versions, u64, F) -> Result<ReadResult, E>,
     ) -> Result<ReadResult, E> {
         // Until this time, the read waits for the fills of other requests.
         let deadline_ms = self.reader.client.runtime().monotonic_ms() + self.reader.settings.fill_wait_ms;
@@ -103,7 +125,10 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
                 on_hit(&found, fetch);
                 Ok(ReadResult::hit(entry.key(found.versions), found.value, Some(found.ttl_ms)))
             }
-            Ok(Lookup::Missing { versions }) => self.filler.fill(entry, versions, deadline_ms, fetch).await,
+            Ok(Lookup::Missing { versions }) => match on_miss(versions, deadline_ms, fetch).await {
+                Err(error) => self.filler.in_grace(entry).await.ok_or(error),
+                result => result,
+            },
             Err(reason) => Ok(ReadResult::bypass(reason, fetch().await?)),
         }
     }

@@ -1,6 +1,8 @@
 //! One cached value: its id, its TTL, the versions that it depends on, and the operation that it is counted under.
 
+mod compression;
 mod envelope;
+pub(crate) mod form;
 mod versions;
 
 use std::borrow::Cow;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::envelope::{Envelope, HEADER_END};
+pub(crate) use self::form::{Opened, Timing};
 pub(crate) use self::versions::{Version, Versions};
 use crate::key::{self, Scope};
 use crate::settings::Ttl;

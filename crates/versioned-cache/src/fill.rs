@@ -2,7 +2,9 @@
 //! requests for a cold key costs about one fetch.
 
 mod batch;
+mod grace;
 mod lease;
+mod refresh;
 mod single_flight;
 mod store;
 
@@ -12,8 +14,10 @@ use ports::{Connect, Runtime};
 
 pub(crate) use self::batch::Current;
 use self::lease::{FillPermit, Lease};
+pub(crate) use self::refresh::Refresher;
 pub(crate) use self::single_flight::SingleFlight;
 use self::single_flight::{FillRole, Follower, Leader, Progress};
+use self::store::{Fetched, Replaced};
 use crate::entry::{Entry, Versions};
 use crate::invalidate::Registry;
 use crate::read::{Bypass, Lookup, ReadResult, Reader, Stored, value_of};
@@ -27,6 +31,15 @@ pub(crate) struct Filler<R: Connect, T> {
     pub reader: Rc<Reader<R, T>>,
     pub registry: Rc<Registry<R, T>>,
     pub single_flight: SingleFlight,
+}
+
+/// A value that was fetched, and what became of it.
+struct Outcome {
+    /// `None`: absent.
+    value: Option<Vec<u8>>,
+    stored: Stored,
+    /// The TTL that it was stored with.
+    ttl_ms: u64,
 }
 
 impl<R: Connect, T: Runtime> Filler<R, T> {
@@ -62,7 +75,8 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                 }
                 Ok(Lease::Outdated) => {
                     drop(leader);
-                    match self.reader.unless_bypassed(self.reader.look_up(entry)).await {
+                    let found = self.reader.unless_bypassed(self.reader.look_up(entry)).await;
+                    match found.map(Lookup::unless_ended) {
                         Ok(Lookup::Missing { versions: current }) => versions = current,
                         Ok(Lookup::Found(found)) => {
                             return Ok(self.collapsed(entry, found.versions, value_of(found.value)));
@@ -77,12 +91,9 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                     continue;
                 }
             };
-            if let Some(leader) = &leader
-                && !matches!(permit, Some(FillPermit { found: true, absent: true }))
-            {
-                leader.close();
-            }
-            return self.fetch(entry, versions, &id, leader, permit, fetch).await;
+            let fetched = self.fetch(entry, versions, &id, leader, permit, fetch, Replaced::Ended).await;
+            return fetched
+                .map(|Outcome { value, stored, ttl_ms }| ReadResult::miss(entry.key(versions), value, stored, ttl_ms));
         }
     }
 
@@ -106,6 +117,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
     }
 
     /// Fetches the value, stores it if `permit` (`None`: Redis failed) allows it, and gives it to the followers.
+    #[expect(clippy::too_many_arguments, reason = "all of them describe one fill, which has no life of its own")]
     async fn fetch<E>(
         &self,
         entry: &Entry,
@@ -114,7 +126,15 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         leader: Option<Leader<'_>>,
         permit: Option<FillPermit>,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<ReadResult, E> {
+        replaces: Replaced,
+    ) -> Result<Outcome, E> {
+        if let Some(leader) = &leader
+            && !matches!(permit, Some(FillPermit { found: true, absent: true }))
+        {
+            leader.close();
+        }
+        let (runtime, settings) = (self.reader.client.runtime(), &self.reader.settings);
+        let began_ms = runtime.monotonic_ms();
         let value = match fetch().await {
             Ok(value) => value,
             Err(error) => {
@@ -127,24 +147,27 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
             None => (Stored::Failed, 0),
             Some(false) => (Stored::WriteInFlight, 0),
             Some(true) => {
-                let (stored, ttl_ms) = self.reader.store(entry, versions, value.as_deref()).await;
+                let took_ms = runtime.monotonic_ms() - began_ms;
+                let fetched = Fetched { value: value.as_deref(), took_ms, replaces };
+                let (stored, ttl_ms) = self.reader.store(entry, versions, fetched).await;
                 // Absences are not registered. If another request stored the entry, that request registers it.
                 if stored == Stored::Yes && value.is_some() {
-                    self.registry.register(&[(entry, ttl_ms)]).await;
+                    self.registry.register(&[(entry, settings.life_ms(true, ttl_ms))]).await;
                 }
                 (stored, ttl_ms)
             }
         };
         // A stored entry makes its lease useless, so the lease ends by itself. But it must not outlive the entry: the
-        // next request would wait for a fill that nobody does.
-        if matches!(stored, Stored::WriteInFlight | Stored::Overtaken) {
+        // next request would wait for a fill that nobody does. And a refresh needs it before that.
+        let ends_by_itself = !matches!(stored, Stored::WriteInFlight | Stored::Overtaken);
+        if !ends_by_itself || settings.refresh_ahead > 0.0 {
             self.reader.release_lease(fill_id).await;
-        } else if stored == Stored::Yes && ttl_ms < self.reader.settings.lease_ms {
+        } else if stored == Stored::Yes && ttl_ms < settings.lease_ms {
             self.reader.shorten_lease(fill_id, ttl_ms).await;
         }
         if let Some(leader) = leader {
             leader.complete(value.clone());
         }
-        Ok(ReadResult::miss(entry.key(versions), value, stored, ttl_ms))
+        Ok(Outcome { value, stored, ttl_ms })
     }
 }

@@ -1,9 +1,21 @@
-//! The versions and generations in Redis: reads, starts and replaces them.
+//! The versions and generations in Redis: reads, starts, keeps and replaces them.
+//!
+//! # How long they live
+//!
+//! A version that is lost makes its entries outdated, so it may end at any time without a stale read (see the crate
+//! docs). It should not end before its entries, because they would be fetched again, and a value that was set would be
+//! lost. And it should not live for ever: reading ids that do not exist would fill Redis.
+//!
+//! - A version starts with a TTL of `mark_ms`, which is longer than a fetch takes.
+//! - Whoever stores an entry lets all its versions live longer than the entry ([`Generations::outlive`]): `PEXPIRE` with
+//!   `GT`, so a TTL is never shortened. A set does it before it is acknowledged.
+//! - A hit changes no TTL. `INCR` and the replacement of a generation keep the TTL.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use futures_util::future::{join, join_all};
 use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 
 use crate::entry::{Entry, Version, Versions};
@@ -24,38 +36,37 @@ pub(crate) struct Generations<R: Connect, T> {
     settings: Settings,
     /// Generations and users' versions as this instance saw them last.
     known: RefCell<HashMap<String, Version>>,
+    /// Until when (monotonic time in ms) the versions with this digest live: those that entries share.
+    kept: RefCell<HashMap<u64, u64>>,
 }
 
 impl<R: Connect, T: Runtime> Generations<R, T> {
     pub(crate) fn new(client: &Rc<Client<R, T>>, settings: Settings) -> Self {
-        Self { client: Rc::clone(client), settings, known: RefCell::default() }
+        Self { client: Rc::clone(client), settings, known: RefCell::default(), kept: RefCell::default() }
     }
 
     /// Starts those versions of an entry that were lost. `replies` are the replies for [`Entry::version_keys`].
     pub(crate) async fn start(&self, entry: &Entry, replies: Vec<Reply>) -> Result<Versions, RedisError> {
         let mut keys = entry.version_keys().into_iter().zip(replies);
         let (own, current) = keys.next().expect("an entry has a version");
-        // The version of a named entry lives as long as the entry, once the entry is stored. Until then it lives as
-        // long as a fetch may take.
-        let ttl_ms = entry.is_named().then_some(self.settings.mark_ms);
-        let own = self.start_version(own, current, ttl_ms).await?;
+        let own = self.start_version(own, current, !entry.is_named()).await?;
         let mut others = Vec::new();
         for (key, current) in keys {
-            others.push(self.start_version(key, current, None).await?);
+            others.push(self.start_version(key, current, true).await?);
         }
         Ok(Versions::new(own, &others))
     }
 
     /// The version under `key`: `current` if that is a version, or else a fresh one, or else the one that another
-    /// instance has started meanwhile.
-    async fn start_version(&self, key: String, current: Reply, ttl_ms: Option<u64>) -> Result<Version, RedisError> {
+    /// instance has started meanwhile. `overwrite`: what is not a version may be overwritten.
+    async fn start_version(&self, key: String, current: Reply, overwrite: bool) -> Result<Version, RedisError> {
         if let Some(version) = Version::from_reply(&current) {
             return Ok(version);
         }
         let fresh = Version::fresh(self.client.runtime());
         let set = |condition: Option<&str>| {
-            let ttl = ttl_ms.into_iter().flat_map(|ms| [Arg::from("PX"), Arg::Int(ms as i64)]);
             let args = [Arg::from(key.as_str()), fresh.number().into()];
+            let ttl = ["PX".into(), Arg::Int(self.settings.mark_ms as i64)];
             args.into_iter().chain(condition.map(Arg::from)).chain(ttl).collect()
         };
         // MGET and not GET: if the key has another type, MGET replies nil and GET fails.
@@ -75,7 +86,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         }
         // The key holds something that is not a version: the INCR of a lost key, or another program's value. A version
         // that many entries depend on may be overwritten: a number that was never used before is always a valid bump.
-        if ttl_ms.is_none() {
+        if overwrite {
             self.client.call("SET", set(None)).await?;
             return Ok(fresh);
         }
@@ -115,7 +126,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         if !unknown.is_empty() {
             let replies = self.client.call("MGET", unknown.iter().map(|key| key.as_str().into()).collect()).await?;
             for (key, current) in unknown.into_iter().zip(replies) {
-                let number = self.start_version(key.clone(), current, None).await?;
+                let number = self.start_version(key.clone(), current, true).await?;
                 self.remember(key.clone(), Some(number));
                 known.insert(key, number);
             }
@@ -146,6 +157,43 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         }
     }
 
+    /// Lets the versions of an entry live longer than the entry, which lives for `life_ms`. Call it beside the command
+    /// that stores the entry.
+    pub(crate) async fn outlive(&self, entry: &Entry, versions: Versions, life_ms: u64) -> Result<(), RedisError> {
+        let ttl_ms = self.version_ttl_ms(life_ms);
+        let own = self.client.call("PEXPIRE", vec![entry.id.version_key().into(), ttl_ms.into(), "GT".into()]);
+        let (own, others) = join(own, self.others_outlive(entry, versions, life_ms)).await;
+        own.map(drop).and(others)
+    }
+
+    /// The same for the versions that the entry shares with others. They get twice the TTL, so few entries need this.
+    pub(crate) async fn others_outlive(
+        &self,
+        entry: &Entry,
+        versions: Versions,
+        life_ms: u64,
+    ) -> Result<(), RedisError> {
+        let (now_ms, ttl_ms) = (self.client.runtime().monotonic_ms(), self.version_ttl_ms(life_ms));
+        let kept_until_ms = self.kept.borrow().get(&versions.others()).copied();
+        if kept_until_ms.is_some_and(|until_ms| until_ms >= now_ms + ttl_ms as u64) {
+            return Ok(());
+        }
+        let expire = entry.other_keys().into_iter().map(|key| vec![key.into(), Arg::Int(2 * ttl_ms), "GT".into()]);
+        let expired = join_all(expire.map(|args| self.client.call("PEXPIRE", args))).await;
+        expired.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KNOWN_MAX {
+            kept.clear();
+        }
+        kept.insert(versions.others(), now_ms + 2 * ttl_ms as u64);
+        Ok(())
+    }
+
+    /// The TTL of a version in ms, for an entry that lives for `life_ms`.
+    pub(crate) fn version_ttl_ms(&self, life_ms: u64) -> i64 {
+        (life_ms + self.settings.mark_ms) as i64
+    }
+
     /// Replaces a generation (or a user's version) by a fresh one, which makes all its entries outdated. If it does not
     /// exist, there are no such entries. Returns the replies for `keys` from before the change.
     pub(crate) async fn replace_generation(&self, generation: &str, keys: &[String]) -> Result<Replies, RedisError> {
@@ -153,7 +201,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
             .retry(async || {
                 let before = self.read(keys).await?;
                 let fresh = Version::fresh(self.client.runtime()).number();
-                self.client.call("SET", vec![generation.into(), fresh.into(), "XX".into()]).await?;
+                self.client.call("SET", vec![generation.into(), fresh.into(), "XX".into(), "KEEPTTL".into()]).await?;
                 Ok(before)
             })
             .await

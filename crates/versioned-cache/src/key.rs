@@ -2,17 +2,17 @@
 //!
 //! | key | type | content |
 //! |---|---|---|
-//! | `user:version:{id}`, `users:version` | integer, no TTL | the version of a user, of the list of users; every write adds to it. A user without a row has a name in place of the id |
-//! | `user:cache:{id}-v{n}:{g}` | string, TTL | one user, byte for byte as the API responds; empty: there is no such user |
+//! | `user:version:{id}`, `users:version` | integer, TTL | the version of a user, of the list of users; every write adds to it. A user without a row has a name in place of the id |
+//! | `user:cache:{id}-v{n}:{g}` | string, TTL | one user, byte for byte as the API responds, after a header if one is needed (`entry/form.rs`); empty: there is no such user |
 //! | `users:cache:v{n}:{g}`, `users:cache:v{n}:{g}:{hash}` | string, TTL | the first page of the list; a filtered or later page |
 //! | `user:writing:{id}`, `users:writing` | sorted set, TTL | marks (writes in flight): member = token, score = start in Unix ms |
-//! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: its versions, its end, the word `fetched` if it comes from the source, a line feed, the value |
+//! | `cache:entry:{module}:{operation}:{name}` | string, TTL | a named entry: a line with its versions and its end (`entry/envelope.rs`), the value |
 //! | `cache:version:{module}:{operation}:{name}` | integer, TTL | the version of a named entry |
-//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, no TTL | the generation of a module, of an operation |
+//! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, TTL | the generation of a module, of an operation |
 //! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{user}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
 //! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
 //! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |
-//! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors`, `verified`, `stale` |
+//! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors`, `verified`, `stale`, `graced`, `refreshed` |
 //! | `cache:warm-up` | string, TTL | the cache service has filled `cache_warm_keys` less than a minute ago |
 //! | `filling:{entry key}`, `filling:{entry key}-v{n}:{g}` | string, TTL | the lease of a scoped, of a named entry |
 //!

@@ -1,12 +1,13 @@
 //! Entries as clients of a key-value API handle them, one by one and many at once: get, set, delete.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use futures_util::future::join3;
+use futures_util::future::{join, join_all, join3};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Connect, RedisError, Runtime, Transacted};
 
-use crate::entry::{Entry, EntryId, Envelope, Version, Versions};
+use crate::entry::{Entry, EntryId, Envelope, Version, Versions, form};
 use crate::invalidate::{Invalidator, Member};
 use crate::key;
 use crate::read::{BATCH_WIDTH, Reader};
@@ -75,12 +76,14 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
 
     /// `true`: the generations that the values were set with are current.
     async fn mset_once(&self, values: &[(Entry, Vec<u8>)]) -> Result<bool, RedisError> {
-        let Reader { client, generations, .. } = &*self.reader;
+        let Reader { client, generations, settings, .. } = &*self.reader;
         let others: Vec<Vec<String>> = values.iter().map(|(entry, _)| entry.other_keys()).collect();
         let known = generations.known(others.iter().flatten()).await?;
         let now_ms = client.runtime().unix_ms();
         let mut pairs: Vec<Arg> = Vec::with_capacity(values.len() * 4);
         let mut ttls = Vec::with_capacity(values.len() * 2);
+        // Entries with equal shared versions, and the longest TTL among them.
+        let mut shared: HashMap<u64, (&Entry, Versions, u64)> = HashMap::new();
         let mut stored = Vec::with_capacity(values.len());
         for ((entry, value), others) in values.iter().zip(&others) {
             let others: Vec<Version> = others.iter().filter_map(|key| known.get(key).copied()).collect();
@@ -90,15 +93,25 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             // Version and value in one command: if two requests set the same entry, one of them wins with both.
             pairs.extend([version_key.as_str().into(), versions.own.number().into(), key.as_str().into()]);
             if entry.is_named() {
-                pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value).into());
-                ttls.push((version_key, ttl_ms));
+                pairs.push(Envelope::seal_set(versions, now_ms + ttl_ms, value, settings.compress_min_bytes).into());
             } else {
-                pairs.push(value.clone().into());
+                pairs.push(form::seal(value, None, settings.compress_min_bytes).into());
             }
+            ttls.push((version_key, generations.version_ttl_ms(ttl_ms) as u64));
+            let longest = shared.entry(versions.others()).or_insert((entry, versions, ttl_ms));
+            longest.2 = longest.2.max(ttl_ms);
             ttls.push((key, ttl_ms));
             stored.push((entry, ttl_ms));
         }
-        client.call_large("MSET", pairs).await?;
+        // The generations must not end before the values. This comes before they are found to be current.
+        let outlived = join_all(
+            shared
+                .into_values()
+                .map(async |(entry, versions, ttl_ms)| generations.others_outlive(entry, versions, ttl_ms).await),
+        );
+        let (set, outlived) = join(client.call_large("MSET", pairs), outlived).await;
+        set?;
+        outlived.into_iter().collect::<Result<(), _>>()?;
         // After the reply, because commands that are sent together may arrive in any order. If this instance dies
         // before, the end in the envelope counts.
         let expire = ttls.iter().flat_map(|(key, ms)| {
@@ -130,7 +143,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
         wanted: impl Fn(Option<&[u8]>) -> bool,
     ) -> Result<bool, RedisError> {
         let EntryId::Named { path } = &entry.id else { panic!("only named entries can be changed on a condition") };
-        let client = &self.reader.client;
+        let Reader { client, generations, settings, .. } = &*self.reader;
         let (key, version_key) = (key::named_entry(path), entry.id.version_key());
         let timeout_ms = client.timeout_for(&[value.unwrap_or_default().to_vec().into()]);
         let ttl_ms = entry.ttl_ms(true, client.runtime().random_u64());
@@ -146,14 +159,15 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
                 };
                 let versions = match versions {
                     Ok(versions) => versions,
-                    Err(replies) => self.reader.generations.start(entry, replies).await?,
+                    Err(replies) => generations.start(entry, replies).await?,
                 };
                 let versions = versions.with_own(Version::fresh(client.runtime()));
+                generations.others_outlive(entry, versions, ttl_ms).await?;
                 let ends_unix_ms = client.runtime().unix_ms() + ttl_ms;
-                let set =
-                    |key: &str, value: Arg| ("SET", vec![key.into(), value, "PX".into(), Arg::Int(ttl_ms as i64)]);
-                let sealed = Envelope::seal_set(versions, ends_unix_ms, value);
-                Ok(Some(vec![set(&version_key, versions.own.number().into()), set(&key, sealed.into())]))
+                let set = |key: &str, value: Arg, ms: i64| ("SET", vec![key.into(), value, "PX".into(), ms.into()]);
+                let sealed = Envelope::seal_set(versions, ends_unix_ms, value, settings.compress_min_bytes);
+                let version = set(&version_key, versions.own.number().into(), generations.version_ttl_ms(ttl_ms));
+                Ok(Some(vec![version, set(&key, sealed.into(), ttl_ms as i64)]))
             };
             match client.transact(&key, timeout_ms, commands).await? {
                 Transacted::Unwanted => return Ok(false),

@@ -64,6 +64,30 @@ pub struct Settings {
     /// The part of the hits that is compared with the source after the response, from 0 (none, which costs nothing) to
     /// 1.
     pub verify_ratio: f64,
+    /// How long values stay beyond their TTL. They are used only if the fetch fails, or takes longer than
+    /// [`Settings::soft_timeout_ms`], and only while their versions are current. 0: not at all.
+    pub grace_ms: u64,
+    /// With [`Settings::grace_ms`]: a fetch that takes longer is completed after the response, which has the old value.
+    /// 0: no fetch.
+    pub soft_timeout_ms: u64,
+    /// How early a hit refreshes its entry after the response: the beta of XFetch. 0.0: never; 1.0 is the value of
+    /// Vattani, Chierichetti and Lowenstein, *Optimal Probabilistic Cache Stampede Prevention*, 2015.
+    pub refresh_ahead: f64,
+    /// Values of at least this many bytes are compressed. 0: none.
+    pub compress_min_bytes: usize,
+}
+
+impl Settings {
+    /// Whether entries that were fetched say when they end and how long the fetch took.
+    pub(crate) fn stores_timing(&self) -> bool {
+        self.grace_ms > 0 || self.refresh_ahead > 0.0
+    }
+
+    /// How long the key of an entry lives whose value was found (`true`) or is absent, if the entry lives for `ttl_ms`.
+    /// Absences have no grace: reading ids that do not exist would fill Redis.
+    pub(crate) fn life_ms(&self, found: bool, ttl_ms: u64) -> u64 {
+        if found { ttl_ms + self.grace_ms } else { ttl_ms }
+    }
 }
 
 impl Default for Settings {
@@ -78,6 +102,10 @@ impl Default for Settings {
             patience_ms: 800,
             fill_wait_ms: 500,
             verify_ratio: 0.001,
+            grace_ms: 0,
+            soft_timeout_ms: 0,
+            refresh_ahead: 0.0,
+            compress_min_bytes: 0,
         }
     }
 }

@@ -35,6 +35,10 @@ pub struct Counters {
     pub verified: u64,
     /// Hits that were compared with the source, and were wrong: the entry was stale.
     pub stale: u64,
+    /// Misses whose fetch failed or was slow, and that returned an entry which had ended.
+    pub graced: u64,
+    /// Entries that were refreshed before their end, after a hit.
+    pub refreshed: u64,
 }
 
 impl AddAssign for Counters {
@@ -102,12 +106,14 @@ pub(crate) enum Event {
     Error,
     Verified,
     Stale,
+    Graced,
+    Refreshed,
 }
 
 type CounterOf = fn(&mut Counters) -> &mut u64;
 
 /// The events, with their names in Redis and their counters. In the order of [`Event`].
-const EVENTS: [(Event, &str, CounterOf); 9] = [
+const EVENTS: [(Event, &str, CounterOf); 11] = [
     (Event::Hit, "hits", |counters| &mut counters.hits),
     (Event::Miss, "misses", |counters| &mut counters.misses),
     (Event::Bypass, "bypasses", |counters| &mut counters.bypasses),
@@ -117,6 +123,8 @@ const EVENTS: [(Event, &str, CounterOf); 9] = [
     (Event::Error, "errors", |counters| &mut counters.errors),
     (Event::Verified, "verified", |counters| &mut counters.verified),
     (Event::Stale, "stale", |counters| &mut counters.stale),
+    (Event::Graced, "graced", |counters| &mut counters.graced),
+    (Event::Refreshed, "refreshed", |counters| &mut counters.refreshed),
 ];
 
 /// Counts the events of this instance.

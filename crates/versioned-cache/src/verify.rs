@@ -88,7 +88,7 @@ struct Hit {
     /// Empty: absent.
     value: Vec<u8>,
     /// How long the entry still lives. `None`: not known.
-    ttl_ms: Option<u64>,
+    ttl_ms: Option<i64>,
 }
 
 /// Allows the next check, also if this one is cancelled with its request.
@@ -208,7 +208,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         let value = if hit.entry.is_named() {
             self.reader.open_current(&hit.entry, hit.versions, reply).ok().flatten().map(|found| found.value)
         } else {
-            reply.into_bytes()
+            self.reader.open_scoped(&hit.entry, reply).map(|opened| opened.value)
         };
         Ok(versions == Ok(hit.versions) && value.as_ref() == Some(&hit.value))
     }

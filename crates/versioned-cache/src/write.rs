@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
-use ports::{Arg, Client, Connect, RedisError, Runtime};
+use ports::{Client, Connect, RedisError, Runtime};
 
 use crate::entry::Version;
 use crate::key::Scope;
@@ -34,7 +34,7 @@ pub trait StatementError {
     fn may_still_commit(&self) -> bool;
 }
 
-/// More versions than this are bumped together, by one MSET of fresh versions.
+/// More versions than this are bumped together: one command removes them.
 const SINGLE_BUMPS_MAX: usize = 4;
 /// The first and the longest pause between attempts to repeat a failed bump.
 const CATCH_UP_MS: u64 = 50;
@@ -111,22 +111,21 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
         all(scopes.iter().map(|scope| self.client.call("ZREM", vec![scope.writing().into(), token.into()]))).await
     }
 
-    /// Bumps the versions of scopes. An MSET is repeated if the connection turns out to be broken, but with new
-    /// numbers: the same numbers could overwrite those of another write.
+    /// Bumps the versions of scopes. Versions that are removed start from fresh numbers when they are read, which makes
+    /// their entries outdated as well.
     pub(crate) async fn bump(&self, scopes: &[Scope]) -> Result<(), RedisError> {
         if scopes.len() <= SINGLE_BUMPS_MAX {
             return join_all(scopes.iter().map(|scope| self.bump_one(scope))).await.into_iter().collect();
         }
-        match self.set_fresh(scopes).await {
-            Err(RedisError::Unreachable(_)) => self.set_fresh(scopes).await,
+        let remove = async || {
+            let versions = scopes.iter().map(|scope| scope.version().into()).collect();
+            self.client.call("UNLINK", versions).await.map(drop)
+        };
+        match remove().await {
+            // The connection was broken.
+            Err(RedisError::Unreachable(_)) => remove().await,
             outcome => outcome,
         }
-    }
-
-    async fn set_fresh(&self, scopes: &[Scope]) -> Result<(), RedisError> {
-        let fresh = || Arg::from(Version::fresh(self.client.runtime()).number());
-        let pairs = scopes.iter().flat_map(|scope| [scope.version().into(), fresh()]).collect();
-        self.client.call("MSET", pairs).await.map(drop)
     }
 
     async fn bump_one(&self, scope: &Scope) -> Result<(), RedisError> {
@@ -136,7 +135,9 @@ impl<R: Connect, T: Runtime> Writer<R, T> {
             // The version was lost, or another program wrote to its key: start a version that was never used before.
             Ok(_) | Err(RedisError::Refused(_)) => {
                 let fresh = Version::fresh(self.client.runtime()).number();
-                self.client.call("SET", vec![scope.version().into(), fresh.into()]).await.map(drop)
+                let ttl_ms = self.settings.mark_ms as i64;
+                let set = vec![scope.version().into(), fresh.into(), "PX".into(), ttl_ms.into()];
+                self.client.call("SET", set).await.map(drop)
             }
         }
     }

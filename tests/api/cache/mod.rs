@@ -2,10 +2,12 @@
 
 mod access;
 mod at_scale;
+mod compression;
 mod concurrent_fills;
 mod conditional;
 mod entries;
 mod get;
+mod grace;
 mod invalidate;
 mod keys;
 mod memory;
@@ -15,10 +17,12 @@ mod namespace;
 mod origin;
 mod outages;
 mod parameters;
+mod refresh;
 mod registry;
 mod set;
 mod settings;
 mod stats;
+mod ttls_of_keys;
 mod validation;
 mod verify;
 mod warm;

@@ -4,6 +4,7 @@ mod batch;
 mod caching;
 mod conditional;
 mod create;
+mod grace;
 mod list;
 mod outages;
 mod parameters;

@@ -16,6 +16,7 @@ mod report;
 mod requests;
 mod resp;
 mod sellers;
+mod values;
 mod wrk;
 
 use anyhow::Result;
@@ -58,6 +59,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Operations) {
         results.operations = operations::rows(&environment, options).await?;
+    }
+    if options.include(Table::Values) {
+        results.values = values::rows(&environment, options).await?;
     }
     if options.include(Table::Events) {
         results.events = readers::rows(&environment, options).await?;

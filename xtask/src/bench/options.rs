@@ -24,6 +24,7 @@ pub enum Table {
     Sellers,
     Locks,
     Operations,
+    Values,
     Events,
     Invalidation,
 }

@@ -44,6 +44,11 @@ const ABOUT_OPERATIONS: &str = "
 All rows are `GET /users/:id`, cached, in alternating rounds. The log is written to a file.
 ";
 
+const ABOUT_VALUES: &str = "
+The first two rows are `GET /users/:id` of one user, whose entry ends every second: without refresh-ahead, the requests
+at that moment wait for PostgreSQL. The others are `GET /api/cache/:key`, a hit. Redis counts the memory of the key.
+";
+
 const ABOUT_EVENTS: &str = "
 Each reader is a response of `GET /api/events?channel=bench`. Events are messages, published over HTTP. Memory is the
 resident memory of the host; CPU is user and system time, in per cent of one core. The delay is the time from the
@@ -66,6 +71,8 @@ pub struct Results {
     pub locks: Vec<Row>,
     /// A cached read, with and without a log and a rate limit.
     pub operations: Vec<Row>,
+    /// Cached reads of hot and of large values, with the settings of stored values.
+    pub values: Vec<Row>,
     /// Many readers of events.
     pub events: Vec<Readers>,
     /// Invalidations of many entries.
@@ -86,6 +93,7 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
         sellers(&results.sellers),
         locks(&results.locks),
         operations(&results.operations),
+        values(&results.values),
         events(&results.events),
         invalidations(&results.invalidations),
     ];
@@ -129,6 +137,14 @@ fn operations(rows: &[Row]) -> Option<String> {
     line(&mut text, REQUESTS_PER_SECOND);
     load(&mut text, rows)?;
     text.push_str(ABOUT_OPERATIONS);
+    Some(text)
+}
+
+fn values(rows: &[Row]) -> Option<String> {
+    let mut text = String::from("## Stored values\n\n");
+    line(&mut text, REQUESTS_PER_SECOND);
+    load(&mut text, rows)?;
+    text.push_str(ABOUT_VALUES);
     Some(text)
 }
 

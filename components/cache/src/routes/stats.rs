@@ -58,6 +58,8 @@ struct Counts {
     errors: u64,
     verified: u64,
     stale: u64,
+    graced: u64,
+    refreshed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -146,6 +148,8 @@ impl Counts {
             errors: counters.errors,
             verified: counters.verified,
             stale: counters.stale,
+            graced: counters.graced,
+            refreshed: counters.refreshed,
         }
     }
 }
@@ -170,7 +174,8 @@ mod tests {
         let report = Report::new(stats, registered, Server { used_memory: 10, evicted_keys: 2, keys: 9 });
         let counts = |hits: u64, misses: u64, ratio: Option<f64>, collapsed: u64| {
             json!({ "hits": hits, "misses": misses, "hitRatio": ratio, "fills": 0, "coalescedFills": collapsed,
-                    "bypasses": 0, "corrupt": 0, "errors": 0, "verified": 0, "stale": 0 })
+                    "bypasses": 0, "corrupt": 0, "errors": 0, "verified": 0, "stale": 0,
+                    "graced": 0, "refreshed": 0 })
         };
         let with_keys = |mut counts: serde_json::Value, keys: u64| {
             counts["keys"] = keys.into();

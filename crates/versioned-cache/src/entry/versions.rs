@@ -72,6 +72,11 @@ impl Versions {
         Some(Self::new(*own, others))
     }
 
+    /// The digest of all versions except the entry's own one.
+    pub(crate) fn others(self) -> u64 {
+        self.others
+    }
+
     /// Parses what `Display` writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (own, others) = text.split_once(':')?;

@@ -1,11 +1,12 @@
 //! Filling many entries: one fetch for all that a batch misses.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Connect, RedisError, Reply, Runtime};
 
 use super::Filler;
+use super::store::{self, Replaced};
 use crate::entry::{Entry, Versions};
 use crate::key::Scope;
 use crate::read::{BATCH_WIDTH, Bypass, ReadResult, Seen, Stored};
@@ -45,24 +46,42 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         for (entry, (_, value)) in entries.iter().zip(&current) {
             self.reader.stats.count(entry, if value.is_some() { Event::Hit } else { Event::Miss });
         }
+        let mut graced = HashMap::new();
         let fetched = if missing.is_empty() {
             on_hits(&current, fetch);
             Vec::new()
         } else {
-            self.fill_many(entries, &current, &missing, fetch).await?
+            match self.fill_many(entries, &current, &missing, fetch).await {
+                Ok(fetched) => fetched,
+                Err(error) => {
+                    graced = self.many_in_grace(entries, &missing).await.ok_or(error)?;
+                    Vec::new()
+                }
+            }
         };
         let mut fetched = fetched.into_iter();
-        let results = entries.iter().zip(current).map(|(entry, (versions, value))| {
+        let results = entries.iter().zip(current).enumerate().map(|(at, (entry, (versions, value)))| {
             let key = entry.key(versions);
             match value {
                 Some(value) => ReadResult::hit(key, value, None),
                 None => {
+                    if let Some(graced) = graced.remove(&at) {
+                        return graced;
+                    }
                     let (value, stored, ttl_ms) = fetched.next().unwrap_or((None, Stored::Failed, 0));
                     ReadResult::miss(key, value, stored, ttl_ms)
                 }
             }
         });
         Ok(results.collect())
+    }
+
+    /// What is returned for the missing entries instead of the error of their fetch; `None`: at least one of them is not
+    /// there.
+    async fn many_in_grace(&self, entries: &[Entry], missing: &[usize]) -> Option<HashMap<usize, ReadResult>> {
+        let graced = missing.iter().map(async |&at| Some((at, self.in_grace(&entries[at]).await?)));
+        let graced: Vec<_> = stream::iter(graced).buffered(BATCH_WIDTH).collect().await;
+        graced.into_iter().collect()
     }
 
     async fn read_many(&self, entries: &[Entry]) -> Result<Vec<Current>, Bypass> {
@@ -96,10 +115,14 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E>,
     ) -> Result<Vec<Fetched>, E> {
         let allowed = self.no_writes_in_flight(entries, missing).await;
+        let runtime = self.reader.client.runtime();
+        let began_ms = runtime.monotonic_ms();
         let values = fetch(missing).await?;
+        let took_ms = runtime.monotonic_ms() - began_ms;
         let fetched = missing.iter().zip(values).map(async |(&at, value)| match &allowed {
             Ok(true) => {
-                let (stored, ttl_ms) = self.reader.store(&entries[at], current[at].0, value.as_deref()).await;
+                let fetched = store::Fetched { value: value.as_deref(), took_ms, replaces: Replaced::Ended };
+                let (stored, ttl_ms) = self.reader.store(&entries[at], current[at].0, fetched).await;
                 (value, stored, ttl_ms)
             }
             Ok(false) => (value, Stored::WriteInFlight, 0),
@@ -110,7 +133,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
             .iter()
             .zip(&fetched)
             .filter(|(_, (value, stored, _))| value.is_some() && *stored == Stored::Yes)
-            .map(|(at, (.., ttl_ms))| (&entries[*at], *ttl_ms))
+            .map(|(at, (.., ttl_ms))| (&entries[*at], self.reader.settings.life_ms(true, *ttl_ms)))
             .collect();
         if !stored.is_empty() {
             self.registry.register(&stored).await;

@@ -3,7 +3,7 @@
 use futures_util::future::join3;
 use ports::{Connect, RedisError, Reply, Runtime};
 
-use crate::entry::{Entry, Versions};
+use crate::entry::{Entry, Envelope, Versions};
 use crate::key::{self, Scope};
 use crate::read::{Reader, value_of};
 
@@ -44,18 +44,10 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let runtime = self.client.runtime();
         let mut pause_ms = POLL_MS;
         loop {
-            let args = ["1".into(), "NX".into(), "PX".into(), (self.settings.lease_ms as i64).into()];
-            let set = std::iter::once(key::lease(fill_id).into()).chain(args).collect();
-            let (lease, writes, creates) = join3(
-                self.client.call_one("SET", set),
-                self.writes_in_flight(entry.scope()),
-                self.writes_in_flight(entry.absent_guard.as_ref()),
-            )
-            .await;
-            let (lease, writes, creates) = (lease?, writes?, creates?);
+            let (granted, permit) = self.take_lease(entry, fill_id).await?;
             // While a write is in flight, no instance stores the value, so waiting for it is useless.
-            if lease != Reply::Nil || writes || runtime.monotonic_ms() >= deadline_ms {
-                return Ok(Lease::Granted(FillPermit { found: !writes, absent: !writes && !creates }));
+            if granted || !permit.found || runtime.monotonic_ms() >= deadline_ms {
+                return Ok(Lease::Granted(permit));
             }
             runtime.sleep(pause_ms).await;
             pause_ms = (pause_ms * 2).min(POLL_MAX_MS);
@@ -64,14 +56,29 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
                 return Ok(Lease::Outdated);
             }
             let stored = if entry.is_named() {
-                self.open_current(entry, versions, reply).ok().flatten().map(|found| found.value)
+                let fresh = |found: &Envelope| found.timing().is_none_or(|timing| timing.ttl_ms(runtime.unix_ms()) > 0);
+                self.open_current(entry, versions, reply).ok().flatten().filter(fresh).map(|found| found.value)
             } else {
-                reply.into_bytes()
+                self.open_fresh(entry, reply)
             };
             if let Some(stored) = stored {
                 return Ok(Lease::Stored(value_of(stored)));
             }
         }
+    }
+
+    /// Takes the lease of a fill, if no other request has it (`true`), and counts the marks.
+    pub(crate) async fn take_lease(&self, entry: &Entry, fill_id: &str) -> Result<(bool, FillPermit), RedisError> {
+        let args = ["1".into(), "NX".into(), "PX".into(), (self.settings.lease_ms as i64).into()];
+        let set = std::iter::once(key::lease(fill_id).into()).chain(args).collect();
+        let (lease, writes, creates) = join3(
+            self.client.call_one("SET", set),
+            self.writes_in_flight(entry.scope()),
+            self.writes_in_flight(entry.absent_guard.as_ref()),
+        )
+        .await;
+        let (lease, writes, creates) = (lease?, writes?, creates?);
+        Ok((lease != Reply::Nil, FillPermit { found: !writes, absent: !writes && !creates }))
     }
 
     /// Whether a write that marks `scope` is in flight. Marks of dead writers count for `mark_ms`.

@@ -53,6 +53,11 @@ impl SingleFlight {
         fills.insert(id.to_owned(), Rc::clone(&progress));
         FillRole::Leader(Leader { fills: self, id: id.to_owned(), progress })
     }
+
+    /// Joins the fill with this id, if there is one.
+    pub(crate) fn follow(&self, id: &str) -> Option<Follower> {
+        self.0.borrow().get(id).map(|progress| Follower(Rc::clone(progress)))
+    }
 }
 
 impl Leader<'_> {

@@ -18,25 +18,52 @@
 //! - **Another fetch**: if two fetches replace the same entry, the second finds that the key has changed. If it had not
 //!   begun to watch by then, it finds a current entry, or it has later versions and replaces an outdated entry.
 //! - **Eviction or expiry** of the outdated entry: EXEC does nothing, and the value is not stored.
+//!
+//! An entry that has ended and is kept for grace is replaced like an outdated one. So is an entry that is refreshed
+//! before its end ([`Replaced::Fetched`]): its envelope says that it was fetched, under the versions that are current. A
+//! set changes the version, so what was set is never mistaken for it.
 
 use futures_util::future::join;
 use ports::{Arg, Connect, RedisError, Reply, Runtime};
 
-use crate::entry::{Entry, Envelope, Versions};
+use crate::entry::{Entry, Envelope, Timing, Versions, form};
 use crate::read::{Hint, Reader, Stored};
 use crate::stats::Event;
 
+/// A value that was fetched.
+pub(crate) struct Fetched<'a> {
+    /// `None`: absent.
+    pub value: Option<&'a [u8]>,
+    /// How long the fetch took.
+    pub took_ms: u64,
+    /// Which current entry it may replace.
+    pub replaces: Replaced,
+}
+
+/// Which entry under the current versions a fetched value replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    /// One that has ended.
+    Ended,
+    /// One that was fetched, too, because this is newer.
+    Fetched,
+}
+
 impl<R: Connect, T: Runtime> Reader<R, T> {
-    /// Stores a value (`None`: absent) under the versions that were read before it was fetched. Does not release the
-    /// lease. Also returns the TTL in ms.
-    pub(crate) async fn store(&self, entry: &Entry, versions: Versions, value: Option<&[u8]>) -> (Stored, u64) {
-        let ttl_ms = entry.ttl_ms(value.is_some(), self.client.runtime().random_u64());
-        let value = value.unwrap_or_default();
+    /// Stores a value under the versions that were read before it was fetched. Does not release the lease. Also returns
+    /// the TTL in ms.
+    pub(crate) async fn store(&self, entry: &Entry, versions: Versions, fetched: Fetched<'_>) -> (Stored, u64) {
+        let (runtime, settings) = (self.client.runtime(), &self.settings);
+        let ttl_ms = entry.ttl_ms(fetched.value.is_some(), runtime.random_u64());
         let stored = if entry.is_named() {
-            self.store_named(entry, versions, value, ttl_ms).await
+            self.store_named(entry, versions, fetched, ttl_ms).await
         } else {
-            let set = set_args(entry.key(versions), value.to_vec(), ttl_ms, None);
-            self.client.call("SET", set).await.map(|_| true)
+            let timing = self.timing(&fetched, ttl_ms);
+            let life_ms = settings.life_ms(fetched.value.is_some(), ttl_ms);
+            let sealed = form::seal(fetched.value.unwrap_or_default(), timing, settings.compress_min_bytes);
+            let set = self.client.call("SET", set_args(entry.key(versions), sealed, life_ms, None));
+            let (set, outlived) = join(set, self.generations.outlive(entry, versions, life_ms)).await;
+            set.and(outlived).map(|()| true)
         };
         let stored = match stored {
             Err(error) => {
@@ -48,7 +75,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             Ok(true) => {
                 self.stats.count(entry, Event::Fill);
                 if !entry.is_named() {
-                    let expires_ms = self.client.runtime().monotonic_ms() + ttl_ms;
+                    let expires_ms = runtime.monotonic_ms() + ttl_ms;
                     self.hints.set(&entry.id, Hint { versions, expires_ms });
                 }
                 Stored::Yes
@@ -57,38 +84,58 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         (stored, ttl_ms)
     }
 
-    /// Stores `value` unless there is a current entry already, or `versions` are not current. `false`: it is not
-    /// stored.
+    /// Stores a value unless there is a current entry that it does not replace, or `versions` are not current. `false`:
+    /// it is not stored.
     async fn store_named(
         &self,
         entry: &Entry,
         versions: Versions,
-        value: &[u8],
+        fetched: Fetched<'_>,
         ttl_ms: u64,
     ) -> Result<bool, RedisError> {
-        let client = &self.client;
-        // The version must live at least as long as the entry. It is not set again, because it may be outdated now. Its
-        // TTL is not shortened, because an entry that was set may depend on it.
-        let extend = client.call("PEXPIRE", vec![entry.id.version_key().into(), (ttl_ms as i64).into(), "GT".into()]);
+        let (client, settings) = (&self.client, &self.settings);
         let key = entry.key(versions);
-        let sealed = Envelope::seal_fetched(versions, client.runtime().unix_ms() + ttl_ms, value);
-        let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), ttl_ms, Some("NX")));
-        let (extended, set) = join(extend, set).await;
-        extended?;
-        if set? != Reply::Nil {
-            return Ok(true);
+        let (value, replaces) = (fetched.value.unwrap_or_default(), fetched.replaces);
+        let fetch_ms = self.timing(&fetched, ttl_ms).map(|timing| timing.fetch_ms);
+        let ends_unix_ms = client.runtime().unix_ms() + ttl_ms;
+        let sealed = Envelope::seal_fetched(versions, ends_unix_ms, fetch_ms, value, settings.compress_min_bytes);
+        let life_ms = settings.life_ms(fetched.value.is_some(), ttl_ms);
+        let outlive = self.generations.outlive(entry, versions, life_ms);
+        let is_replaceable = async || self.is_replaceable(entry, versions, replaces).await;
+        if replaces == Replaced::Fetched {
+            outlive.await?;
+        } else {
+            let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), life_ms, Some("NX")));
+            let (outlived, set) = join(outlive, set).await;
+            outlived?;
+            if set? != Reply::Nil {
+                return Ok(true);
+            }
+            // Usually another request has stored or set it. This look saves the connection that a transaction needs.
+            if !is_replaceable().await? {
+                return Ok(false);
+            }
         }
-        let is_outdated = async || self.is_outdated(entry, versions).await;
-        // Usually another request has stored or set it. This look saves the connection that a transaction needs.
-        Ok(is_outdated().await?
-            && client.set_watched(&key, set_args(key.clone(), sealed, ttl_ms, None), is_outdated).await?)
+        client.set_watched(&key, set_args(key.clone(), sealed, life_ms, None), is_replaceable).await
+    }
+
+    /// What an entry says about its end: nothing if it ends with its key.
+    fn timing(&self, fetched: &Fetched<'_>, ttl_ms: u64) -> Option<Timing> {
+        let fetch_ms = u32::try_from(fetched.took_ms.max(1)).unwrap_or(u32::MAX);
+        let ends_unix_ms = self.client.runtime().unix_ms() + ttl_ms;
+        (fetched.value.is_some() && self.settings.stores_timing()).then_some(Timing { ends_unix_ms, fetch_ms })
     }
 
     /// Whether, at this instant, `versions` are current and the key of the named entry does not hold an entry with
-    /// them.
-    async fn is_outdated(&self, entry: &Entry, versions: Versions) -> Result<bool, RedisError> {
+    /// them, or one that may be replaced.
+    async fn is_replaceable(&self, entry: &Entry, versions: Versions, replaces: Replaced) -> Result<bool, RedisError> {
         let (current, reply) = self.mget(entry, Some(entry.key(versions))).await?;
-        Ok(current == Ok(versions) && !matches!(self.open_current(entry, versions, reply), Ok(Some(_))))
+        let is_replaced = |found: Envelope| match replaces {
+            Replaced::Ended => found.timing().is_some_and(|timing| timing.ttl_ms(self.client.runtime().unix_ms()) < 0),
+            Replaced::Fetched => found.fetched,
+        };
+        let found = self.open_current(entry, versions, reply).unwrap_or(None);
+        Ok(current == Ok(versions) && found.is_none_or(is_replaced))
     }
 }
 

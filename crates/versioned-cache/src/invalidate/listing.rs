@@ -146,8 +146,8 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         )
         .await;
         let (ttl_ms, size, header) = (count_in(&ttl?), count_in(&size?), header?);
-        let open = || header.into_bytes().and_then(Envelope::open);
-        let is_current = !member.id.is_named() || open().is_some_and(|open| open.versions.own == versions.own);
+        let stored = || header.into_bytes().and_then(|bytes| Envelope::versions_in(&bytes));
+        let is_current = !member.id.is_named() || stored().is_some_and(|stored| stored.own == versions.own);
         Ok((is_current && ttl_ms > 0).then(|| Listed {
             key,
             name: member.name().map(str::to_owned),

@@ -77,11 +77,11 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
                 continue;
             };
             let (value, ttl_ms) = match (value, hint) {
-                (Some(value), _) if entry.is_named() => match self.open(entry, versions, value) {
-                    Lookup::Found(Found { value, ttl_ms, .. }) => (Some(value), ttl_ms),
+                (Some(value), _) if entry.is_named() => match self.open(entry, versions, value).unless_ended() {
+                    Lookup::Found(Found { value, ttl_ms, .. }) => (Some(value), ttl_ms.max(0) as u64),
                     Lookup::Missing { .. } => (None, 0),
                 },
-                (Some(value), Some(hint)) if hint.versions == versions => (value.into_bytes(), 0),
+                (Some(value), Some(hint)) if hint.versions == versions => (self.open_fresh(entry, value), 0),
                 _ => {
                     again.push((at, versions));
                     (None, 0)
@@ -92,7 +92,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         if !again.is_empty() {
             let keys = again.iter().map(|(at, versions)| entries[*at].key(*versions).into()).collect();
             for ((at, versions), value) in again.into_iter().zip(self.client.call_large("MGET", keys).await?) {
-                seen[at].value = value.into_bytes();
+                seen[at].value = self.open_fresh(&entries[at], value);
                 if seen[at].value.is_some() {
                     // Its end is not known: the next read of this entry alone asks for it.
                     self.hints.set(&entries[at].id, Hint { versions, expires_ms: 0 });

@@ -7,7 +7,7 @@ use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 use super::hints::{Hint, Hints};
 use super::status::Bypass;
-use crate::entry::{Entry, EntryId, Envelope, Versions};
+use crate::entry::{Entry, EntryId, Envelope, Opened, Versions, form};
 use crate::generations::Generations;
 use crate::key;
 use crate::settings::Settings;
@@ -28,10 +28,29 @@ pub(crate) struct Found {
     pub versions: Versions,
     /// Empty: absent.
     pub value: Vec<u8>,
-    /// For how many ms it still lives.
-    pub ttl_ms: u64,
+    /// For how many ms it still lives; below 0: it ended that long ago, and is kept for grace.
+    pub ttl_ms: i64,
     /// The value comes from the source. A named entry may have been set by a client instead.
     pub fetched: bool,
+    /// How long the fetch took in ms, if that is stored.
+    pub fetch_ms: Option<u32>,
+}
+
+impl Found {
+    /// Whether the entry is kept only for grace.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ttl_ms < 0
+    }
+}
+
+impl Lookup {
+    /// An entry that has ended counts as missing.
+    pub(crate) fn unless_ended(self) -> Self {
+        match self {
+            Self::Found(found) if found.has_ended() => Self::Missing { versions: found.versions },
+            lookup => lookup,
+        }
+    }
 }
 
 /// The entry holds a value that this program cannot have stored.
@@ -52,7 +71,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         if !entry.is_cacheable() {
             return Err(Bypass::Disabled);
         }
-        let outcome = self.unless_bypassed(self.look_up(entry)).await;
+        let outcome = self.unless_bypassed(self.look_up(entry)).await.map(Lookup::unless_ended);
         match &outcome {
             Ok(Lookup::Found(_)) => self.stats.count(entry, Event::Hit),
             Ok(Lookup::Missing { .. }) => self.stats.count(entry, Event::Miss),
@@ -79,7 +98,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         })
     }
 
-    /// Looks an entry up. Versions that were lost are started again.
+    /// Looks an entry up, which may have ended. Versions that were lost are started again.
     pub(crate) async fn look_up(&self, entry: &Entry) -> Result<Lookup, RedisError> {
         // The key of a named entry is known. The key of a scoped entry contains its versions, which the hint guesses.
         let (hint, key) = match &entry.id {
@@ -106,14 +125,19 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
     /// The hint was right: `reply` is the entry under the current versions.
     async fn look_up_guessed(&self, entry: &Entry, hint: Hint, reply: Reply) -> Result<Lookup, RedisError> {
         let versions = hint.versions;
-        let Some(value) = reply.into_bytes() else { return Ok(Lookup::Missing { versions }) };
-        let ttl_ms = hint.expires_ms.saturating_sub(self.client.runtime().monotonic_ms());
-        if ttl_ms > 0 {
-            return Ok(Lookup::Found(Found { versions, value, ttl_ms, fetched: true }));
+        let Some(Opened { value, timing }) = self.open_scoped(entry, reply) else {
+            return Ok(Lookup::Missing { versions });
+        };
+        let ttl_ms = hint.expires_ms.saturating_sub(self.client.runtime().monotonic_ms()) as i64;
+        if timing.is_none() && ttl_ms > 0 {
+            return Ok(Lookup::Found(Found { versions, value, ttl_ms, fetched: true, fetch_ms: None }));
         }
         // The entry lives longer than the hint says: another instance filled it again under the same versions.
-        let left = self.client.call_one("PTTL", vec![entry.key(versions).into()]).await?;
-        Ok(self.found(entry, versions, value, &left))
+        let left = match timing {
+            Some(_) => Reply::Nil,
+            None => self.client.call_one("PTTL", vec![entry.key(versions).into()]).await?,
+        };
+        Ok(self.found(entry, versions, Opened { value, timing }, &left))
     }
 
     /// There was no hint, or it was wrong: reads the entry under the versions that are known now. A write may end
@@ -124,16 +148,37 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         // MGET and not GET: if the key has another type, MGET replies nil and GET fails.
         let value = self.client.call_one("MGET", vec![key.as_str().into()]);
         let (value, left) = join(value, self.client.call_one("PTTL", vec![key.as_str().into()])).await;
-        match value?.into_bytes() {
-            Some(value) => Ok(self.found(entry, versions, value, &left?)),
+        match self.open_scoped(entry, value?) {
+            Some(opened) => Ok(self.found(entry, versions, opened, &left?)),
             None => Ok(Lookup::Missing { versions }),
         }
     }
 
-    fn found(&self, entry: &Entry, versions: Versions, value: Vec<u8>, pttl: &Reply) -> Lookup {
-        let ttl_ms = pttl.as_int().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
-        self.hints.set(&entry.id, Hint { versions, expires_ms: self.client.runtime().monotonic_ms() + ttl_ms });
-        Lookup::Found(Found { versions, value, ttl_ms, fetched: true })
+    /// `pttl` is the reply that says how long the key lives. It counts unless the entry itself says when it ends.
+    fn found(&self, entry: &Entry, versions: Versions, opened: Opened, pttl: &Reply) -> Lookup {
+        let Opened { value, timing } = opened;
+        let runtime = self.client.runtime();
+        let ttl_ms = match timing {
+            Some(timing) => timing.ttl_ms(runtime.unix_ms()),
+            None => pttl.as_int().unwrap_or(0).max(0),
+        };
+        self.hints.set(&entry.id, Hint { versions, expires_ms: runtime.monotonic_ms() + ttl_ms.max(0) as u64 });
+        Lookup::Found(Found { versions, value, ttl_ms, fetched: true, fetch_ms: timing.map(|timing| timing.fetch_ms) })
+    }
+
+    /// Opens the value under the key of a scoped entry, which may have ended. Counts corrupt values.
+    pub(crate) fn open_scoped(&self, entry: &Entry, reply: Reply) -> Option<Opened> {
+        let opened = form::open(reply.into_bytes()?);
+        if opened.is_none() {
+            self.stats.count(entry, Event::Corrupt);
+        }
+        opened
+    }
+
+    /// The value of a scoped entry in such a reply, unless it has ended.
+    pub(crate) fn open_fresh(&self, entry: &Entry, reply: Reply) -> Option<Vec<u8>> {
+        let Opened { value, timing } = self.open_scoped(entry, reply)?;
+        timing.is_none_or(|timing| timing.ttl_ms(self.client.runtime().unix_ms()) > 0).then_some(value)
     }
 
     /// Reads the versions of an entry and the key of its value, if that is known, with one MGET, which is atomic.
@@ -152,12 +197,18 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         Ok((Versions::from_replies(&replies).ok_or(replies), value))
     }
 
-    /// Opens the value under the key of a named entry: found if it has the current versions. Counts corrupt values.
+    /// Opens the value under the key of a named entry: found if it has the current versions. It may have ended. Counts
+    /// corrupt values.
     pub(crate) fn open(&self, entry: &Entry, versions: Versions, reply: Reply) -> Lookup {
         match self.open_current(entry, versions, reply) {
             Ok(Some(found)) => {
-                let ttl_ms = found.ends_unix_ms.saturating_sub(self.client.runtime().unix_ms());
-                Lookup::Found(Found { versions, value: found.value, ttl_ms, fetched: found.fetched })
+                let now_ms = self.client.runtime().unix_ms();
+                let ttl_ms = match found.timing() {
+                    Some(timing) => timing.ttl_ms(now_ms),
+                    None => found.ends_unix_ms.saturating_sub(now_ms) as i64,
+                };
+                let Envelope { value, fetched, fetch_ms, .. } = found;
+                Lookup::Found(Found { versions, value, ttl_ms, fetched, fetch_ms })
             }
             Ok(None) => Lookup::Missing { versions },
             Err(Corrupt) => {
@@ -167,7 +218,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         }
     }
 
-    /// The envelope under the key of a named entry, if it has these versions.
+    /// The envelope under the key of a named entry, if it has these versions. It may have ended.
     pub(crate) fn open_current(
         &self,
         entry: &Entry,
@@ -177,7 +228,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let Some(bytes) = reply.into_bytes() else { return Ok(None) };
         let found = Envelope::open(bytes).ok_or(Corrupt)?;
         // An instance that set the entry may have died before it set the TTL. Then only the envelope has the end.
-        let has_ended = found.ends_unix_ms + self.settings.mark_ms < self.client.runtime().unix_ms();
+        let has_ended =
+            found.fetch_ms.is_none() && found.ends_unix_ms + self.settings.mark_ms < self.client.runtime().unix_ms();
         if found.versions != versions || has_ended {
             return Ok(None);
         }

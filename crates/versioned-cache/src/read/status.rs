@@ -45,8 +45,9 @@ pub enum Source {
 pub struct CacheStatus {
     /// Where the value came from.
     pub source: Source,
-    /// Seconds until the entry ends, if there is an entry and its end is known.
-    pub ttl_s: Option<u64>,
+    /// Seconds until the entry ends, if there is an entry and its end is known. Below 0: it ended that long ago, and was
+    /// used because the source failed or was slow.
+    pub ttl_s: Option<i64>,
     /// The entry's key in Redis, if it was looked up.
     pub key: Option<String>,
 }
@@ -68,15 +69,15 @@ pub struct ReadResult {
 }
 
 impl ReadResult {
-    /// `stored` is what the entry holds; `ttl_ms` is `None` if it is not known.
-    pub(crate) fn hit(key: String, stored: Vec<u8>, ttl_ms: Option<u64>) -> Self {
-        let ttl_s = ttl_ms.map(|ms| ms.div_ceil(1000));
+    /// `stored` is what the entry holds; `ttl_ms` is `None` if it is not known, and below 0 if the entry has ended.
+    pub(crate) fn hit(key: String, stored: Vec<u8>, ttl_ms: Option<i64>) -> Self {
+        let ttl_s = ttl_ms.map(|ms| if ms < 0 { ms.div_euclid(1000) } else { (ms + 999) / 1000 });
         Self { value: value_of(stored), status: CacheStatus { source: Source::Hit, ttl_s, key: Some(key) } }
     }
 
     /// `ttl_ms` is the TTL of a value that was stored.
     pub(crate) fn miss(key: String, value: Option<Vec<u8>>, stored: Stored, ttl_ms: u64) -> Self {
-        let ttl_s = (stored == Stored::Yes).then_some(ttl_ms.div_ceil(1000));
+        let ttl_s = (stored == Stored::Yes).then_some(ttl_ms.div_ceil(1000) as i64);
         Self { value, status: CacheStatus { source: Source::Miss(stored), ttl_s, key: Some(key) } }
     }
 
@@ -128,6 +129,11 @@ mod tests {
     fn is_written_as_in_rfc_9211() {
         let hit = CacheStatus { source: Source::Hit, ttl_s: Some(287), key: Some("user:cache:42-v7".into()) };
         assert_eq!(hit.to_string(), r#"hit; ttl=287; key="user:cache:42-v7""#);
+        let graced = ReadResult::hit("k".into(), b"1".to_vec(), Some(-11_001)).status;
+        assert_eq!(graced.to_string(), r#"hit; ttl=-12; key="k""#);
+        for (ms, s) in [(-1, -1), (0, 0), (1, 1), (1_000, 1), (1_001, 2)] {
+            assert_eq!(ReadResult::hit(String::new(), vec![], Some(ms)).status.ttl_s, Some(s), "{ms}");
+        }
         assert_eq!(CacheStatus::bypass(Bypass::Disabled).to_string(), "fwd=bypass; detail=disabled");
         let odd = CacheStatus { key: Some("a\"\\ü\n".into()), ..hit };
         assert_eq!(odd.to_string(), r#"hit; ttl=287; key="a\"\\%C3%BC%0A""#);

@@ -12,6 +12,9 @@ use crate::step::Step;
 use crate::tasks::{Role, Task, cache, task};
 use crate::world::{Rules, Shared, World};
 
+/// Longer than any entry lives, jitter included.
+const LONGEST_TTL_MS: u64 = 331_000;
+
 /// What may go wrong, and how often.
 ///
 /// The death of a request needs no fault of its own. A dead request takes no further step, and every read is checked as
@@ -29,6 +32,8 @@ pub struct Faults {
     pub flushes: u32,
     /// Commands or their replies are lost.
     pub losses: u32,
+    /// The source fails.
+    pub failed_selects: u32,
 }
 
 /// What is explored.
@@ -41,6 +46,8 @@ pub struct Scenario {
     pub warm: bool,
     /// Then the module was invalidated, and the outdated entry is still in Redis.
     pub outdated: bool,
+    /// Then the entry has ended. Its key is still in Redis.
+    pub ended: bool,
     pub faults: Faults,
     pub rules: Rules,
     pub settings: Settings,
@@ -49,6 +56,8 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Grant(StepId),
+    /// A SELECT fails.
+    Fail(StepId),
     /// A command is lost, or takes effect (`true`) and its reply is lost.
     Lose(StepId, bool),
     Cancel(usize),
@@ -102,6 +111,9 @@ impl Execution {
             shared: scenario.shared_instance,
             mark_ms: scenario.settings.mark_ms,
         };
+        if scenario.rules.ttls {
+            execution.world.borrow_mut().redis.simulate_ttls(scenario.settings.mark_ms as i64);
+        }
         if scenario.warm {
             execution.world.borrow_mut().row = 1;
             execution.poll(count);
@@ -113,6 +125,9 @@ impl Execution {
         execution.tasks.pop();
         if scenario.outdated {
             execution.world.borrow_mut().redis.outdate("cache:generation:kv");
+        }
+        if scenario.ended {
+            execution.world.borrow_mut().now_ms += LONGEST_TTL_MS;
         }
         for at in 0..count {
             execution.poll(at);
@@ -179,6 +194,10 @@ impl interleavings::Execution for Execution {
             let commands: Vec<StepId> = commands.map(|(id, _)| *id).filter(|id| self.may_begin(id.0)).collect();
             actions.extend(commands.into_iter().flat_map(|id| [Action::Lose(id, true), Action::Lose(id, false)]));
         }
+        if self.faults.failed_selects > 0 {
+            let selects = world.steps.waiting.iter().filter(|(_, (step, _))| *step == Step::Select);
+            actions.extend(selects.map(|(id, _)| Action::Fail(*id)));
+        }
         if self.faults.cancellations > 0 {
             actions.extend((0..self.tasks.len()).filter(|at| self.tasks[*at].is_some()).map(Action::Cancel));
         }
@@ -218,6 +237,14 @@ impl interleavings::Execution for Execution {
                 self.world.borrow_mut().lose(*id, *takes_effect);
                 self.poll(id.0);
             }
+            Action::Fail(id) => {
+                self.faults.failed_selects -= 1;
+                let mut world = self.world.borrow_mut();
+                world.failed.insert(id.0);
+                world.lose(*id, false);
+                drop(world);
+                self.poll(id.0);
+            }
             Action::Cancel(at) => {
                 self.faults.cancellations -= 1;
                 self.kill(*at);
@@ -252,7 +279,15 @@ impl interleavings::Execution for Execution {
     }
 
     fn violation(&self) -> Option<String> {
-        self.world.borrow().violation.clone()
+        let world = self.world.borrow();
+        let ended = || self.tasks.iter().all(Option::is_none);
+        let wrong_ttl = || {
+            let scoped = ["user:version:42", "cache:generation:default", "cache:generation:default:default"];
+            let named = ["cache:version:kv:get:x", "cache:generation:kv", "cache:generation:kv:get"];
+            let wrong = world.redis.wrong_ttl("user:cache:42-v", &scoped);
+            wrong.or_else(|| world.redis.wrong_ttl("cache:entry:kv:get:x", &named))
+        };
+        world.violation.clone().or_else(|| if world.rules.ttls && ended() { wrong_ttl() } else { None })
     }
 
     fn digest(&self) -> u64 {

@@ -18,11 +18,14 @@ mod tasks;
 mod weakness;
 mod world;
 
+use std::time::Instant;
+
 use execution::{Execution, Faults, Scenario, story};
 use interleavings::explore;
 use tasks::Means;
 use tasks::Role::{
-    BatchReader, CheckingReader, Creator, GuardedReader, NamedReader, Outsider, Reader, Setter, UsersReader, Writer,
+    BatchReader, CheckingReader, Creator, GuardedReader, NamedReader, NamedRefresher, Outsider, Reader, Refresher,
+    Setter, SlowReader, UsersReader, Writer,
 };
 use versioned_cache::{Settings, WritePolicy};
 use weakness::Weakness;
@@ -39,12 +42,17 @@ const NO_WAITING: Settings = Settings {
     fill_wait_ms: 0,
     patience_ms: 0,
     verify_ratio: 0.0,
+    grace_ms: 0,
+    soft_timeout_ms: 0,
+    refresh_ahead: 0.0,
+    compress_min_bytes: 0,
 };
 
 /// One key is evicted at any time. (Requests may die at any step in all scenarios: see [`Faults`].)
-const EVICTION: Faults = Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0, losses: 0 };
+const EVICTION: Faults =
+    Faults { evictions: 1, ends_of_marks: 0, cancellations: 0, flushes: 0, losses: 0, failed_selects: 0 };
 /// Writers die mid-write, and their marks expire at any time later.
-const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, cancellations: 0, flushes: 0, losses: 0 };
+const END_OF_MARKS: Faults = Faults { ends_of_marks: 1, evictions: 0, ..EVICTION };
 const BOTH: Faults = Faults { ends_of_marks: 1, ..EVICTION };
 
 fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
@@ -53,6 +61,7 @@ fn scenario(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
         shared_instance: false,
         warm,
         outdated: false,
+        ended: false,
         faults,
         rules: Rules { eager: true, ..Rules::default() },
         settings: NO_WAITING,
@@ -64,8 +73,9 @@ fn weakened(scenario: Scenario, weakness: Weakness) -> Scenario {
 }
 
 fn holds(name: &str, scenario: &Scenario) {
+    let begin = Instant::now();
     let report = explore(|| Execution::new(scenario));
-    println!("{name}: {} states, {} steps", report.states, report.steps);
+    println!("{name}: {} states, {} steps, {:.1} s", report.states, report.steps, begin.elapsed().as_secs_f64());
     if let Some((what, path)) = report.violation {
         panic!("{name}: {what}\n{}", story(scenario, &path));
     }
@@ -228,6 +238,97 @@ fn checks_that_do_not_read_the_versions_again_are_caught() {
     let weak = Weakness::VersionsAreNotReadAgain;
     let what = is_caught(&weakened(checked(&[Writer(1), CheckingReader(1)], true, Faults::default()), weak));
     assert!(what.contains("calls an entry stale"), "{what}");
+}
+
+/// Versions end, too. No request dies here: then a version may live longer or shorter, which does no harm.
+fn with_ttls(roles: &[tasks::Role], warm: bool, faults: Faults) -> Scenario {
+    let mut scenario = scenario(roles, warm, faults);
+    scenario.rules.ttls = true;
+    scenario.rules.acknowledged_only = true;
+    scenario
+}
+
+#[test]
+fn versions_end_after_the_entries_that_depend_on_them() {
+    holds("TTLs, scoped", &with_ttls(&[Writer(1), Reader(1)], false, Faults::default()));
+    holds("TTLs, named", &with_ttls(&[Setter(1), NamedReader(1)], false, Faults::default()));
+    holds("TTLs, a module", &with_ttls(&[Outsider(Means::NamedModule), NamedReader(1)], true, Faults::default()));
+}
+
+#[test]
+fn versions_that_end_too_early_or_never_are_caught() {
+    let set = with_ttls(&[Setter(1), NamedReader(1)], false, Faults::default());
+    let what = is_caught(&weakened(set.clone(), Weakness::VersionsAreNotKept));
+    assert!(what.contains("ends before"), "{what}");
+    // The row does not exist: the reader stores an absence, which lives shorter than a value that is set.
+    let what = is_caught(&weakened(set.clone(), Weakness::VersionsAreShortened));
+    assert!(what.contains("ends before"), "{what}");
+    let what = is_caught(&weakened(set, Weakness::VersionsHaveNoEnd));
+    assert!(what.contains("has no end"), "{what}");
+}
+
+/// The entry has ended and is kept for grace. The source may fail. All requests share an instance, so they have hints.
+fn in_grace(roles: &[tasks::Role], faults: Faults) -> Scenario {
+    let scenario = scenario(roles, true, Faults { failed_selects: 1, ..faults });
+    let settings = Settings { grace_ms: 3_600_000, ..scenario.settings };
+    Scenario { ended: true, shared_instance: true, settings, ..scenario }
+}
+
+#[test]
+fn values_in_grace_are_as_new_as_the_last_write() {
+    holds("grace", &in_grace(&[Writer(1), Reader(1)], BOTH));
+    holds("grace, two readers", &in_grace(&[Writer(1), Reader(1), Reader(1)], Faults::default()));
+    holds("grace, a batch", &in_grace(&[Writer(1), BatchReader(1)], EVICTION));
+    let mut slow = in_grace(&[Writer(1), SlowReader(1)], EVICTION);
+    slow.settings.soft_timeout_ms = 50;
+    holds("grace, a slow source", &slow);
+    let mut invalidated = in_grace(&[Outsider(Means::NamedModule), NamedReader(1)], EVICTION);
+    invalidated.rules.acknowledged_only = true;
+    holds("grace, named", &invalidated);
+    let mut set = in_grace(&[Setter(1), NamedReader(1), NamedReader(1)], Faults::default());
+    set.rules.acknowledged_only = true;
+    holds("grace, a set", &set);
+}
+
+#[test]
+fn values_in_grace_that_are_outdated_are_caught() {
+    let what =
+        is_caught(&weakened(in_grace(&[Writer(1), Reader(1)], Faults::default()), Weakness::GraceIgnoresVersions));
+    assert!(what.contains("was there before it began"), "{what}");
+}
+
+/// Each hit refreshes its entry.
+fn refreshing(roles: &[tasks::Role], faults: Faults) -> Scenario {
+    let scenario = scenario(roles, true, faults);
+    Scenario { settings: Settings { refresh_ahead: 1e12, ..scenario.settings }, ..scenario }
+}
+
+/// Clients set the entry that is refreshed.
+fn refreshing_named(roles: &[tasks::Role]) -> Scenario {
+    let mut scenario = refreshing(roles, Faults::default());
+    scenario.rules.acknowledged_only = true;
+    scenario
+}
+
+#[test]
+fn refreshes_store_nothing_stale_and_replace_no_value_that_was_set() {
+    holds("refresh", &refreshing(&[Writer(1), Refresher(1), Reader(1)], END_OF_MARKS));
+    holds("refresh, an eviction", &refreshing(&[Writer(1), Refresher(2)], EVICTION));
+    holds("refresh, two", &refreshing(&[Writer(1), Refresher(1), Refresher(1)], Faults::default()));
+    holds("refresh, a set", &refreshing_named(&[Setter(1), NamedRefresher(1), NamedReader(1)]));
+    holds("refresh, a module", &refreshing_named(&[Outsider(Means::NamedModule), NamedRefresher(1), NamedReader(1)]));
+}
+
+#[test]
+fn refreshes_under_the_latest_version_are_caught() {
+    let scenario = refreshing(&[Writer(1), Refresher(1), Reader(1)], Faults::default());
+    is_caught(&weakened(scenario, Weakness::StoredUnderTheLatestVersion));
+}
+
+#[test]
+fn refreshes_without_a_watch_are_caught() {
+    let scenario = refreshing_named(&[Setter(1), NamedRefresher(1), NamedReader(1)]);
+    is_caught(&weakened(scenario, Weakness::ReplacedWithoutWatch));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use versioned_cache::Settings;
 
 use crate::execution::{Execution, Faults, Scenario, story};
 use crate::tasks::Means;
-use crate::tasks::Role::{BatchReader, CheckingReader, NamedReader, Outsider, Reader, Setter, Writer};
+use crate::tasks::Role::{
+    BatchReader, CheckingReader, NamedReader, Outsider, Reader, Refresher, Setter, SlowReader, Writer,
+};
 use crate::world::Rules;
 
 /// More requests, each with several reads or writes, which wait for one another's fills. `EXPLORER_SEED` repeats one
@@ -18,7 +20,8 @@ fn many_requests_at_random() {
         shared_instance: false,
         warm: true,
         outdated: false,
-        faults: Faults { ends_of_marks: 1, cancellations: 3, evictions: 4, flushes: 0, losses: 0 },
+        ended: false,
+        faults: Faults { ends_of_marks: 1, cancellations: 3, evictions: 4, flushes: 0, losses: 0, failed_selects: 0 },
         rules: Rules::default(),
         settings: Settings { verify_ratio: 0.0, ..Settings::default() },
     };
@@ -65,7 +68,16 @@ fn many_requests_at_random() {
         settings: Settings { verify_ratio: 1.0, ..base.settings },
         ..base.clone()
     };
+    let refreshed = Scenario {
+        roles: vec![Writer(2), Refresher(3), Reader(2), SlowReader(2)],
+        shared_instance: true,
+        ended: true,
+        faults: Faults { failed_selects: 2, ..base.faults },
+        settings: Settings { grace_ms: 3_600_000, soft_timeout_ms: 50, refresh_ahead: 1e12, ..base.settings },
+        ..base.clone()
+    };
     let scenarios = [
+        refreshed,
         checked,
         lossy(&set),
         lossy(&invalidated),

@@ -11,10 +11,12 @@ pub enum Value {
     Marks(BTreeMap<Vec<u8>, i64>),
 }
 
-/// Keys and values. TTLs are not simulated: an expiry is like an eviction.
+/// Keys and values. No key expires: an expiry is like an eviction.
 #[derive(Clone, Debug, Default, Hash, PartialEq, Eq)]
 pub struct Redis {
     pub keys: BTreeMap<String, Value>,
+    /// The TTLs of the keys that have one, in ms, if they are simulated.
+    pub ttls: Option<BTreeMap<String, i64>>,
     pub transactions: Transactions<Command>,
 }
 
@@ -63,14 +65,69 @@ impl Redis {
         self.put(generation.to_owned(), Value::Text(((1_i64 << 61) + 1_000).to_string().into_bytes()));
     }
 
+    /// Changes a value and keeps its TTL.
     fn put(&mut self, key: String, value: Value) {
         self.transactions.touch(&key);
         self.keys.insert(key, value);
     }
 
+    /// From now on TTLs are simulated. Those of the keys that exist are as after their start.
+    pub fn simulate_ttls(&mut self, start_ms: i64) {
+        self.ttls = Some(self.keys.keys().map(|key| (key.clone(), start_ms)).collect());
+    }
+
+    /// `None`: removes the TTL.
+    fn set_ttl(&mut self, key: &str, ms: Option<i64>) {
+        let Some(ttls) = &mut self.ttls else { return };
+        match ms {
+            Some(ms) => drop(ttls.insert(key.to_owned(), ms)),
+            None => drop(ttls.remove(key)),
+        }
+    }
+
+    /// PEXPIRE: changes a TTL if the condition holds. No TTL counts as infinite.
+    fn expire(&mut self, key: &str, ms: i64, only: &str) {
+        let Some(ttls) = self.ttls.as_ref().filter(|_| self.keys.contains_key(key)) else { return };
+        let now = ttls.get(key).copied();
+        let applies = match only {
+            "NX" => now.is_none(),
+            "GT" => now.is_some_and(|now| now < ms),
+            "LT" => now.is_none_or(|now| now > ms),
+            _ => true,
+        };
+        if applies {
+            self.set_ttl(key, Some(ms));
+        }
+    }
+
+    /// What is wrong with the TTLs when nothing is under way: a version without an end, or a version that ends before
+    /// the current entry under `entry`.
+    pub fn wrong_ttl(&self, entry: &str, versions: &[&str]) -> Option<String> {
+        let ttls = self.ttls.as_ref()?;
+        let endless = self
+            .keys
+            .keys()
+            .find(|key| (key.contains(":version:") || key.contains(":generation:")) && !ttls.contains_key(*key));
+        if let Some(key) = endless {
+            return Some(format!("{key} has no end"));
+        }
+        let current = self.int(versions[0]).map(|number| number.to_string())?;
+        let (key, _) = self.keys.iter().find(|(key, value)| match value {
+            Value::Text(bytes) => {
+                **key == entry && bytes.starts_with(current.as_bytes())
+                    || key.starts_with(entry) && key.contains(&format!("-v{current}:"))
+            }
+            Value::Marks(_) => false,
+        })?;
+        let short =
+            versions.iter().find(|version| self.keys.contains_key(**version) && ttls.get(**version) < ttls.get(key))?;
+        Some(format!("{short} ends before {key}"))
+    }
+
     /// Removes a key that is deleted, evicted or flushed.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let removed = self.keys.remove(key)?;
+        self.set_ttl(key, None);
         self.transactions.touch(key);
         Some(removed)
     }
@@ -107,19 +164,28 @@ impl Redis {
             "GET" => self.get(&key),
             "MGET" => return Ok(args.iter().map(|key| self.get(&text(key))).collect()),
             "PTTL" => Reply::Int(if self.keys.contains_key(&key) { 300_000 } else { -2 }),
-            "PEXPIRE" => Reply::Int(self.keys.contains_key(&key).into()),
+            "PEXPIRE" => {
+                self.expire(&key, text(&args[1]).parse().expect("ms"), &args.get(2).map(text).unwrap_or_default());
+                Reply::Int(self.keys.contains_key(&key).into())
+            }
             "SET" => {
                 let only = |word: &str| args[2..].iter().any(|option| text(option) == word);
                 let there = self.keys.contains_key(&key);
                 if only("NX") && there || only("XX") && !there {
                     Reply::Nil
                 } else {
+                    let after =
+                        |word: &str| args.iter().position(|option| text(option) == word).map(|at| &args[at + 1]);
+                    if !only("KEEPTTL") {
+                        self.set_ttl(&key, after("PX").and_then(|ms| text(ms).parse().ok()));
+                    }
                     self.put(key, Value::Text(bytes(&args[1])));
                     Reply::Status("OK".into())
                 }
             }
             "MSET" => {
                 for pair in args.chunks(2) {
+                    self.set_ttl(&text(&pair[0]), None);
                     self.put(text(&pair[0]), Value::Text(bytes(&pair[1])));
                 }
                 Reply::Status("OK".into())

@@ -53,15 +53,16 @@ impl From<Result<Vec<Reply>, RedisError>> for Outcome {
 }
 
 /// Whether the outcome and the effect of a step do not depend on when it happens. Such steps are:
-/// - TTLs, which are not simulated;
+/// - TTLs, unless they are simulated (`ttls`);
 /// - leases, which are always granted when steps are eager: a lease can only make a request wait;
 /// - registries, and the version of the list;
 /// - in a transaction, everything between WATCH and EXEC.
-pub fn commutes(step: &Step) -> bool {
+pub fn commutes(step: &Step, ttls: bool) -> bool {
     if let Step::OnDedicated(_, command, _) = step {
         return !matches!(command.as_str(), "WATCH" | "EXEC");
     }
-    matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "PEXPIRE" | "HINCRBY"))
+    matches!(step, Step::Redis(command, _) if matches!(command.as_str(), "PTTL" | "HINCRBY"))
+        || !ttls && matches!(step, Step::Redis(command, _) if command == "PEXPIRE")
         || is_lease(step)
         || is_registry(step)
         || is_list_version(step)

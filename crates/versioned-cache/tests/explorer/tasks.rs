@@ -25,6 +25,12 @@ pub enum Role {
     GuardedReader,
     /// As a guarded reader, this many times. Each hit is checked before the next read.
     CheckingReader(u32),
+    /// Reads the row this many times. What a read spawns (a refresh, the rest of a slow fetch) runs before the next one.
+    Refresher(u32),
+    /// The same through a named entry.
+    NamedRefresher(u32),
+    /// As a refresher; the source is slow.
+    SlowReader(u32),
     /// Changes the row this many times.
     Writer(u32),
     /// Creates the row.
@@ -60,8 +66,9 @@ pub enum Means {
 impl Role {
     /// The role that warms the cache before the search begins.
     pub fn warming(roles: &[Self]) -> Self {
-        let named =
-            roles.iter().find(|role| matches!(role, Self::NamedReader(_) | Self::UsersReader(_) | Self::Setter(_)));
+        let named = roles.iter().find(|role| {
+            matches!(role, Self::NamedReader(_) | Self::UsersReader(_) | Self::Setter(_) | Self::NamedRefresher(_))
+        });
         match named {
             Some(Self::UsersReader(_)) => Self::UsersReader(1),
             Some(_) => Self::NamedReader(1),
@@ -70,7 +77,7 @@ impl Role {
     }
 }
 
-/// The simulated database never fails: statements end, or their task dies.
+/// A SELECT has failed. An UPDATE never fails: it ends, or its task dies.
 #[derive(Debug, PartialEq, Eq)]
 struct NoError;
 
@@ -100,7 +107,7 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
         match role {
             Role::Reader(times) => {
                 for _ in 0..times {
-                    read(number, &world, &cache, entry(), false).await;
+                    drop(read(number, &world, &cache, entry(), false).await);
                 }
             }
             Role::BatchReader(times) => {
@@ -112,6 +119,16 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
             Role::CheckingReader(times) => {
                 for _ in 0..times {
                     read_and_check(number, &world, &cache).await;
+                }
+            }
+            Role::Refresher(times) | Role::SlowReader(times) => {
+                for _ in 0..times {
+                    read_and_continue(number, &world, &cache, entry()).await;
+                }
+            }
+            Role::NamedRefresher(times) => {
+                for _ in 0..times {
+                    read_and_continue(number, &world, &cache, named()).await;
                 }
             }
             Role::Writer(times) => {
@@ -195,7 +212,7 @@ async fn read_and_check(number: usize, world: &Shared, cache: &SimCache) {
     world.borrow_mut().spawned.insert(number, Vec::new());
     let result = read(number, world, cache, guarded(), false).await;
     let spawned = world.borrow_mut().spawned.remove(&number).unwrap_or_default();
-    if result.status.source == Source::Hit {
+    if result.is_some_and(|result| result.status.source == Source::Hit) {
         // The sender of counters comes first, because the hit is counted first. It does not run.
         let [_sender, check] = <[_; 2]>::try_from(spawned).unwrap_or_else(|_| panic!("a hit spawns two works"));
         world.borrow_mut().checking.insert(number);
@@ -205,13 +222,27 @@ async fn read_and_check(number: usize, world: &Shared, cache: &SimCache) {
     cache.send_stats().await;
 }
 
-async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) -> ReadResult {
+/// A read, and then what it has spawned, except for the sender of counters, which comes first.
+async fn read_and_continue(number: usize, world: &Shared, cache: &SimCache, entry: Entry) {
+    world.borrow_mut().spawned.insert(number, Vec::new());
+    read(number, world, cache, entry, false).await;
+    let spawned = world.borrow_mut().spawned.remove(&number).unwrap_or_default();
+    for work in spawned.into_iter().skip(1) {
+        work.await;
+    }
+    cache.send_stats().await;
+}
+
+/// `None`: the source has failed, and there was no entry in grace.
+async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) -> Option<ReadResult> {
+    world.borrow_mut().failed.remove(&number);
     wait(world, Step::Start).await;
     let entries = [entry];
     let of_select = Rc::clone(world);
     let select = async move || match wait(&of_select, Step::Select).await {
         Outcome::Row(0) => Ok(None),
         Outcome::Row(value) => Ok::<_, NoError>(Some(value.to_string().into_bytes())),
+        Outcome::Lost => Err(NoError),
         other => panic!("{other:?} is no row"),
     };
     let result = if batch {
@@ -219,9 +250,13 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
             assert_eq!(missing, [0]);
             Ok::<_, NoError>(vec![select().await?])
         });
-        results.await.expect("the simulated database does not fail").remove(0)
+        results.await.map(|mut results| results.remove(0))
     } else {
-        cache.get_or_set_verified(&entries[0], select).await.expect("the simulated database does not fail")
+        cache.get_or_set_verified(&entries[0], select).await
+    };
+    let Ok(result) = result else {
+        world.borrow_mut().promises.forget(number);
+        return None;
     };
     let value = result.value.as_ref().map_or(0, |bytes| {
         std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
@@ -231,7 +266,7 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
     if let Some(what) = world.promises.read_ends(number, value, bypassed) {
         world.violation.get_or_insert(what);
     }
-    result
+    Some(result)
 }
 
 async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {

@@ -27,6 +27,14 @@ pub enum Weakness {
     CreatesAreNotGuarded,
     /// A check compares the row with the hit, and does not see that the version has changed since.
     VersionsAreNotReadAgain,
+    /// After a failed fetch, the entry that has ended is returned whatever its versions are.
+    GraceIgnoresVersions,
+    /// The TTLs of versions stay as they were at their start.
+    VersionsAreNotKept,
+    /// The TTLs of versions are shortened by entries that live shorter than others.
+    VersionsAreShortened,
+    /// Versions start without a TTL.
+    VersionsHaveNoEnd,
 }
 
 impl Weakness {
@@ -39,6 +47,15 @@ impl Weakness {
         let written = world.written.contains(&task);
         let instead = match (self, command) {
             (Self::VersionsComeBack, _) => None,
+            (Self::VersionsAreNotKept, "PEXPIRE") if is_version(&key) => Some(Reply::Int(1)),
+            (Self::VersionsAreShortened, "PEXPIRE") if is_version(&key) => {
+                args[2] = Arg::from("");
+                None
+            }
+            (Self::VersionsHaveNoEnd, "SET") if is_version(&key) => {
+                let replies = world.redis.run(command, &[&args[..2], &[Arg::from("NX")]].concat());
+                return replies.ok();
+            }
             (Self::StoredUnderTheLatestVersion, "SET") if key.starts_with("user:cache:42-v") => {
                 let latest = world.redis.int("user:version:42")?;
                 let (_, generations) = key.rsplit_once(':')?;
@@ -55,16 +72,28 @@ impl Weakness {
             (Self::BumpedOnlyAfterTheStatement, "INCR") if !written => Some(Reply::Int(i64::MAX)),
             (Self::BumpedOnlyBeforeTheStatement, "INCR") if written => Some(Reply::Int(i64::MAX)),
             (Self::VersionsAreNotReadAgain, "MGET") if world.checking.contains(&task) => {
-                // The version of the hit is in the key of the entry, which comes last.
-                let Some(Arg::Bytes(entry)) = args.last() else { return None };
-                let entry = String::from_utf8_lossy(entry).into_owned();
-                let version = entry.strip_prefix("user:cache:42-v")?.split(':').next()?;
-                let mut replies = world.redis.run(command, args).ok()?;
-                replies[0] = Reply::Bytes(version.into());
-                return Some(replies);
+                return with_the_version_of_the_entry(args, world);
+            }
+            (Self::GraceIgnoresVersions, "MGET") if world.failed.contains(&task) => {
+                return with_the_version_of_the_entry(args, world);
             }
             _ => None,
         };
         instead.map(|reply| vec![reply])
     }
+}
+
+/// Replies to an MGET as if the version of its entry were current.
+fn with_the_version_of_the_entry(args: &[Arg], world: &mut World) -> Option<Vec<Reply>> {
+    // It is in the key of the entry, which comes last.
+    let Some(Arg::Bytes(entry)) = args.last() else { return None };
+    let entry = String::from_utf8_lossy(entry).into_owned();
+    let version = entry.strip_prefix("user:cache:42-v")?.split(':').next()?;
+    let mut replies = world.redis.run("MGET", args).ok()?;
+    replies[0] = Reply::Bytes(version.into());
+    Some(replies)
+}
+
+fn is_version(key: &str) -> bool {
+    key.contains(":version:") || key.contains(":generation:")
 }

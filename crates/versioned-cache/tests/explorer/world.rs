@@ -29,6 +29,8 @@ pub struct Rules {
     pub evict_generations: bool,
     /// Steps that commute with all others happen at once. This keeps the search small.
     pub eager: bool,
+    /// TTLs are simulated, and looked at when all requests have ended.
+    pub ttls: bool,
 }
 
 pub struct World {
@@ -52,6 +54,8 @@ pub struct World {
     pub spawned: BTreeMap<usize, Vec<Task>>,
     /// Tasks that check a hit.
     pub checking: BTreeSet<usize>,
+    /// Tasks whose fetch has failed.
+    pub failed: BTreeSet<usize>,
     pub rules: Rules,
     pub violation: Option<String>,
     /// A log of the steps, if wanted.
@@ -76,6 +80,7 @@ impl World {
             ended: BTreeSet::new(),
             spawned: BTreeMap::new(),
             checking: BTreeSet::new(),
+            failed: BTreeSet::new(),
             rules,
             violation: None,
             story: None,
@@ -195,6 +200,7 @@ impl World {
         self.writing.remove(&task);
         self.written.remove(&task);
         self.checking.remove(&task);
+        self.failed.remove(&task);
         self.ended.insert(task);
     }
 
@@ -219,7 +225,7 @@ impl Stepper for World {
         let step = &self.steps.waiting[&id].0;
         // A WATCH that was sent may arrive before the MULTI or after it.
         let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
-        if self.rules.eager && commutes(step) && alone() {
+        if self.rules.eager && commutes(step, self.rules.ttls) && alone() {
             self.grant(id);
         }
     }
