@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod compare_and_set;
 mod concurrent_sales;
 mod lock_exclusion;
 mod progress;

@@ -4,19 +4,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// Adds the host options that set a server's URL and allow connections to it: `{name}_url` and `{name}_egress`.
+use crate::variables;
+
+/// Sets two variables for the host: the first to a server's URL, the second to the pattern that allows connections to
+/// it. They are in the environment, because a URL can contain a password, and every user of this machine can read the
+/// arguments of a process.
 ///
 /// # Errors
 /// If `url` is not a URL of Redis or PostgreSQL.
-pub fn add_variables(host: &mut Command, name: &str, url: &str) -> Result<()> {
-    let egress = of(url).with_context(|| format!("{url} is not a URL of Redis or PostgreSQL"))?;
-    host.args(["--variable", &format!("{name}_url={url}"), "--variable", &format!("{name}_egress={egress}")]);
+pub fn add_variables(host: &mut Command, (url_variable, egress_variable): (&str, &str), url: &str) -> Result<()> {
+    let egress = of(url).with_context(|| format!("the value of {url_variable} is not a URL of Redis or PostgreSQL"))?;
+    host.env(variables::environment(url_variable), url).env(variables::environment(egress_variable), egress);
     Ok(())
 }
 
 /// `scheme://host:port` of a URL, without user, password, path and query. Without a port, the default port of the
 /// scheme. `None` if this is not a URL of Redis or PostgreSQL.
-fn of(url: &str) -> Option<String> {
+pub fn of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let default_port = match scheme {
         "redis" | "rediss" => 6379,
@@ -32,7 +36,22 @@ fn of(url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use std::process::Command;
+
+    use super::{add_variables, of};
+
+    #[test]
+    fn a_password_is_not_in_the_arguments() {
+        let mut host = Command::new("host");
+        add_variables(&mut host, ("redis_url", "redis_egress"), "redis://:5ec2e7@127.0.0.1:6380").unwrap();
+        assert_eq!(host.get_args().count(), 0);
+        let set: Vec<_> =
+            host.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?))).collect();
+        let egress = ("SPIN_VARIABLE_REDIS_EGRESS", "redis://127.0.0.1:6380");
+        assert_eq!(set, [egress, ("SPIN_VARIABLE_REDIS_URL", "redis://:5ec2e7@127.0.0.1:6380")]);
+        let refused = add_variables(&mut host, ("redis_url", "redis_egress"), "mysql://:5ec2e7@db").unwrap_err();
+        assert!(!format!("{refused:#}").contains("5ec2e7"), "{refused:#}");
+    }
 
     #[test]
     fn only_scheme_host_and_port_remain() {

@@ -1,12 +1,12 @@
 //! Secrets of `up`: the user's own, or ones that are generated once and kept with the data.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use dev_servers::secret;
+
+use crate::variables;
 
 /// The token that opens `/admin/...`: 128 bits.
 pub const ADMIN_TOKEN: SecretSpec = SecretSpec { variables: &["admin_token"], file: "admin-token", digits: 32 };
@@ -45,10 +45,7 @@ impl SecretSpec {
     /// # Errors
     /// If the file cannot be read or written.
     pub fn choose(&self, host_args: &[String], folder: &Path) -> Result<Secret> {
-        // An empty variable is not set, as for the components.
-        let in_environment = |name: &str| std::env::var_os(environment(name)).is_some_and(|value| !value.is_empty());
-        let is_set = |name: &&str| in_environment(name) || sets(host_args, name);
-        if self.variables.iter().any(is_set) {
+        if self.variables.iter().any(|variable| variables::is_set(host_args, variable)) {
             return Ok(Secret::Given);
         }
         let value = match self.kept(folder)? {
@@ -60,7 +57,7 @@ impl SecretSpec {
 
     /// The environment variable that sets the secret.
     pub fn environment(&self) -> String {
-        environment(self.variables[0])
+        variables::environment(self.variables[0])
     }
 
     /// The secret of an earlier run; `None` if there is none or it is incomplete.
@@ -69,19 +66,12 @@ impl SecretSpec {
     /// If the file cannot be read.
     pub fn kept(&self, folder: &Path) -> Result<Option<String>> {
         let path = folder.join(self.file);
-        let secret = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?.trim_end().to_owned(),
-        };
-        let complete = secret.len() == self.digits && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Ok(complete.then_some(secret))
+        secret::kept(&path, self.digits).with_context(|| format!("cannot read {}", path.display()))
     }
 
     fn generate(&self, path: &Path) -> Result<String> {
-        let mut random = vec![0; self.digits / 2];
-        File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        write(path, &secret).with_context(|| format!("cannot write {}", path.display()))?;
+        let secret = secret::generate(self.digits)?;
+        secret::write(path, &secret).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(secret)
     }
 }
@@ -95,34 +85,11 @@ impl Secret {
     }
 }
 
-/// The environment variable that sets a variable of spin.toml.
-fn environment(variable: &str) -> String {
-    format!("SPIN_VARIABLE_{}", variable.to_ascii_uppercase())
-}
-
-/// Whether a `--variable` sets this variable: by name, or in a file that contains the name.
-fn sets(host_args: &[String], variable: &str) -> bool {
-    let values = host_args.iter().enumerate().filter_map(|(at, arg)| match arg.strip_prefix("--variable") {
-        Some("") => host_args.get(at + 1).map(String::as_str),
-        Some(joined) => joined.strip_prefix('='),
-        None => None,
-    });
-    values.into_iter().any(|value| match value.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).is_ok_and(|text| text.contains(variable)),
-        None => value.strip_prefix(variable).is_some_and(|rest| rest.starts_with('=')),
-    })
-}
-
-fn write(path: &Path, secret: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    // The mode above applies to new files only.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    writeln!(file, "{secret}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     fn args(args: &[&str]) -> Vec<String> {
         args.iter().map(|&arg| arg.to_owned()).collect()
@@ -142,12 +109,15 @@ mod tests {
             assert_eq!(generated(), secret);
             assert_eq!(kind.kept(folder.path()).unwrap(), Some(secret.clone()));
             let path = folder.path().join(kind.file);
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(), 0o600);
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            assert_eq!((generated(), mode()), (secret.clone(), 0o600), "a complete one that everybody could read");
             // Incomplete, and readable by everybody.
             std::fs::write(&path, &secret[..9]).unwrap();
             std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
             assert_ne!(generated(), secret);
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(mode(), 0o600);
         }
     }
 
@@ -165,9 +135,8 @@ mod tests {
     #[test]
     fn the_users_secret_is_recognised() {
         let folder = tempfile::tempdir().unwrap();
-        let (with, without) = (folder.path().join("with.toml"), folder.path().join("without.toml"));
+        let with = folder.path().join("with.toml");
         std::fs::write(&with, "admin_token = 'secret'\njwt_public_key = 'PEM'").unwrap();
-        std::fs::write(&without, "api_token = 'secret'").unwrap();
         let at = |path: &Path| format!("@{}", path.display());
         for (kind, given) in [
             (ADMIN_TOKEN, args(&["--quiet", "--variable", "admin_token=secret"])),
@@ -181,14 +150,6 @@ mod tests {
             let secret = kind.choose(&given, folder.path()).unwrap();
             assert!(matches!(secret, Secret::Given), "{given:?}");
             assert_eq!(kind.kept(folder.path()).unwrap(), None);
-        }
-        for not_given in [
-            args(&["--variable", &at(&without)]),
-            args(&["admin_token=secret", "--variable"]),
-            args(&["--variable", "admin_tokens=secret"]),
-            args(&["--variable", "jwt_secret=secret"]),
-        ] {
-            assert!(!sets(&not_given, "admin_token"), "{not_given:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod command;
+mod conformance;
 mod data;
 mod egress;
 mod kept_secret;
@@ -16,6 +17,7 @@ mod stores;
 mod test;
 mod token;
 mod up;
+mod variables;
 mod wasm;
 mod workspace;
 
@@ -63,6 +65,9 @@ enum Task {
     Build,
     /// Check formatting and lints, without running tests
     Check,
+    /// Check the running application against the RFCs of HTTP: byte by byte, with REDbot, and behind Varnish
+    #[command(after_help = CONFORMANCE_EXAMPLES)]
+    Conformance(conformance::Options),
     /// Measure requests, sellers, locks and invalidations, and write bench/results.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
@@ -92,6 +97,13 @@ Examples:
   SPIN=/path/to/spin cargo xtask test           # the black-box tests, on the real Spin
   REDIS_SERVER=/path/to/valkey-server cargo xtask test   # all tests, on another server than `redis-server`";
 
+const CONFORMANCE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask conformance
+  cargo xtask conformance --only raw,varnish
+
+It installs REDbot with pip into target/ and Varnish with apt-get. If it cannot, it says so and checks the rest.";
+
 const BENCH_EXAMPLES: &str = "\
 Examples:
   cargo xtask bench
@@ -109,6 +121,7 @@ fn main() -> ExitCode {
             Task::Test { runner } => test::run(&runner).await,
             Task::Build => build::everything(),
             Task::Check => check::run(),
+            Task::Conformance(options) => conformance::run(&options).await,
             Task::Bench(options) => bench::run(&options).await,
         }
     });

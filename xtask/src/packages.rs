@@ -49,6 +49,16 @@ pub const REDIS_BENCHMARK: Package = Package {
     is_installed: || programs::in_path("redis-benchmark").is_some(),
 };
 
+/// The HTTP cache.
+pub const VARNISH: Package = Package {
+    name: "Varnish",
+    apt: "varnish",
+    dnf: "varnish",
+    brew: "varnish",
+    // Debian has it in a folder that is not in everybody's PATH.
+    is_installed: || programs::in_path("varnishd").is_some() || Path::new("/usr/sbin/varnishd").exists(),
+};
+
 /// Installs the missing ones of `packages`.
 ///
 /// # Errors

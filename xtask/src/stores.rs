@@ -1,24 +1,29 @@
-//! Redis and PostgreSQL for `up`: private servers, or those that the environment names.
+//! Redis, another Redis for locks, and PostgreSQL for `up`: private servers, or those that the environment names.
 
 use std::future::pending;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, ensure};
-use dev_servers::{Durability, Error, PostgresServer, RedisServer, migrations};
+use dev_servers::{Durability, Error, PostgresServer, RedisOptions, RedisServer, migrations, secret};
 
 use crate::data::Data;
 use crate::packages::{self, Package};
 use crate::restarts::Restarts;
-use crate::{egress, workspace};
+use crate::{egress, variables, workspace};
 
-/// Both servers. Dropping it ends the private ones.
+/// The servers. Dropping it ends the private ones.
 pub struct Stores {
     redis_url: String,
     database_url: String,
     redis: Option<RedisServer>,
+    /// `None`: the user named the servers for locks, or the Redis server; then locks are there.
+    lock_redis: Option<RedisServer>,
     postgres: Option<PostgresServer>,
 }
+
+/// Hexadecimal digits of a generated password: 128 bits.
+const PASSWORD_DIGITS: usize = 32;
 
 /// The URL in the environment variable `name`, or in SPIN_VARIABLE_`name`.
 fn from_environment(name: &str) -> Option<String> {
@@ -46,9 +51,10 @@ pub fn packages() -> Vec<Package> {
 }
 
 impl Stores {
-    /// Starts a private server, with its data in `data`, for each of `REDIS_URL` and `DATABASE_URL` that is not set,
-    /// and applies the migrations.
-    pub async fn start(data: &Data) -> Result<Self> {
+    /// Starts a private server, with its data in `data`, for each of `REDIS_URL` and `DATABASE_URL` that is not set.
+    /// With a private Redis, another one is for locks, unless the environment or `host_args` name the servers for
+    /// locks. Then applies the migrations.
+    pub async fn start(data: &Data, host_args: &[String]) -> Result<Self> {
         let (database_url, postgres) = match from_environment("DATABASE_URL") {
             Some(url) => (url, None),
             None => {
@@ -56,45 +62,71 @@ impl Stores {
                 (postgres.url(), Some(postgres))
             }
         };
+        // Keeps cached data only with a private database: another one may have changed since the last `up`.
+        let keep_cached = postgres.is_some();
         let (redis_url, redis) = match from_environment("REDIS_URL") {
             Some(url) => (url, None),
             None => {
-                let folder = data.folder().join("redis");
-                // Keeps cached data only with a private database: another one may have changed since the last `up`.
-                let saved = postgres.is_some();
-                let redis =
-                    if saved { RedisServer::start_saved(&folder).await? } else { RedisServer::start(&folder).await? };
+                let redis = start_redis(&data.folder().join("redis"), RedisOptions::cache(), keep_cached).await?;
                 (redis.url(), Some(redis))
             }
+        };
+        // Not with the user's own Redis: programs on other machines that use it must find the same locks there.
+        let lock_redis = match &redis {
+            Some(_) if !variables::is_set(host_args, "lock_redis_urls") => {
+                Some(start_redis(&data.folder().join("lock-redis"), RedisOptions::locks(), true).await?)
+            }
+            _ => None,
         };
         for name in migrations::apply(&database_url, &workspace::root().join("migrations")).await? {
             eprintln!("      applied the migration {name}");
         }
-        Ok(Self { redis_url, database_url, redis, postgres })
+        Ok(Self { redis_url, database_url, redis, lock_redis, postgres })
     }
 
     /// Passes the URLs to the host.
     pub fn add_variables(&self, host: &mut Command) -> Result<()> {
-        egress::add_variables(host, "redis", &self.redis_url)?;
-        egress::add_variables(host, "database", &self.database_url)
+        egress::add_variables(host, ("redis_url", "redis_egress"), &self.redis_url)?;
+        if let Some(locks) = &self.lock_redis {
+            egress::add_variables(host, ("lock_redis_urls", "lock_egress"), &locks.url())?;
+        }
+        egress::add_variables(host, ("database_url", "database_egress"), &self.database_url)
     }
 
-    /// One line for each store: its URL and where its data is.
-    pub fn described(&self, data: &Data) -> [String; 2] {
-        let line = |url: &str, private: bool, folder: &Path| match private {
-            true => format!("{url}  (data in {})", folder.display()),
-            false => format!("{url}  (from the environment)"),
+    /// One line for each server: how to connect to a private one, or the address of another one. The URLs of private
+    /// servers are in files of `data`, so that no password is printed.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn described(&self, data: &Data) -> Result<Vec<String>> {
+        let (redis, locks, postgres) = ("Redis", "Redis for locks", "PostgreSQL");
+        let address = |name: &str, url: &str| format!("{name:16}{}", egress::of(url).unwrap_or_default());
+        let private = |name: &str, url: &str, file: &str, client: &str| {
+            let path = data.folder().join(file);
+            secret::write(&path, url).with_context(|| format!("cannot write {}", path.display()))?;
+            Ok::<_, anyhow::Error>(format!("{:46}{client} \"$(cat .tumbler/{file})\"", address(name, url)))
         };
-        [
-            line(&self.redis_url, self.redis.is_some(), &data.folder().join("redis")),
-            line(&self.database_url, self.postgres.is_some(), &data.postgres()),
-        ]
+        let other = |name: &str, url: &str| format!("{} (from the environment)", address(name, url));
+        let mut lines = vec![match &self.redis {
+            Some(_) => private(redis, &self.redis_url, "redis-url", "redis-cli -u")?,
+            None => other(redis, &self.redis_url),
+        }];
+        match &self.lock_redis {
+            Some(server) => lines.push(private(locks, &server.url(), "lock-redis-url", "redis-cli -u")?),
+            None if self.redis.is_none() => lines.push(format!("{locks:16}the same, unless lock_redis_urls is set")),
+            None => {}
+        }
+        lines.push(match &self.postgres {
+            Some(_) => private(postgres, &self.database_url, "database-url", "psql")?,
+            None => other(postgres, &self.database_url),
+        });
+        Ok(lines)
     }
 
     /// Restarts the private servers whenever they exit, on the same ports: PostgreSQL with its data, Redis empty.
     /// Returns only if a restart fails.
     pub async fn keep_running(&mut self) -> Result<()> {
-        let (mut of_redis, mut of_postgres) = (Restarts::default(), Restarts::default());
+        let [mut of_redis, mut of_locks, mut of_postgres] = std::array::from_fn(|_| Restarts::default());
         loop {
             tokio::select! {
                 status = or_never(self.redis.as_mut().map(RedisServer::ended)) => {
@@ -102,6 +134,12 @@ impl Stores {
                     report_exit("Redis", status, &redis.log());
                     let restarted = of_redis.restart(async || redis.restart().await).await;
                     restarted.context("cannot restart Redis")?;
+                }
+                status = or_never(self.lock_redis.as_mut().map(RedisServer::ended)) => {
+                    let redis = self.lock_redis.as_mut().expect("it is private");
+                    report_exit("the Redis for locks", status, &redis.log());
+                    let restarted = of_locks.restart(async || redis.restart().await).await;
+                    restarted.context("cannot restart the Redis for locks")?;
                 }
                 status = or_never(self.postgres.as_mut().map(PostgresServer::ended)) => {
                     let postgres = self.postgres.as_mut().expect("it is private");
@@ -115,7 +153,7 @@ impl Stores {
 
     /// Stops the private servers; their data stays.
     pub async fn stop(self) -> Result<()> {
-        if let Some(redis) = self.redis {
+        for redis in self.redis.into_iter().chain(self.lock_redis) {
             redis.stop_and_save().await?;
         }
         if let Some(mut postgres) = self.postgres {
@@ -136,12 +174,22 @@ fn report_exit(name: &str, status: ExitStatus, log: &Path) {
     eprintln!("{name} exited unexpectedly ({status}), restarting it; its log is {}", log.display());
 }
 
+async fn start_redis(folder: &Path, options: RedisOptions, keep_data: bool) -> Result<RedisServer> {
+    let options = options.password(secret::generate(PASSWORD_DIGITS)?);
+    Ok(if keep_data {
+        RedisServer::start_saved(folder, options).await?
+    } else {
+        RedisServer::start_with(folder, options).await?
+    })
+}
+
 async fn start_postgres(data: &Data) -> Result<PostgresServer> {
     match PostgresServer::start(&data.postgres(), Durability::Safe).await {
         Err(Error::OutOfReach(_)) => {
             data.move_postgres()?;
             Ok(PostgresServer::start(&data.postgres(), Durability::Safe).await?)
         }
+        Err(error @ Error::NoPassword(_)) => Err(error).context("delete the data with `cargo xtask reset`"),
         Err(error @ Error::WrongVersion { .. }) => {
             Err(error).context("install that version of PostgreSQL, or delete the data with `cargo xtask reset`")
         }
@@ -170,8 +218,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let redis = RedisServer::start(folder.path()).await.unwrap();
         let (port, first) = (redis.port(), redis.id());
-        let mut stores =
-            Stores { redis_url: redis.url(), database_url: String::new(), redis: Some(redis), postgres: None };
+        let mut stores = Stores {
+            redis_url: redis.url(),
+            database_url: String::new(),
+            redis: Some(redis),
+            lock_redis: None,
+            postgres: None,
+        };
         Command::new("sh").args(["-c", "kill -9 $0", &first.to_string()]).status().unwrap();
         let restarted = async {
             while process_id(port).is_none_or(|id| id == first) {

@@ -49,7 +49,7 @@ pub async fn run(filter: &[String]) -> Result<()> {
     steps.next("running the tests");
     let mut runner = runner(selection, filter);
     // All black-box tests share this server.
-    runner.env("TUMBLER_TEST_DATABASE_URL", postgres.url()).env("TUMBLER_TEST_POSTGRES_LOG", postgres.log());
+    runner.env("TUMBLER_TEST_DATABASE_URL", postgres.cluster().url()).env("TUMBLER_TEST_POSTGRES_LOG", postgres.log());
     command::run(&mut runner)?;
     if doc_tests {
         steps.next("running the examples in the documentation");

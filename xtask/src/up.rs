@@ -55,7 +55,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     let mut stop = StopSignals::new()?;
     steps.next("starting Redis and PostgreSQL");
     let mut stores = tokio::select! {
-        stores = Stores::start(&data) => stores?,
+        stores = Stores::start(&data, &host_args) => stores?,
         () = stop.received() => bail!("stopped"),
     };
     steps.next("starting the application");
@@ -121,8 +121,11 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
     for line in routes::of(&workspace::root().join("spin.toml"))? {
         println!("  {line}");
     }
-    let [redis, postgres] = stores.described(data);
-    println!("\nServers\n  {redis}\n  {postgres}\n\nTry");
+    println!("\nServers");
+    for line in stores.described(data)? {
+        println!("  {line}");
+    }
+    println!("\nTry");
     println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
     println!("  curl -i http://{listen}/users/1");
     println!("  curl -i http://{listen}/health/ready");
@@ -135,11 +138,11 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
     Ok(())
 }
 
-/// The header field for an example. It does not show the user's own token.
+/// The header field for an example. It does not show the token: the output may be copied to other people.
 fn header_field(admin: &Secret) -> String {
     match admin {
         Secret::Given => r#""authorization: Bearer $YOUR_ADMIN_TOKEN""#.into(),
-        Secret::Kept { value, .. } => format!("'authorization: Bearer {value}'"),
+        Secret::Kept { .. } => r#""authorization: Bearer $(cat .tumbler/admin-token)""#.into(),
     }
 }
 

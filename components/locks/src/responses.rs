@@ -134,6 +134,8 @@ pub struct LockPage {
     pub locks: Vec<HeldLock>,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
+    /// What may lose locks, as text for administrators.
+    pub warnings: Vec<String>,
 }
 
 #[cfg(test)]

@@ -37,12 +37,23 @@ impl Account {
     /// # Errors
     /// [`Error::Io`]; [`Error::OutOfReach`] if the account cannot enter the folder.
     pub fn take_ownership(self, folder: &Path) -> Result<(), Error> {
-        let Some((uid, gid)) = self.0 else { return Ok(()) };
-        std::os::unix::fs::chown(folder, Some(uid), Some(gid))
-            .map_err(Error::io(format!("make the user postgres the owner of {}", folder.display())))?;
+        self.take_file(folder)?;
+        if self.0.is_none() {
+            return Ok(());
+        }
         // Runs a program there, because permission bits do not show all access rules.
         let entered = self.command("true").current_dir(folder).stdin(Stdio::null()).status();
         if entered.is_ok_and(|status| status.success()) { Ok(()) } else { Err(Error::OutOfReach(folder.to_owned())) }
+    }
+
+    /// Makes this account the owner of one file or folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn take_file(self, path: &Path) -> Result<(), Error> {
+        let Some((uid, gid)) = self.0 else { return Ok(()) };
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .map_err(Error::io(format!("make the user postgres the owner of {}", path.display())))
     }
 }
 

@@ -22,6 +22,11 @@ impl Cluster {
         Self { url: url.into() }
     }
 
+    /// The URL, with its password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The URL of another database of this server.
     pub fn url_of(&self, database: &str) -> String {
         let (address, query) = self.url.split_once('?').map_or((self.url.as_str(), None), |(a, q)| (a, Some(q)));
@@ -46,7 +51,7 @@ impl Cluster {
     /// [`Error::Database`], or those of [`migrations::apply`].
     pub async fn prepare_template(&self, folder: &Path) -> Result<(), Error> {
         self.drop_database(TEMPLATE).await?;
-        self.ensure_database(TEMPLATE).await?;
+        self.create_unless_exists("database", TEMPLATE, "").await?;
         migrations::apply(&self.url_of(TEMPLATE), folder).await.map(drop)
     }
 
@@ -71,16 +76,30 @@ impl Cluster {
         client.batch_execute(&statement).await.map_err(Error::database(format!("drop the database {name}")))
     }
 
-    /// Creates an empty database unless it exists.
+    /// Creates an empty database that `owner` owns, unless it exists.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn ensure_database(&self, name: &str) -> Result<(), Error> {
+    pub async fn ensure_database(&self, name: &str, owner: &str) -> Result<(), Error> {
+        self.create_unless_exists("database", name, &format!("OWNER {}", quoted(owner))).await
+    }
+
+    /// Creates a role that may log in with a password of letters and digits, and create databases, unless it exists.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn ensure_role(&self, name: &str, password: &str) -> Result<(), Error> {
+        self.create_unless_exists("role", name, &format!("LOGIN CREATEDB PASSWORD '{password}'")).await
+    }
+
+    /// `kind` is `database` or `role`.
+    async fn create_unless_exists(&self, kind: &str, name: &str, options: &str) -> Result<(), Error> {
         let client = self.connect().await?;
-        let failed = || Error::database(format!("create the database {name}"));
-        let existing = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
+        let failed = || Error::database(format!("create the {kind} {name}"));
+        let found = if kind == "role" { "pg_roles WHERE rolname" } else { "pg_database WHERE datname" };
+        let existing = client.query_opt(&format!("SELECT 1 FROM {found} = $1"), &[&name]).await;
         if existing.map_err(failed())?.is_none() {
-            client.batch_execute(&format!("CREATE DATABASE {}", quoted(name))).await.map_err(failed())?;
+            client.batch_execute(&format!("CREATE {kind} {} {options}", quoted(name))).await.map_err(failed())?;
         }
         Ok(())
     }

@@ -64,6 +64,9 @@ pub enum Error {
         /// The major versions that are installed.
         found: String,
     },
+    /// The data folder has no passwords: an earlier version of this crate created it.
+    #[error("the PostgreSQL data in {0} has no passwords, because an earlier version created it")]
+    NoPassword(PathBuf),
     /// A connection to PostgreSQL or a statement failed.
     #[error("PostgreSQL: cannot {what}: {}", database_message(.source))]
     Database {

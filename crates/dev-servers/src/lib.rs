@@ -21,10 +21,11 @@ mod postgres;
 mod process;
 pub mod programs;
 mod redis;
+pub mod secret;
 
 pub use cluster::Cluster;
 pub use error::Error;
 pub use port::Port;
 pub use postgres::{Durability, PostgresServer};
 pub use process::{Output, Process, Signal};
-pub use redis::RedisServer;
+pub use redis::{RedisOptions, RedisServer};

@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::process::{children, signal_one};
-use crate::{Cluster, Error, Output, Port, Process, Signal, programs};
+use crate::{Cluster, Error, Output, Port, Process, Signal, programs, secret};
 
 /// How long a start may take, including recovery after a kill.
 const START: Duration = Duration::from_secs(60);
-/// The name of the superuser and of the first database, as in deploy/compose.yaml.
+/// The name of the application's role and of its database, as in deploy/compose.yaml.
 const NAME: &str = "tumbler";
+/// The role that may do everything, also run programs. The application never uses it.
+const SUPERUSER: &str = "postgres";
+/// Hexadecimal digits of a generated password: 128 bits.
+const PASSWORD_DIGITS: usize = 32;
 
 const LOG: &str = "postgres.log";
+/// The files of the passwords.
+const SUPERUSER_PASSWORD: &str = "superuser-password";
+const PASSWORD: &str = "password";
 
 /// Whether data survives a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +31,12 @@ pub enum Durability {
     Volatile,
 }
 
-/// A PostgreSQL server on 127.0.0.1 that accepts local connections without a password. Runs as the user `postgres` if
-/// this process runs as root.
+/// A PostgreSQL server on 127.0.0.1. Its two roles have generated passwords, which are kept beside the data. Runs as
+/// the user `postgres` if this process runs as root.
 #[derive(Debug)]
 pub struct PostgresServer {
     folder: PathBuf,
+    passwords: Passwords,
     programs: PathBuf,
     account: Account,
     durability: Durability,
@@ -41,33 +49,45 @@ impl PostgresServer {
     /// `folder/postgres.log`.
     ///
     /// # Errors
-    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`], or the reason why
-    /// it does not accept connections.
+    /// [`Error::NotInstalled`], [`Error::NoAccount`], [`Error::OutOfReach`], [`Error::WrongVersion`],
+    /// [`Error::NoPassword`], or the reason why it does not accept connections.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
         let folder = std::path::absolute(folder).map_err(Error::io(format!("find {}", folder.display())))?;
         let account = Account::for_postgres()?;
         account.take_ownership(&folder)?;
         let programs = choose_programs(&folder)?;
-        if !folder.join("data").exists() {
+        let is_new = !folder.join("data").exists();
+        let passwords = Passwords::of(&folder, is_new)?;
+        if is_new {
+            // initdb runs as the account and reads it.
+            account.take_file(&folder.join(SUPERUSER_PASSWORD))?;
             initdb(&programs, account, &folder)?;
         }
         let port = Port::reserve()?;
         let process = spawn(&programs, account, &folder, durability, port.number())?;
-        let mut server = Self { folder, programs, account, durability, port, process };
+        let mut server = Self { folder, passwords, programs, account, durability, port, process };
         server.ready().await?;
         Ok(server)
     }
 
     async fn ready(&mut self) -> Result<(), Error> {
-        let cluster = Cluster::at(&format!("postgres://{NAME}@127.0.0.1:{}/postgres", self.port.number()));
+        let cluster = Cluster::at(&self.superuser_url("postgres"));
         self.process.until(START, async || cluster.connect().await.is_ok()).await?;
-        cluster.ensure_database(NAME).await
+        cluster.ensure_role(NAME, &self.passwords.application).await?;
+        cluster.ensure_database(NAME, NAME).await
     }
 
-    /// `postgres://tumbler@127.0.0.1:port/tumbler`. The user is a superuser; the database exists.
+    /// `postgres://tumbler:password@127.0.0.1:port/tumbler`: the application's role, which owns the database and may
+    /// create others. It is not a superuser.
     pub fn url(&self) -> String {
-        format!("postgres://{NAME}@127.0.0.1:{}/{NAME}", self.port.number())
+        let password = &self.passwords.application;
+        format!("postgres://{NAME}:{password}@127.0.0.1:{}/{NAME}", self.port.number())
+    }
+
+    fn superuser_url(&self, database: &str) -> String {
+        let password = &self.passwords.superuser;
+        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{database}", self.port.number())
     }
 
     /// The port that it listens on. A restart does not change it.
@@ -90,9 +110,9 @@ impl PostgresServer {
         self.process.ended().await
     }
 
-    /// The databases of this server.
+    /// The databases of this server, for a superuser.
     pub fn cluster(&self) -> Cluster {
-        Cluster::at(&self.url())
+        Cluster::at(&self.superuser_url(NAME))
     }
 
     /// Ends the server immediately, like a crash: open statements are aborted, the next start recovers.
@@ -145,6 +165,33 @@ impl Drop for PostgresServer {
     }
 }
 
+/// The passwords of the two roles.
+#[derive(Debug)]
+struct Passwords {
+    superuser: String,
+    application: String,
+}
+
+impl Passwords {
+    /// Those that are kept in `folder`; new ones for new data.
+    fn of(folder: &Path, is_new: bool) -> Result<Self, Error> {
+        let password = |name: &str| {
+            let path = folder.join(name);
+            let failed = || Error::io(format!("read {}", path.display()));
+            match secret::kept(&path, PASSWORD_DIGITS).map_err(failed())? {
+                Some(kept) if !is_new => Ok(kept),
+                None if !is_new => Err(Error::NoPassword(folder.to_owned())),
+                _ => {
+                    let new = secret::generate(PASSWORD_DIGITS).map_err(Error::io("generate a password"))?;
+                    secret::write(&path, &new).map_err(Error::io(format!("write {}", path.display())))?;
+                    Ok(new)
+                }
+            }
+        };
+        Ok(Self { superuser: password(SUPERUSER_PASSWORD)?, application: password(PASSWORD)? })
+    }
+}
+
 /// The programs of the version that created the data; the newest ones if there is no data.
 fn choose_programs(folder: &Path) -> Result<PathBuf, Error> {
     let found = programs::postgres_folders()?;
@@ -175,8 +222,8 @@ fn initdb(programs: &Path, account: Account, folder: &Path) -> Result<(), Error>
     }
     let locale = if cfg!(target_os = "macos") { "--locale=en_US.UTF-8" } else { "--locale=C.UTF-8" };
     let mut command = account.command(programs.join("initdb"));
-    command.args(["--username", NAME, "--auth", "trust", "--encoding", "UTF8", "--no-sync", locale, "--pgdata"]);
-    command.arg(&unfinished).current_dir(folder);
+    command.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync", locale]);
+    command.arg("--pwfile").arg(folder.join(SUPERUSER_PASSWORD)).arg("--pgdata").arg(&unfinished).current_dir(folder);
     let output = command.output().map_err(Error::io("start initdb"))?;
     if !output.status.success() {
         let tail = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dev_servers::{Cluster, Durability, Error, PostgresServer, migrations};
 use tempfile::TempDir;
+use tokio_postgres::error::SqlState;
 
 /// A folder that the user `postgres` can enter.
 fn folder() -> TempDir {
@@ -39,6 +40,36 @@ async fn data_survives_a_kill_and_a_new_handle() {
     drop(server);
     let server = start(folder.path()).await;
     assert_eq!(number(&server.cluster(), "SELECT n FROM t").await, 42);
+}
+
+#[tokio::test]
+async fn clients_need_a_password_and_the_application_is_no_superuser() {
+    let folder = folder();
+    let server = start(folder.path()).await;
+    for role in ["tumbler", "postgres"] {
+        let refused = Cluster::at(&format!("postgres://{role}@127.0.0.1:{}/tumbler", server.port())).connect().await;
+        assert!(refused.is_err(), "{role} needs no password");
+    }
+    let application = Cluster::at(&server.url()).connect().await.unwrap();
+    application.batch_execute("CREATE TABLE t (n int); CREATE EXTENSION pg_trgm").await.unwrap();
+    let refused = application.batch_execute("COPY t TO PROGRAM 'cat'").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    for name in ["password", "superuser-password"] {
+        let file = std::fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let log = std::fs::read_to_string(server.log()).unwrap();
+    let password = std::fs::read_to_string(folder.path().join("password")).unwrap();
+    assert!(!log.contains(password.trim()), "{log}");
+}
+
+#[tokio::test]
+async fn data_without_passwords_is_not_opened() {
+    let folder = folder();
+    drop(start(folder.path()).await);
+    std::fs::remove_file(folder.path().join("password")).unwrap();
+    let refused = PostgresServer::start(folder.path(), Durability::Volatile).await;
+    assert!(matches!(refused, Err(Error::NoPassword(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 //! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
 //! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |
 //! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors`, `verified`, `stale`, `graced`, `refreshed` |
+//! | `cache:warm-up` | string, TTL | the cache service has filled `cache_warm_keys` less than a minute ago |
 //! | `filling:{entry key}`, `filling:{entry key}-v{n}:{g}` | string, TTL | the lease of a scoped, of a named entry |
 //!
 //! `{n}` is the entry's own version, `{g}` a digest of its other versions (generations, a user's version). Both are

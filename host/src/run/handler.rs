@@ -1,41 +1,77 @@
-//! One request: finds its route, calls the component, and prepares the response.
+//! One request: checks it, finds its route, calls the component, and prepares the response.
 
 use std::rc::Rc;
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
-use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::exchange::Exchange;
 use super::response::{self, OutgoingBody};
 use super::routes::WELL_KNOWN_PREFIX;
 use super::worker::Worker;
-use super::{headers, problem};
+use super::{headers, problem, validity};
 use crate::manifest::Target;
 use crate::pool::CallError;
 
-/// Handles one request. An error closes the connection.
+/// Handles one request of a connection.
 pub async fn handle(
     worker: Rc<Worker>,
+    request: Request<Incoming>,
+    client: HeaderValue,
+    exchange: &Exchange,
+) -> Response<OutgoingBody> {
+    let has_body = !request.body().is_end_stream();
+    let mut response = respond(&worker, request, client, exchange).await;
+    if has_body {
+        // If nobody reads the rest of the body, hyper notices that when it runs again. It discards what has arrived. If
+        // that is not all, it closes the connection after the response, and says so in the response.
+        response::yield_once().await;
+        if exchange.is_broken() {
+            response = of_broken_body();
+        }
+    }
+    response
+}
+
+/// The body's end is not known, so the connection cannot be used again: RFC 9112, section 8.
+fn of_broken_body() -> Response<OutgoingBody> {
+    let detail = "The request's body is incomplete, or its chunks are not valid.";
+    let mut response = problem::response(StatusCode::BAD_REQUEST, detail);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response::own(response)
+}
+
+async fn respond(
+    worker: &Worker,
     mut request: Request<Incoming>,
     client: HeaderValue,
-) -> Result<Response<OutgoingBody>, Error> {
-    headers::strip(request.headers_mut());
+    exchange: &Exchange,
+) -> Response<OutgoingBody> {
     let own = |response: Response<Bytes>| {
         worker.metrics.without_component().responded(response.status());
-        Ok(response::own(response))
+        response::own(response)
     };
+    headers::strip(request.headers_mut());
+    if exchange.take_fragment() {
+        return own(problem::response(StatusCode::BAD_REQUEST, "The request's target has a fragment."));
+    }
+    if let Err((status, detail)) = validity::check(&mut request, &worker.origin) {
+        return own(problem::response(status, detail));
+    }
+    if validity::is_about_server(&request) {
+        let mut response = Response::new(Bytes::new());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(validity::METHODS));
+        return own(response);
+    }
     if let Some(known) = request.uri().path().strip_prefix(WELL_KNOWN_PREFIX) {
-        return own(well_known(&worker, known));
+        return own(well_known(worker, known));
     }
     let path = request.uri().path().to_owned();
     let Some(matched) = worker.application.router.find(&path) else {
         return own(problem::response(StatusCode::NOT_FOUND, "No route matches this path."));
     };
-    if let Err(detail) = headers::set_authority(&mut request) {
-        return own(problem::response(StatusCode::BAD_REQUEST, detail));
-    }
     let component = match &matched.route.target {
         Target::Component(index) => *index,
         Target::Static(response) => return own(response.clone()),
@@ -44,11 +80,18 @@ pub async fn handle(
     let method = request.method().clone();
     let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
     let counted = pool.recorder.request();
-    let error = match pool.submit(request.map(incoming_body)).await {
+    let request = request.map(|body| {
+        if body.is_end_stream() {
+            Empty::new().map_err(|never| match never {}).boxed_unsync()
+        } else {
+            exchange.body(body)
+        }
+    });
+    let error = match pool.submit(request).await {
         Ok(Ok(response)) => {
             let response = response::prepare(&method, response).await;
             counted.answered(response.status());
-            return Ok(response);
+            return response;
         }
         Ok(Err(error)) => error,
         Err(_) => CallError::Trapped,
@@ -58,25 +101,18 @@ pub async fn handle(
     }
     let response = problem::of_call_error(&error);
     counted.answered(response.status());
-    Ok(response::own(response))
-}
-
-fn incoming_body(body: Incoming) -> WasiBody {
-    if body.is_end_stream() {
-        Empty::new().map_err(|never| match never {}).boxed_unsync()
-    } else {
-        body.map_err(Error::from).boxed_unsync()
-    }
+    response::own(response)
 }
 
 fn well_known(worker: &Worker, name: &str) -> Response<Bytes> {
-    match name {
-        "health" => Response::new(Bytes::from_static(b"OK")),
-        "info" => {
-            let mut response = Response::new(worker.application.info.clone());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
-        _ => problem::response(StatusCode::NOT_FOUND, "No route matches this path."),
-    }
+    let (body, content_type, cache_control) = match name {
+        "health" => (Bytes::from_static(b"OK"), "text/plain", "no-store"),
+        // It changes only with the application.
+        "info" => (worker.application.info.clone(), "application/json", "max-age=60"),
+        _ => return problem::response(StatusCode::NOT_FOUND, "No route matches this path."),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    response
 }

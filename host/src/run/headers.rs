@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
+use http::Request;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, Scheme};
-use http::{Request, Uri};
 
 use super::routes::Matched;
 use crate::manifest::chaining_target;
@@ -33,25 +32,6 @@ pub fn strip(headers: &mut HeaderMap) {
         headers.remove(HOST);
     }
     headers.remove(CONNECTION);
-}
-
-/// Makes the URI absolute, with the authority of the request line or the `Host` field.
-/// Errors, as texts for the client: no authority, or two different ones.
-pub fn set_authority<B>(request: &mut Request<B>) -> Result<(), &'static str> {
-    let host = match request.headers().get(HOST) {
-        None => None,
-        Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| "The Host field is not an authority.")?),
-    };
-    let mut parts = request.uri().clone().into_parts();
-    let authority = match (host, parts.authority) {
-        (None, None) => return Err("The request has no Host field."),
-        (Some(host), Some(line)) if host != line => return Err("The Host field contradicts the request line."),
-        (Some(authority), _) | (None, Some(authority)) => authority,
-    };
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(authority);
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| "The request's target is not a path.")?;
-    Ok(())
 }
 
 /// Adds the `spin-*` fields, replacing those that the client sent.
@@ -88,18 +68,6 @@ mod tests {
     fn get(uri: &str, fields: &[(&str, &str)]) -> Request<()> {
         let request = fields.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
         request.body(()).expect("valid")
-    }
-
-    #[test]
-    fn the_authority_must_be_unambiguous() {
-        assert!(set_authority(&mut get("/", &[("host", "a b")])).is_err());
-        for (mut request, uri) in [
-            (get("/x", &[("host", "a.example:81")]), "http://a.example:81/x"),
-            (get("http://a.example/x", &[]), "http://a.example/x"),
-        ] {
-            assert_eq!(set_authority(&mut request), Ok(()));
-            assert_eq!(request.uri(), uri);
-        }
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Runs an application: workers on all cores, their connections, and each request from its first byte to its response.
 //!
-//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. Messages of Redis are in
+//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. What HTTP asks of a server
+//! and hyper does not do is in `validity`, `stream` and `exchange`; docs/http.md lists it. Messages of Redis are in
 //! `redis_trigger`.
 
 mod application;
 mod call_component;
+mod exchange;
 mod handler;
 mod headers;
 mod listen;
 mod metrics_server;
 mod problem;
 mod redis_trigger;
+mod request_line;
 mod response;
 mod routes;
 mod serve;
 mod server;
+mod stream;
+mod validity;
 mod worker;
 
 pub use application::Options;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::pool::CallError;
 
-/// A problem document of type `about:blank`.
+/// A problem document of type `about:blank`. Caches must not keep it: what is wrong now may be right soon.
 pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     let title = status.canonical_reason().unwrap_or("Error");
     let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
@@ -14,6 +14,7 @@ pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

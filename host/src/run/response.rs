@@ -112,7 +112,7 @@ pub async fn prepare(method: &Method, response: Response<ResponseBody>) -> Respo
 }
 
 /// Lets other tasks run that are ready. Unlike tokio's `yield_now`, it does not poll the sockets first.
-async fn yield_once() {
+pub async fn yield_once() {
     std::future::poll_fn(|cx| {
         cx.waker().wake_by_ref();
         Poll::Ready(())

@@ -1,5 +1,6 @@
 //! The connections of one worker, HTTP/1.1.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::exchange::{Answer, Exchange};
+use super::stream::{MAX_HEADER_BYTES, Stream};
 use super::worker::Worker;
 use super::{handler, headers};
 
@@ -51,8 +54,19 @@ async fn connection(worker: Rc<Worker>, stream: TcpStream, client: SocketAddr, m
         return;
     }
     let client = headers::client(client);
-    let service = service_fn(move |request| handler::handle(worker.clone(), request, client.clone()));
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let exchange = Exchange::default();
+    let recorder = worker.metrics.without_component();
+    let stream = Stream::new(stream, exchange.clone(), Box::new(move |status| recorder.responded(status)));
+    let service = service_fn(move |request| {
+        let (worker, client, answering) = (worker.clone(), client.clone(), exchange.start());
+        async move {
+            let response = handler::handle(worker, request, client, answering.exchange()).await;
+            Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering }))
+        }
+    });
+    let mut server = http1::Builder::new();
+    server.max_header_size(MAX_HEADER_BYTES);
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     let mut is_stopping = false;
     loop {

@@ -25,6 +25,8 @@ pub struct Worker {
     pub pools: Vec<Option<Rc<Pool>>>,
     /// What the instances of each component share, in the same order.
     pub resources: Vec<Arc<WorkerResources>>,
+    /// Where the application listens: the authority of requests that name none.
+    pub origin: Authority,
     /// Where this worker counts.
     pub metrics: WorkerMetrics,
 }
@@ -58,6 +60,6 @@ impl Worker {
         };
         let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
-        Ok(Self { application, pools, resources, metrics })
+        Ok(Self { application, pools, resources, origin, metrics })
     }
 }

@@ -263,11 +263,12 @@ pub struct Response {
 }
 
 impl Response {
-    /// Fails unless it is a problem document with `status`, and with `Retry-After` only for 503.
+    /// Fails unless it is a problem document with `status` that no cache keeps, and with `Retry-After` only for 503.
     #[track_caller]
     pub fn assert_problem(&self, status: u16) {
         assert_eq!(self.status, status, "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.headers["cache-control"], "no-store");
         let problem: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["title"], self.status.canonical_reason().expect("a known status"));

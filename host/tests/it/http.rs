@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::gate::Gate;
 use crate::host::{Host, MANIFEST, read};
+use crate::raw_http::raw;
 
 #[tokio::test]
 async fn components_see_spins_header_fields() {
@@ -35,9 +36,12 @@ async fn components_see_spins_header_fields() {
 #[tokio::test]
 async fn some_paths_need_no_component() {
     let host = Host::start(&[]).await;
-    host.get("/.well-known/spin/health").await.assert_body("OK");
+    let health = host.get("/.well-known/spin/health").await;
+    health.assert_body("OK");
+    assert_eq!(health.headers["cache-control"], "no-store");
     let info = host.get("/.well-known/spin/info").await;
     assert_eq!(info.headers["content-type"], "application/json");
+    assert_eq!(info.headers["cache-control"], "max-age=60");
     let info: serde_json::Value = serde_json::from_str(&info.body).expect("JSON");
     assert_eq!(info, serde_json::json!({ "name": "probe-app", "version": "1.2.3" }));
     host.get("/.well-known/spin/nothing").await.assert_problem(404);
@@ -54,15 +58,6 @@ async fn a_path_without_route_is_a_problem() {
     let response = host.get("/elsewhere").await;
     response.assert_problem(404);
     assert!(response.headers.contains_key("content-length"));
-}
-
-/// Sends `request` unchanged and reads until the connection is closed.
-async fn raw(host: &Host, request: &str) -> String {
-    let mut stream = TcpStream::connect(host.authority()).await.expect("listens");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("received");
-    String::from_utf8_lossy(&response).into_owned()
 }
 
 /// A complete body is sent with its length, unless the component was interrupted (by a tick of the engine, each 10 ms)
@@ -104,17 +99,6 @@ async fn head_has_no_body() {
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         assert!(response.ends_with("\r\n\r\n"), "{response}");
         assert!(!response.contains("piece"), "{response}");
-    }
-}
-
-#[tokio::test]
-async fn requests_with_a_missing_or_ambiguous_authority_are_refused() {
-    let host = Host::start(&[]).await;
-    for request in [
-        "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n",
-        "GET http://a.example/hello HTTP/1.1\r\nHost: b.example\r\nConnection: close\r\n\r\n",
-    ] {
-        assert!(raw(&host, request).await.starts_with("HTTP/1.1 400 "), "{request}");
     }
 }
 

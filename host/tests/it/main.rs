@@ -11,4 +11,5 @@ mod limits;
 mod manifests;
 mod metrics;
 mod outside;
+mod raw_http;
 mod redis_trigger;

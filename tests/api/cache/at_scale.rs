@@ -1,10 +1,10 @@
-//! Invalidations in a Redis with a million keys remove all that match and do not block other clients. Redis reports
-//! itself what blocks it: SLOWLOG has each command of more than 10 ms, LATENCY each cycle of expiry or eviction.
-//! Another client measures how long its PINGs take.
+//! Invalidations in a Redis with a million keys remove all that match and do not block other clients: they send small
+//! commands only. Redis runs one command at a time, so other clients wait for one small command at most. How long that
+//! takes depends on the machine; the test prints it and asserts nothing about it.
 
 use std::time::{Duration, Instant};
 
-use blackbox::App;
+use blackbox::{App, Command};
 use redis::aio::MultiplexedConnection;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -17,14 +17,26 @@ const OTHERS: usize = 10_000;
 /// Keys that are not the cache's.
 const FOREIGN: usize = 890_000;
 
-/// The longest that one command may block Redis.
-const BLOCKED_MS: u64 = 10;
-/// A busy machine can interrupt Redis in the middle of a command. A command that blocks by itself does so in each
-/// attempt.
-const ATTEMPTS: usize = 12;
+/// The most keys or members that one command may examine or change.
+const KEYS_PER_COMMAND: usize = 1_100;
 
-/// The longest that another client may wait. A PING also waits for a core.
-const PING: Duration = Duration::from_millis(50);
+/// How many keys or members Redis examines or changes for a command. A command without an upper bound fails the test.
+fn keys_of(Command { name, args, .. }: &Command) -> usize {
+    let number = |word: &str| word.parse::<usize>().unwrap_or_else(|_| panic!("{name} {args:?}"));
+    let after = |option: &str| args.iter().skip_while(|word| *word != option).nth(1).map(|count| number(count));
+    match name.as_str() {
+        "SCAN" => after("COUNT").unwrap_or(10),
+        "UNLINK" | "MGET" => args.len(),
+        "ZREM" | "XADD" => args.len() - 1,
+        "ZPOPMIN" | "ZRANDMEMBER" => number(&args[1]),
+        "ZADD" => args.len() / 2,
+        // The set of operations: it has a member for each of them.
+        "ZRANGE" if args[0] == "cache:operations" => 1,
+        "ZRANGE" => after("LIMIT").map_or(usize::MAX, |_| number(args.last().expect("LIMIT has two numbers"))),
+        "GET" | "SET" | "RENAME" | "EXISTS" | "PEXPIREAT" | "PEXPIRE" | "HINCRBY" | "PUBLISH" | "ZSCORE" => 1,
+        _ => panic!("{name} {args:?}: how many keys does it examine?"),
+    }
+}
 
 /// Stores `count` entries `{prefix}:{number}`, over HTTP.
 async fn given_entries(app: &App, prefix: &str, count: usize) {
@@ -78,45 +90,43 @@ async fn pinging<T>(app: &App, work: impl Future<Output = T>) -> (T, Duration) {
 }
 
 /// One request that invalidates, and how many entries it removes.
-struct Invalidation<'a> {
-    name: &'a str,
+struct Invalidation {
+    name: &'static str,
     method: Method,
-    path: &'a str,
+    path: &'static str,
     body: Value,
     count: usize,
 }
 
-/// Invalidates, and describes what blocked Redis meanwhile; empty if nothing did.
-async fn invalidate(app: &App, invalidation: &Invalidation<'_>) -> String {
-    let Invalidation { name, method, path, body, count } = invalidation;
+/// Invalidates, and checks each command that Redis ran meanwhile.
+async fn invalidate(app: &App, Invalidation { name, method, path, body, count }: &Invalidation) {
     let mut redis = app.redis.connection().await;
     let _: () = ask(&mut redis, &["SLOWLOG", "RESET"]).await;
-    let _: u64 = ask(&mut redis, &["LATENCY", "RESET"]).await;
+    let mut monitor = app.redis.monitor().await;
     let start = Instant::now();
     let request = app.admin().request(method.clone(), path).json(body).send();
     let (response, longest) = pinging(app, request).await;
     let took = start.elapsed();
-    println!("{name}: {count} entries in {took:?}; another client waited {longest:?} at most");
     assert_eq!(response.unwrap().expect_ok()["invalidated"], *count, "{name}");
-    let slow: Vec<redis::Value> = ask(&mut redis, &["SLOWLOG", "GET", "10"]).await;
-    let events: Vec<redis::Value> = ask(&mut redis, &["LATENCY", "LATEST"]).await;
-    if slow.is_empty() && events.is_empty() && longest < PING {
-        return String::new();
-    }
-    let shown = |value: &redis::Value| format!("{value:?}").chars().take(200).collect::<String>();
-    let slow: Vec<String> = slow.iter().map(shown).collect();
-    format!("{name}: a PING took {longest:?}; commands of more than {BLOCKED_MS} ms: {slow:?}; events: {events:?}")
+    let commands = monitor.commands().await;
+    drop(monitor);
+    let slow: u64 = ask(&mut redis, &["SLOWLOG", "LEN"]).await;
+    println!(
+        "{name}: {count} entries in {took:?}, {} commands, {slow} of them over 10 ms; a PING took {longest:?} at most",
+        commands.len()
+    );
+    let largest = commands.iter().max_by_key(|command| keys_of(command)).expect("an invalidation sends commands");
+    assert!(keys_of(largest) <= KEYS_PER_COMMAND, "{name}: {} of {} keys", largest.name, keys_of(largest));
+    let unlinked: usize = commands.iter().filter(|command| command.name == "UNLINK").map(keys_of).sum();
+    assert!(unlinked >= *count, "{name}: the commands removed {unlinked} keys");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn invalidating_a_hundred_thousand_of_a_million_keys_does_not_block_redis() {
+async fn invalidating_a_hundred_thousand_of_a_million_keys_sends_small_commands_only() {
     let app = App::spawn().await;
     let mut redis = app.redis.connection().await;
     // A million keys need more than the 128 MB of the tests' servers, and none may be evicted.
-    let limit = BLOCKED_MS.to_string();
-    let slow = (BLOCKED_MS * 1000).to_string();
-    let settings = ["maxmemory", "0", "slowlog-log-slower-than", &slow, "latency-monitor-threshold", &limit];
-    let _: () = ask(&mut redis, &[&["CONFIG", "SET"], &settings[..]].concat()).await;
+    let _: () = ask(&mut redis, &["CONFIG", "SET", "maxmemory", "0", "slowlog-log-slower-than", "10000"]).await;
     given_foreign_keys(&app).await;
     let foreign: usize = ask(&mut redis, &["DBSIZE"]).await;
     let pattern = json!({"pattern": "matching:*"});
@@ -126,27 +136,18 @@ async fn invalidating_a_hundred_thousand_of_a_million_keys_does_not_block_redis(
         ("everything", Method::DELETE, "/admin/cache", json!(null), OTHERS, 2 * OTHERS),
     ];
     for (name, method, path, body, matching, count) in rounds {
-        let invalidation = Invalidation { name, method, path, body, count };
-        let mut blocked = String::new();
-        for _ in 0..ATTEMPTS {
-            given_entries(&app, "matching", matching).await;
-            given_entries(&app, "other", OTHERS).await;
-            let keys: usize = ask(&mut redis, &["DBSIZE"]).await;
-            assert!(keys >= FOREIGN + matching + OTHERS, "{keys} keys");
-            blocked = invalidate(&app, &invalidation).await;
-            for number in [0, 1, matching / 2, matching - 1] {
-                assert_eq!(app.head(format!("/api/cache/matching:{number}")).await.status(), 404, "{name}");
-                let theirs: usize = ask(&mut redis, &["GET", &format!("matching:{number}")]).await;
-                assert_eq!(theirs, number, "a key that is not the cache's");
-            }
-            let other = app.head("/api/cache/other:0").await.status();
-            assert_eq!(other == 200, name == "pattern", "{name}: {other}");
-            if blocked.is_empty() {
-                break;
-            }
-            println!("{blocked}");
+        given_entries(&app, "matching", matching).await;
+        given_entries(&app, "other", OTHERS).await;
+        let keys: usize = ask(&mut redis, &["DBSIZE"]).await;
+        assert!(keys >= FOREIGN + matching + OTHERS, "{keys} keys");
+        invalidate(&app, &Invalidation { name, method, path, body, count }).await;
+        for number in [0, 1, matching / 2, matching - 1] {
+            assert_eq!(app.head(format!("/api/cache/matching:{number}")).await.status(), 404, "{name}");
+            let theirs: usize = ask(&mut redis, &["GET", &format!("matching:{number}")]).await;
+            assert_eq!(theirs, number, "a key that is not the cache's");
         }
-        assert_eq!(blocked, "", "in each of {ATTEMPTS} attempts");
+        let other = app.head("/api/cache/other:0").await.status();
+        assert_eq!(other == 200, name == "pattern", "{name}: {other}");
     }
     let left: usize = ask(&mut redis, &["DBSIZE"]).await;
     assert!((FOREIGN..foreign + 100).contains(&left), "{left} keys are left");

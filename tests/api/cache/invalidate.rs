@@ -169,6 +169,49 @@ async fn the_entries_of_one_user_are_invalidated_alone() {
     }
 }
 
+/// A row was changed by hand. The list and the batch that show the user are outdated, too.
+#[tokio::test]
+async fn pages_and_batches_that_show_a_user_are_outdated_with_the_user() {
+    let app = App::spawn().await;
+    let (ada, bob) = (app.given_user_id("ada").await, app.given_user_id("bob").await);
+    let db = app.db().await;
+    let pages = ["/users".to_owned(), "/users?limit=2".to_owned(), format!("/users?ids={ada},{bob}")];
+    for round in 0..2 {
+        for page in &pages {
+            app.get(page).await.expect_ok();
+            assert!(app.get(page).await.text().contains("ada"), "{page}");
+        }
+        let name = format!("By hand {round}");
+        db.execute("UPDATE users SET name = $1 WHERE id = $2", &[&name, &ada]).await.unwrap();
+        match round {
+            0 => app.admin().delete(format!("/admin/cache/user/{ada}")).await,
+            _ => app.post("/api/cache/invalidate").json(json!({"userId": ada})).await,
+        }
+        .expect_ok();
+        for page in &pages {
+            let fresh = app.get(page).await;
+            assert!(fresh.text().contains(&name), "{page}: {fresh:?}");
+        }
+    }
+    assert!(app.get(format!("/users/{bob}")).await.is_hit(), "another user");
+}
+
+/// Searches of all keys take turns, and each of them ends.
+#[tokio::test]
+async fn patterns_at_the_same_time_all_succeed() {
+    let app = App::spawn().await;
+    given_names(&app).await;
+    let mut searches = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let search = app.post("/api/cache/invalidate").json(json!({"pattern": format!("nothing:{number}:*")}));
+        searches.spawn(search.into_future());
+    }
+    for response in searches.join_all().await {
+        assert_eq!(response.expect_ok(), json!({"invalidated": 0}));
+    }
+    assert_eq!(cached_names(&app).await, NAMES);
+}
+
 #[tokio::test]
 async fn a_user_without_entries_invalidates_nothing() {
     let app = App::spawn().await;

@@ -4,6 +4,8 @@ mod access;
 mod at_scale;
 mod compression;
 mod concurrent_fills;
+mod conditional;
+mod entries;
 mod get;
 mod grace;
 mod invalidate;

@@ -45,10 +45,8 @@ async fn invalid_parameters_are_refused() {
         (Method::DELETE, "/admin/cache/module/kv?operation=get", vec!["operation"]),
         (Method::DELETE, "/admin/cache/operation/kv/a:b", vec!["operation"]),
         (Method::DELETE, "/admin/cache/operation/*/get", vec!["module"]),
-        (Method::DELETE, "/admin/cache/user/abc", vec!["id"]),
-        (Method::DELETE, "/admin/cache/user/0", vec!["id"]),
-        (Method::DELETE, "/admin/cache/user/-1", vec!["id"]),
-        (Method::DELETE, "/admin/cache/user/9223372036854775808", vec!["id"]),
+        (Method::DELETE, "/admin/cache/user/", vec!["id"]),
+        (Method::DELETE, "/admin/cache/user/%ff", vec!["id"]),
         (Method::DELETE, "/admin/cache?module=kv", vec!["module"]),
         (Method::POST, "/admin/cache/stats/reset?module=kv", vec!["module"]),
     ];

@@ -42,6 +42,17 @@ async fn hits_and_misses_of_all_components_are_added_up() {
     assert_eq!(stats["totalKeys"], 3);
 }
 
+/// What the asking instance has counted is always included. So no request has to be repeated here.
+#[tokio::test]
+async fn a_read_is_counted_in_the_statistics_that_follow_it() {
+    let app = App::spawn().await;
+    app.put("/api/cache/a").json(json!(1)).await.expect_ok();
+    for hits in 1..=50 {
+        app.get("/api/cache/a").await.expect_ok();
+        assert_eq!(public(&app).await, json!({"hits": hits, "misses": 0}));
+    }
+}
+
 #[tokio::test]
 async fn the_statistics_describe_the_redis_server() {
     let app = App::spawn().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use blackbox::{App, Origin, Reply, entry_path};
+use blackbox::{App, Origin, Reply, entry_path, until};
 use serde_json::json;
 
 use super::{MANY, many_keys, stats};
@@ -75,4 +75,25 @@ async fn warm_takes_a_thousand_keys_and_fetches_each_once() {
     let found = app.post("/api/cache/mget").json(json!({"keys": many_keys(MANY / 2)})).await.expect_ok();
     assert_eq!(found["missing"], json!([]));
     assert_eq!(stats(&app).await["totalKeys"], MANY / 2);
+}
+
+#[tokio::test]
+async fn the_first_request_fills_the_keys_of_the_variable() {
+    let origin = Origin::start().await;
+    let app = App::builder().origin(&origin).variable("cache_warm_keys", "a, b:1 ,a").spawn().await;
+    origin.hold();
+    // The first request does not wait for the origin.
+    app.get("/api/cache/stats").await.expect_ok();
+    origin.received(2).await;
+    origin.release();
+    for key in ["a", "b:1"] {
+        until("the key is filled", async || app.head(entry_path(key)).await.status() == 200).await;
+    }
+    // Another instance does not do it again within a minute.
+    app.delete("/api/cache/a").await.expect_ok();
+    let (_host, other) = app.second_host().await;
+    other.get("/api/cache/stats").await.expect_ok();
+    other.get(entry_path("b:1")).await.expect_ok();
+    assert_eq!(app.head("/api/cache/a").await.status(), 404);
+    assert_eq!(origin.count(), 2);
 }

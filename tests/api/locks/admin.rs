@@ -40,7 +40,17 @@ async fn follow(app: &App, first: &str) -> (Vec<Value>, usize) {
 async fn without_locks_the_list_is_empty() {
     let app = App::spawn().await;
     app.given_user_id("ada").await;
-    assert_eq!(page(&app, "").await.json(), json!({"locks": [], "next": null}));
+    let json = page(&app, "").await.json();
+    assert_eq!((&json["locks"], &json["next"]), (&json!([]), &Value::Null));
+}
+
+#[tokio::test]
+async fn the_list_warns_of_servers_that_may_evict_locks() {
+    let app = App::spawn().await;
+    let warnings = async || page(&app, "").await.json()["warnings"].as_array().unwrap().len();
+    assert_eq!(warnings().await, 1, "the tests' Redis evicts like the deployed one of the cache");
+    app.redis.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    assert_eq!(warnings().await, 0);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ async fn other_methods_are_refused_and_the_allowed_ones_are_named() {
     let seller = app.given_seller("ada").await;
     let id = seller.id;
     let table = [
-        ("/sellers".to_owned(), "GET,HEAD,POST", vec!["PUT", "PATCH", "DELETE", "OPTIONS", "FROB"]),
+        ("/sellers".to_owned(), "GET,HEAD,POST", vec!["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]),
         ("/sellers/me".to_owned(), "GET,HEAD", vec!["POST", "PUT", "PATCH", "DELETE"]),
         ("/sellers/health".to_owned(), "GET,HEAD", vec!["POST", "DELETE"]),
         ("/sellers/pending-verification".to_owned(), "GET,HEAD", vec!["POST", "DELETE"]),

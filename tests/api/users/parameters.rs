@@ -106,7 +106,7 @@ async fn other_methods_are_refused_and_the_allowed_ones_are_named() {
     let app = App::spawn().await;
     let id = app.given_user_id("ada").await;
     let table = [
-        ("/users".to_owned(), "GET,HEAD,POST", vec!["PUT", "PATCH", "DELETE", "OPTIONS", "FROB"]),
+        ("/users".to_owned(), "GET,HEAD,POST", vec!["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]),
         ("/users/batch".to_owned(), "POST", vec!["GET", "HEAD", "PUT", "PATCH", "DELETE"]),
         (format!("/users/{id}"), "DELETE,GET,HEAD,PATCH,PUT", vec!["POST", "OPTIONS"]),
     ];

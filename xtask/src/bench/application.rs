@@ -74,8 +74,8 @@ impl Environment {
         command.env("SPIN_LOG_DIR", self.folder.path().join("logs"));
         // The manifest of the empty component has no variables.
         if manifest == "spin.toml" {
-            egress::add_variables(&mut command, "redis", &self.redis.url())?;
-            egress::add_variables(&mut command, "database", &self.postgres.url())?;
+            egress::add_variables(&mut command, ("redis_url", "redis_egress"), &self.redis.url())?;
+            egress::add_variables(&mut command, ("database_url", "database_egress"), &self.postgres.url())?;
             command.args(["--variable", &format!("admin_token={ADMIN_TOKEN}")]);
             command.args(["--variable", &format!("jwt_secret={JWT_SECRET}")]);
         }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
 //! events; large invalidations.
 
-mod application;
+pub mod application;
 mod clients;
 mod cpu;
 mod http;

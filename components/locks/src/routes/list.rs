@@ -51,6 +51,7 @@ pub async fn list(
     Query(query): Query<ListQuery>,
     conditions: Preconditions,
 ) -> Result<Response, Problem> {
+    let warnings = if query.cursor.is_none() { warnings(&app).await } else { Vec::new() };
     let mut cursor = query.cursor.clone();
     // Two steps may find the same lock.
     let mut found = BTreeMap::new();
@@ -64,8 +65,19 @@ pub async fn list(
     }
     let link = cursor.as_deref().map(|next| [query.link(next)]);
     let locks = found.iter().map(|(resource, inspected)| HeldLock::new(resource, inspected)).collect();
-    let json = to_json(&LockPage { locks, next: cursor });
+    let json = to_json(&LockPage { locks, next: cursor, warnings });
     Ok((link, conditions.respond(&ETag::of_bytes(&json), json)?).into_response())
+}
+
+/// What an administrator should change, on the first page only.
+async fn warnings(app: &App) -> Vec<String> {
+    match app.locks.evicting_servers().await {
+        0 => Vec::new(),
+        servers => vec![format!(
+            "{servers} of the Redis servers with locks may evict keys when the memory is full: then a lock that is held \
+             can be granted again. Set lock_redis_urls to servers with maxmemory-policy noeviction."
+        )],
+    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,12 @@ use http_api::{FieldError, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
+use super::list;
 use crate::app::App;
 use crate::input::{NewUser, NewUsers};
 use crate::store::StoreError;
 use crate::user::User;
 use crate::{page, problems, responses, user_events};
-
-use super::list;
 
 /// Returns the new user and its URL.
 ///

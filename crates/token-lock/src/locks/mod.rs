@@ -1,8 +1,9 @@
-//! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard. The module `compare`
+//! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard, evicting. The module `compare`
 //! changes a lock on one server only if the lock holds a token.
 
 mod acquire;
 mod compare;
+mod evicting;
 pub(crate) mod guard;
 mod inspect;
 mod list;
