@@ -76,7 +76,7 @@ async fn pages_may_be_cached_and_are_validated() {
 #[tokio::test]
 async fn unknown_types_are_not_found() {
     let app = App::spawn().await;
-    for name in ["no-such-type", "Not-Found", "not-found%20", "%2e%2e", "not%2Ffound"] {
+    for name in ["no-such-type", "Not-Found", "not-found%20", "not%2Ffound"] {
         app.get(format!("/problems/{name}")).await.expect_problem(404, "not-found");
     }
     assert_eq!(app.get("/problems/%6eot-found").await.status(), 200, "percent-encoding changes nothing");

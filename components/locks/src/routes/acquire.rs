@@ -156,7 +156,8 @@ mod tests {
             AcquireBody::from_json(body.as_bytes()).map(|body| body.ttl_ms)
         };
         assert_eq!((with_ttl("10"), with_ttl("3600000")), (Ok(10), Ok(3_600_000)));
-        for json in ["0", "-1", "9", "3600001", "18446744073709551615", "-9223372036854775808", "5000.0", "5e3"] {
+        assert_eq!((with_ttl("5000.0"), with_ttl("5e3")), (Ok(5_000), Ok(5_000)));
+        for json in ["0", "-1", "9", "3600001", "18446744073709551615", "-9223372036854775808", "5000.5", "5e-3"] {
             let text = "must be a whole number of milliseconds from 10 to 3600000";
             assert_eq!(with_ttl(json).unwrap_err().errors(), [FieldError::at("/ttl", text)], "{json}");
         }

@@ -121,7 +121,7 @@ mod tests {
             (r#"{"key":"","limit":0,"window":999,"cost":0}"#, &["/key", "/limit", "/window", "/cost"]),
             (r#"{"key":"a","limit":1000001,"window":86400001}"#, &["/limit", "/window"]),
             (r#"{"key":"a","limit":10,"window":1000,"cost":11}"#, &["/cost"]),
-            (r#"{"key":"a","limit":-1,"window":1000.5,"cost":1e3}"#, &["/limit", "/window", "/cost"]),
+            (r#"{"key":"a","limit":-1,"window":1000.5,"cost":1e-3}"#, &["/limit", "/window", "/cost"]),
             (r#"{"key":null,"limit":1,"window":1000}"#, &["/key"]),
             (r#"{"key":"a","limit":"10","window":1000}"#, &["/limit"]),
             (r#"{"key":"a","limit":1,"window":1000,"policy":1}"#, &["/policy"]),
