@@ -44,7 +44,7 @@
 //!
 //! - **Scoped** ([`Entry::new`]): responses about a [`Scope`] (one user, the list of users) whose rows are written
 //!   through [`Cache::write`]. The versions are part of the key, so the stored value is the response body, byte for
-//!   byte.
+//!   byte, unless a setting needs more (see below).
 //! - **Named** ([`Entry::named`], [`Entry::described`]): values that are set, fetched and invalidated one by one. The
 //!   versions are part of the value, so one MGET is enough even without a hint.
 //!
@@ -93,6 +93,22 @@
 //!
 //! A fetched value never replaces a value that was set. It is stored only where the key is empty, or in a transaction
 //! that watches an outdated entry. The proof is in `fill/store.rs`.
+//!
+//! # The ends of versions and entries
+//!
+//! **Versions end** some time after the last entry that depends on them (`generations.rs`). A version that has ended is
+//! a lost version: it never comes back, and its entries are outdated. So the proof covers it, and the explorer loses
+//! versions at every point. It also shows that no version ends before its entries, and that none lives for ever.
+//!
+//! **Grace** ([`Settings::grace_ms`]): an entry stays beyond its end and is returned if the fetch fails or is slow
+//! (`fill/grace.rs`). The proof does not use the end of an entry, only its versions, which are read again for this.
+//!
+//! **Refresh-ahead** ([`Settings::refresh_ahead`]): a hit near the end of an entry fills it again after the response, in
+//! the order of a fill (`fill/refresh.rs`). It replaces what was fetched, and never what was set.
+//!
+//! What is stored says when it ends, how long the fetch took, and whether it is compressed
+//! ([`Settings::compress_min_bytes`]): in a header (`entry/form.rs`), or in the first line of a named entry
+//! (`entry/envelope.rs`). Without these settings a value is stored byte for byte, and a hit costs nothing more.
 //!
 //! # Redis is optional
 //!

@@ -67,6 +67,10 @@ async fn an_invalid_value_is_logged_and_every_request_fails() {
         ("cache_timeout_ms", "0"),
         ("cache_verify_ratio", "-1"),
         ("cache_verify_origin", "yes"),
+        ("cache_grace_s", "-1"),
+        ("cache_soft_timeout_ms", "10001"),
+        ("cache_refresh_ahead", "1001"),
+        ("cache_compress_min_bytes", "1k"),
         ("redis_url", ""),
     ];
     for (name, value) in table {

@@ -12,7 +12,7 @@ async fn a_thousand_unknown_ids_and_keys_leave_only_keys_with_a_ttl() {
     for first in (0..1_000).step_by(50) {
         join_all((first..first + 50).map(async |at| {
             assert_eq!(app.get(format!("/users/{}", 1_000_000 + at)).await.status(), 404);
-            app.get(format!("/api/cache/unknown-{at}?ttl=5")).await.expect_ok();
+            app.get(format!("/api/cache/unknown-{at}?ttl=300")).await.expect_ok();
         }))
         .await;
     }
@@ -20,7 +20,7 @@ async fn a_thousand_unknown_ids_and_keys_leave_only_keys_with_a_ttl() {
     app.given_user_id("ada").await;
     let mut redis = app.redis.connection().await;
     let keys = app.redis.keys().await;
-    assert!(keys.len() > 3_000, "{} keys", keys.len());
+    assert!(keys.len() > 2_000, "{} keys", keys.len());
     let mut endless = Vec::new();
     for key in keys {
         let ttl: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut redis).await.unwrap();

@@ -10,8 +10,8 @@ use super::options::Options;
 use super::resp::{Connection, Reply};
 use super::wrk::Load;
 
-/// The rows of a hot entry that lives for a second, and the variables of each. They use different operations, so that
-/// the applications, which share a Redis, do not share the entry.
+/// The rows of a hot entry that lives for a second: the path and the variables of each. They read different users,
+/// because the applications share a Redis.
 const HOT: [(&str, &str, &[&str]); 2] = [
     ("a user that lives for 1 s", "/users/1", &["cache_ttl_user=1"]),
     ("the same with refresh-ahead", "/users/2", &["cache_ttl_user=1", "cache_refresh_ahead=10"]),

@@ -32,7 +32,7 @@ pub struct Listed {
     pub module: String,
     /// The operation.
     pub operation: String,
-    /// How long it will live, in ms.
+    /// How long Redis will keep it, in ms: its TTL and its grace.
     pub ttl_ms: u64,
     /// The size of the value in Redis, in bytes.
     pub size: u64,

@@ -174,10 +174,9 @@ impl Redis {
                 if only("NX") && there || only("XX") && !there {
                     Reply::Nil
                 } else {
-                    let after =
-                        |word: &str| args.iter().position(|option| text(option) == word).map(|at| &args[at + 1]);
                     if !only("KEEPTTL") {
-                        self.set_ttl(&key, after("PX").and_then(|ms| text(ms).parse().ok()));
+                        let px = args[2..].iter().position(|option| text(option) == "PX");
+                        self.set_ttl(&key, px.and_then(|at| text(&args[at + 3]).parse().ok()));
                     }
                     self.put(key, Value::Text(bytes(&args[1])));
                     Reply::Status("OK".into())

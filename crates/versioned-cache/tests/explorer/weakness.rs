@@ -29,8 +29,8 @@ pub enum Weakness {
     VersionsAreNotReadAgain,
     /// After a failed fetch, the entry that has ended is returned whatever its versions are.
     GraceIgnoresVersions,
-    /// The TTLs of versions stay as they were at their start.
-    VersionsAreNotKept,
+    /// The TTLs of generations stay as they were at their start.
+    GenerationsAreNotKept,
     /// The TTLs of versions are shortened by entries that live shorter than others.
     VersionsAreShortened,
     /// Versions start without a TTL.
@@ -47,7 +47,7 @@ impl Weakness {
         let written = world.written.contains(&task);
         let instead = match (self, command) {
             (Self::VersionsComeBack, _) => None,
-            (Self::VersionsAreNotKept, "PEXPIRE") if is_version(&key) => Some(Reply::Int(1)),
+            (Self::GenerationsAreNotKept, "PEXPIRE") if key.starts_with("cache:generation:") => Some(Reply::Int(1)),
             (Self::VersionsAreShortened, "PEXPIRE") if is_version(&key) => {
                 args[2] = Arg::from("");
                 None
