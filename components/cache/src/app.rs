@@ -25,7 +25,7 @@ use crate::warming::WarmKeys;
 const STORE_MS: u64 = 200;
 /// How long a request waits for memory.
 const MEMORY_WAIT_MS: u64 = 2_000;
-/// How long a request that searches all keys of Redis waits for others that do.
+/// How long a request that searches all keys of Redis waits while another one does.
 const SCAN_WAIT_MS: u64 = 2_000;
 
 /// The state of the component.
@@ -47,7 +47,7 @@ pub struct App {
     scans: Budget,
     /// The TTLs of described entries.
     ttls: Ttls,
-    /// Keys that are filled when an instance starts.
+    /// The keys that are filled when an instance starts.
     pub warm_keys: WarmKeys,
     /// Shared with checks of hits, which run after the response.
     origin: Rc<Origin>,
@@ -135,7 +135,7 @@ impl App {
         }
     }
 
-    /// Whether described entries that are missing come from the origin.
+    /// Whether described entries that are missing are fetched from the origin.
     pub fn has_origin(&self) -> bool {
         self.origin.is_server()
     }

@@ -1,4 +1,4 @@
-//! Entries that are described by module, operation, parameters and user.
+//! Described entries: they are named by module, operation, parameters and user.
 
 use axum::extract::FromRequestParts;
 use axum::http::Method;
@@ -17,7 +17,7 @@ use crate::ttl::{Seconds, TTL_OR_NONE};
 const USER_MAX: usize = 128;
 /// Bytes of the name of a module or an operation, at most.
 const NAME_MAX: usize = 64;
-/// The modules of the components. Their entries have other forms, so nobody else may write them.
+/// The modules of this application's components. Clients may not write their entries, which have other forms.
 const RESERVED: [&str; 3] = ["users", "sellers", "kv"];
 
 /// What an entry is about.
@@ -53,7 +53,7 @@ impl Described {
         RESERVED.contains(&self.module.as_str())
     }
 
-    /// Refuses to write entries of modules that components of this application have.
+    /// Refuses to write entries of the modules of this application's components.
     ///
     /// # Errors
     /// The module is reserved.

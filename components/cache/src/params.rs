@@ -88,8 +88,8 @@ impl Params {
     }
 }
 
-/// The names and values in a query string. It is stricter than the usual decoding, which replaces what is not UTF-8:
-/// then different parameters would name the same entry.
+/// The names and values in a query string. Usual decoders replace bytes that are not UTF-8, so that different
+/// parameters would name the same entry. This one refuses them.
 ///
 /// # Errors
 /// The name, and the detail for it.

@@ -29,7 +29,7 @@ impl Target {
             Self::Pattern(pattern) => json!({ "pattern": pattern }),
             Self::Module(module) => json!({ "module": module }),
             Self::Operation(module, operation) => json!({ "module": module, "operation": operation }),
-            // The id of a row is a number, as it always was.
+            // The id of a row stays a JSON number, because clients read it as one.
             Self::User(user) => match user.parse::<i64>() {
                 Ok(id) if id.to_string() == *user => json!({ "userId": id }),
                 _ => json!({ "userId": user }),
@@ -49,8 +49,8 @@ pub fn name(text: String) -> Result<String, String> {
     is_name.then_some(text).ok_or_else(|| "must be 1 to 64 letters, digits, dots, hyphens or underscores".to_owned())
 }
 
-/// Runs of `*` in a pattern, at most, and sets such as `[a-z]`, at most. Redis may compare the rest of the pattern with
-/// each rest of a key, for each of them.
+/// The most runs of `*` and the most sets such as `[a-z]` that a pattern may have. For each `*`, Redis may compare the
+/// rest of the pattern with every rest of a key.
 const STARS_MAX: usize = 8;
 const SETS_MAX: usize = 8;
 

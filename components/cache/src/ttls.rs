@@ -1,4 +1,4 @@
-//! How long entries live whose request does not say it: by module and operation.
+//! The TTLs of described entries whose request has none, by module and operation.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ impl TtlTable {
 #[derive(Debug)]
 pub struct Ttls {
     table: TtlTable,
-    /// By the name of the variable and the row of the table that may have them.
+    /// The TTLs that were looked up before, by module and operation.
     known: RefCell<HashMap<(String, String), Seconds>>,
 }
 

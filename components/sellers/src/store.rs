@@ -78,8 +78,8 @@ impl Store {
 }
 
 /// The statement that changes the seller `$1`. `set`: the assignments. `only_if`: the condition for the change. `then`:
-/// more CTEs, each with a leading comma, or nothing. `$2`: the accepted versions (NULL: any). `$3`: the refused ones. The
-/// result is one row: whether the seller was changed, and the seller as it is now. No row: there is no such seller.
+/// more CTEs, each with a leading comma, or nothing. `$2`: the accepted versions (NULL: any). `$3`: the refused ones.
+/// The result is one row: whether the seller was changed, and the seller as it is now. No row: there is no such seller.
 ///
 /// `locked` waits for concurrent changes and returns the newest version; `before` adds the time after this wait.
 /// `only_if` and `then` must read `before` and not `sellers`: the snapshot of `sellers` is older than the wait. `set`

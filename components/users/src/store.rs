@@ -173,8 +173,8 @@ fn users(rows: &[Row]) -> Result<Vec<User>, DatabaseError> {
 }
 
 /// The row that the statement changed; its columns start at 1. Column 0 is true if the user existed when the statement
-/// began. If the user existed and was not changed, its version was not allowed. Or, if the statement has no condition on the
-/// version, another request archived the user while the statement waited for the row.
+/// began. If the user existed and was not changed, its version was not allowed. Or, if the statement has no condition
+/// on the version, another request archived the user while the statement waited for the row.
 fn changed<'a>(rows: &'a [Row], only: &Versions) -> Result<&'a Row, StoreError> {
     let row = rows.first().ok_or_else(|| DatabaseError::Other("the statement returned no row".to_owned()))?;
     if row.get::<Option<i64>>(1)?.is_some() {

@@ -12,10 +12,12 @@ use ports::{Client, Connect, RedisError, Reply, Runtime};
 /// ends this much later, after its response. The first count after a pause is sent at once.
 const COLLECT_MS: u64 = 5;
 
-/// How long a reader of counters waits for other instances, in ms: what they counted before has usually been sent then.
+/// How long a reader of counters waits for other instances, in ms. After this time, they have usually sent what they
+/// counted before.
 const OTHERS_MS: u64 = COLLECT_MS + 1;
-/// How often and how many times a reader checks whether the counts that this instance is sending have arrived.
+/// The pause between two checks whether the counts that this instance is sending have arrived, in ms.
 const ARRIVAL_POLL_MS: u64 = 1;
+/// How many of these checks a reader of counters makes.
 const ARRIVAL_POLLS: u64 = 200;
 
 /// How many names a field can have at most.

@@ -25,8 +25,8 @@ pub use versions::Versions;
 /// changes something and calls [`Preconditions::check`] (or gives [`Preconditions::versions`] to its SQL statement) in
 /// one atomic step with the change.
 ///
-/// A malformed `If-Match` is a problem (400). So is a malformed `If-None-Match` with a method that may change something;
-/// with `GET` and `HEAD` it matches nothing, and the client gets the whole representation.
+/// A malformed `If-Match` is a problem (400). So is a malformed `If-None-Match` with a method that may change
+/// something. With `GET` and `HEAD` it matches nothing, and the client gets the whole representation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preconditions {
     if_match: Tags,

@@ -79,9 +79,11 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     }
 
     /// [`Cache::get_or_set`], and after some of the hits ([`Settings::verify_ratio`]) the value is compared with the
-    /// source in the background. Others refresh the entry before it ends ([`Settings::refresh_ahead`]). So `fetch` may
-    /// run although the value is cached, and after the response ([`Settings::soft_timeout_ms`]), and it must own what it
-    /// uses. Equal rows must give equal bytes: what depends on the time of the fetch must not be read with this method.
+    /// source in the background. After some others, the entry is refreshed before it ends
+    /// ([`Settings::refresh_ahead`]). A miss with a value in grace waits no longer than
+    /// [`Settings::soft_timeout_ms`]. So `fetch` may run although the value is cached, and may end after the response:
+    /// it must own what it uses. Equal rows must give equal bytes: what depends on the time of the fetch must not be
+    /// read with this method.
     ///
     /// # Errors
     /// Those of `fetch`.
@@ -219,8 +221,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     /// `wanted` is called again if another request was faster.
     ///
     /// # Errors
-    /// Redis is unreachable: the value may or may not be set. It is not tried again, because a second attempt could find
-    /// the value of the first.
+    /// Redis is unreachable: the value may or may not be set. The change is not tried again, because a second attempt
+    /// could find the value of the first.
     ///
     /// # Panics
     /// For a scoped entry.
@@ -261,8 +263,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.module(module).await
     }
 
-    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed. The
-    /// pages of the list of users become outdated, too.
+    /// Makes all entries about or for a user outdated, in all modules, and removes them; returns how many it removed.
+    /// If the user has a row, the pages of the list of users become outdated, too.
     pub async fn invalidate_user(&self, user: impl Into<User>) -> Result<u64, RedisError> {
         self.invalidator.user(&user.into()).await
     }

@@ -157,8 +157,9 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
                 (stored, ttl_ms)
             }
         };
-        // A stored entry makes its lease useless, so the lease ends by itself. But it must not outlive the entry: the
-        // next request would wait for a fill that nobody does. And a refresh needs it before that.
+        // A stored entry makes its lease useless, so the lease may end by itself. But it must not outlive the entry:
+        // the next request would wait for a fill that nobody does. With refresh-ahead it is released, because the
+        // refresh of this entry takes the same lease.
         let ends_by_itself = !matches!(stored, Stored::WriteInFlight | Stored::Overtaken);
         if !ends_by_itself || settings.refresh_ahead > 0.0 {
             self.reader.release_lease(fill_id).await;

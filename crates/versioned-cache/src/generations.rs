@@ -7,8 +7,9 @@
 //! lost. And it should not live for ever: reading ids that do not exist would fill Redis.
 //!
 //! - A version starts with a TTL of `mark_ms`, which is longer than a fetch takes.
-//! - Whoever stores an entry lets all its versions live longer than the entry ([`Generations::outlive`]): `PEXPIRE` with
-//!   `GT`, so a TTL is never shortened. A set does it before it is acknowledged.
+//! - Whoever stores an entry makes the TTLs of all its versions longer than that of the entry
+//!   ([`Generations::outlive`]): `PEXPIRE` with `GT`, so a TTL is never shortened. A set does it before it is
+//!   acknowledged.
 //! - A hit changes no TTL. `INCR` and the replacement of a generation keep the TTL.
 
 use std::cell::RefCell;
@@ -36,7 +37,8 @@ pub(crate) struct Generations<R: Connect, T> {
     settings: Settings,
     /// Generations and users' versions as this instance saw them last.
     known: RefCell<HashMap<String, Version>>,
-    /// Until when (monotonic time in ms) the versions with this digest live: those that entries share.
+    /// Until when (monotonic time in ms) the versions that entries share live at least, by the digest of these
+    /// versions.
     kept: RefCell<HashMap<u64, u64>>,
 }
 
@@ -157,8 +159,8 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         }
     }
 
-    /// Lets the versions of an entry live longer than the entry, which lives for `life_ms`. Call it beside the command
-    /// that stores the entry.
+    /// Makes the TTLs of an entry's versions longer than `life_ms`, which is how long the entry lives. Send it together
+    /// with the command that stores the entry.
     pub(crate) async fn outlive(&self, entry: &Entry, versions: Versions, life_ms: u64) -> Result<(), RedisError> {
         let ttl_ms = self.version_ttl_ms(life_ms);
         let own = self.client.call("PEXPIRE", vec![entry.id.version_key().into(), ttl_ms.into(), "GT".into()]);
@@ -166,7 +168,8 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
         own.map(drop).and(others)
     }
 
-    /// The same for the versions that the entry shares with others. They get twice the TTL, so few entries need this.
+    /// The same for the versions that the entry shares with others. They get twice the TTL, so that this is seldom
+    /// necessary.
     pub(crate) async fn others_outlive(
         &self,
         entry: &Entry,

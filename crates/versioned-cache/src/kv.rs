@@ -103,7 +103,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             ttls.push((key, ttl_ms));
             stored.push((entry, ttl_ms));
         }
-        // The generations must not end before the values. This comes before they are found to be current.
+        // The generations must not end before the values, so their TTLs are extended before `are_current` checks them.
         let outlived = join_all(
             shared
                 .into_values()
@@ -126,16 +126,16 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
         are_current
     }
 
-    /// Sets the value of a named entry if `wanted` accepts the current one (`None`: there is none), or removes the entry
-    /// if `value` is `None`. `true`: it was done.
+    /// Sets the value of a named entry if `wanted` accepts the current one (`None`: there is none), or removes the
+    /// entry if `value` is `None`. `true`: it was done.
     ///
     /// The transaction watches the key of the entry, and then reads the entry and its versions:
     ///
     /// - Everything that gives the entry another value writes to this key: a set, a fill, another conditional change.
     ///   If that comes after the read, EXEC does nothing, and the next attempt reads again.
-    /// - A removal or an invalidation that runs at the same time changes a version, and may leave the key as it is. Then
-    ///   the value is set under a version that is not current any more, or it is removed after it was set. Nobody reads
-    ///   it. This is as if the change had come right after the read, and the removal after that.
+    /// - A removal or an invalidation that runs at the same time changes a version, and may leave the key as it is.
+    ///   Then the value is set under a version that is not current any more, or it is removed after it was set. Nobody
+    ///   reads it. This is as if the change had come right after the read, and the removal after that.
     pub(crate) async fn change_if(
         &self,
         entry: &Entry,

@@ -44,7 +44,7 @@
 //!
 //! - **Scoped** ([`Entry::new`]): responses about a [`Scope`] (one user, the list of users) whose rows are written
 //!   through [`Cache::write`]. The versions are part of the key, so the stored value is the response body, byte for
-//!   byte, unless a setting needs more (see below).
+//!   byte. Only if it is compressed, or has grace or refresh-ahead, a header comes first (`entry/form.rs`).
 //! - **Named** ([`Entry::named`], [`Entry::described`]): values that are set, fetched and invalidated one by one. The
 //!   versions are part of the value, so one MGET is enough even without a hint.
 //!
@@ -92,7 +92,9 @@
 //! ([`Cache::entries`]) may lose members.
 //!
 //! A fetched value never replaces a value that was set. It is stored only where the key is empty, or in a transaction
-//! that watches an outdated entry. The proof is in `fill/store.rs`.
+//! that watches the key and replaces an entry that is outdated, has ended, or was fetched. The proof is in
+//! `fill/store.rs`. `fill/grace.rs` and `fill/refresh.rs` say why values beyond their TTL and refreshes are not stale
+//! either.
 //!
 //! # The ends of versions and entries
 //!

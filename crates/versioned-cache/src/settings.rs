@@ -64,11 +64,11 @@ pub struct Settings {
     /// The part of the hits that is compared with the source after the response, from 0 (none, which costs nothing) to
     /// 1.
     pub verify_ratio: f64,
-    /// How long values stay beyond their TTL. They are used only if the fetch fails, or takes longer than
+    /// Grace: how long values stay beyond their TTL. They are used only if the fetch fails, or takes longer than
     /// [`Settings::soft_timeout_ms`], and only while their versions are current. 0: not at all.
     pub grace_ms: u64,
-    /// With [`Settings::grace_ms`]: a fetch that takes longer is completed after the response, which has the old value.
-    /// 0: no fetch.
+    /// With [`Settings::grace_ms`]: if a fetch takes longer, the response has the old value, and the fetch goes on
+    /// after it. 0: reads wait for their fetch.
     pub soft_timeout_ms: u64,
     /// How early a hit refreshes its entry after the response: the beta of XFetch. 0.0: never; 1.0 is the value of
     /// Vattani, Chierichetti and Lowenstein, *Optimal Probabilistic Cache Stampede Prevention*, 2015.
@@ -83,8 +83,8 @@ impl Settings {
         self.grace_ms > 0 || self.refresh_ahead > 0.0
     }
 
-    /// How long the key of an entry lives whose value was found (`true`) or is absent, if the entry lives for `ttl_ms`.
-    /// Absences have no grace: reading ids that do not exist would fill Redis.
+    /// How long Redis keeps the key of an entry that lives for `ttl_ms`. `found`: the entry has a value, and is not an
+    /// absence. Absences have no grace: reading ids that do not exist would fill Redis.
     pub(crate) fn life_ms(&self, found: bool, ttl_ms: u64) -> u64 {
         if found { ttl_ms + self.grace_ms } else { ttl_ms }
     }

@@ -184,9 +184,10 @@ impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
     }
 }
 
-/// How many operations with names of clients one instance counts. Each is some fields in Redis, for ever.
+/// How many operations one instance counts whose names clients have chosen. Each adds fields to a hash in Redis, which
+/// stay there for ever.
 const OPERATIONS_MAX: usize = 200;
-/// The module and the operation that all further ones are counted under.
+/// All further operations are counted under this module and operation.
 const OTHERS: (&str, &str) = ("other", "other");
 
 /// The operations that clients have named. A counter needs names that live as long as the program, so these are never

@@ -17,7 +17,7 @@ use super::response::OutgoingBody;
 
 /// The request's body has neither ended nor been dropped.
 const READING: u8 = 1;
-/// hyper has not yet got the whole response.
+/// hyper has not yet received the whole response.
 const ANSWERING: u8 = 2;
 /// hyper has the whole response, but has not yet written all of it.
 const UNSENT: u8 = 4;
@@ -92,7 +92,7 @@ impl Exchange {
     }
 }
 
-/// A response that hyper has not yet got as a whole. Dropped with the body of the response.
+/// A response that hyper has not yet received as a whole. Dropped with the body of the response.
 #[derive(Debug)]
 pub struct Answering(Exchange);
 

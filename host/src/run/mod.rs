@@ -1,8 +1,8 @@
 //! Runs an application: workers on all cores, their connections, and each request from its first byte to its response.
 //!
-//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. What HTTP asks of a server
-//! and hyper does not do is in `validity`, `stream` and `exchange`; docs/http.md lists it. Messages of Redis are in
-//! `redis_trigger`.
+//! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. `validity`, `stream`,
+//! `request_line` and `exchange` do what HTTP requires of a server and hyper does not do; docs/http.md lists it.
+//! Messages of Redis are in `redis_trigger`.
 
 mod application;
 mod call_component;

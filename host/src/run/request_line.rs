@@ -37,8 +37,8 @@ pub fn check(line: &mut [u8]) -> Finding {
     if rest.contains(&b'#') { Finding::Fragment } else { Finding::Lowered }
 }
 
-/// Whether `text` is `METHOD target `. If clients send several requests at once, what arrives first may also be a part of
-/// a header field: that must not change.
+/// Whether `text` is `METHOD target `. If a client sends several requests at once, these bytes may also be a part of a
+/// header field, which must not change.
 fn is_method_and_target(text: &[u8]) -> bool {
     let mut parts = text.split(|byte| *byte == b' ');
     let method = parts.next().is_some_and(|method| !method.is_empty() && method.iter().all(u8::is_ascii_uppercase));

@@ -1,6 +1,6 @@
-//! The stream of bytes below hyper. It checks the line that starts a request ([`request_line`]), and gives the responses
-//! that hyper makes by itself (400, 431) a problem document: hyper sends them with an empty body and has no setting for
-//! that.
+//! The stream of bytes below hyper. It checks the line that starts a request ([`request_line`]). And it adds a problem
+//! document to the responses that hyper makes by itself (400, 431): hyper sends them with an empty body and has no
+//! setting for that.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -32,7 +32,7 @@ pub struct Stream<S> {
     line_ended: bool,
     /// Whether that line names another major version than 1.
     unknown_version: bool,
-    /// What replaces hyper's own response and has not yet been written.
+    /// The rest of the response that replaces hyper's own one and has not yet been written.
     refusal: Bytes,
 }
 

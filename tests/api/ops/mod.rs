@@ -1,5 +1,5 @@
-//! /health, /metrics, /problems, /api/events, /api/publish and /api/ratelimit: one file for each route or topic. Logs, traces,
-//! rate limits and events of all components are here, too.
+//! /health, /metrics, /problems, /api/events, /api/publish and /api/ratelimit: one file for each route or topic. Logs,
+//! traces, rate limits and events of all components are here, too.
 
 mod access;
 mod counters;

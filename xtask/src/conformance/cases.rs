@@ -30,7 +30,7 @@ fn case(rfc: &'static str, name: &str, request: impl Into<Vec<u8>>, allowed: &'s
     Case { rfc, name: name.to_owned(), request: request.into(), allowed }
 }
 
-/// A GET that is complete but for `line` and `fields`.
+/// A complete GET with this request line and these additional fields.
 fn get(line: &str, fields: &str) -> String {
     format!("{line}\r\nHost: a.example\r\nConnection: close\r\n{fields}\r\n")
 }
@@ -222,7 +222,7 @@ fn methods() -> Vec<Case> {
     vec![
         case("RFC 9110, 9.1", "an unknown method", get("BREW /users/1 HTTP/1.1", ""), &[&[501]]),
         case("RFC 9110, 9.1", "methods are case-sensitive", get("get /users/1 HTTP/1.1", ""), &[&[400, 501]]),
-        case("RFC 9110, 9.1", "a method that the resource has not", get("DELETE /users HTTP/1.1", ""), &[&[405]]),
+        case("RFC 9110, 9.1", "a method that the resource does not have", get("DELETE /users HTTP/1.1", ""), &[&[405]]),
         case("RFC 9110, 9.3.2", "HEAD", get("HEAD /users/1 HTTP/1.1", ""), OK),
         case("RFC 9110, 9.3.2", "HEAD of what does not exist", get("HEAD /users/999999 HTTP/1.1", ""), &[&[404]]),
         case("RFC 9110, 9.3.8", "TRACE", get("TRACE /users/1 HTTP/1.1", ""), &[&[405, 501]]),

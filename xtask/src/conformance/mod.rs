@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: does the running application follow the RFCs of HTTP? Three judges: a table of requests
+//! `cargo xtask conformance`: does the running application follow the RFCs of HTTP? Three checks: a table of requests
 //! byte by byte, REDbot (a lint for HTTP resources), and Varnish, a real cache, between concurrent clients and the
 //! application.
 

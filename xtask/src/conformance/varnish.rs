@@ -1,5 +1,5 @@
-//! Varnish, a shared cache, in front of the application. It keeps what the application's `Cache-Control` allows, and
-//! guesses (120 s) where a response does not say.
+//! Varnish, a shared cache, in front of the application. It keeps what the application's `Cache-Control` allows. A
+//! response without `Cache-Control` it keeps for 120 s.
 
 use std::net::TcpStream;
 use std::process::Command;

@@ -55,8 +55,8 @@ async fn cached(app: &App, entry: &Described, conditions: &Preconditions) -> Res
     responses::one_entry(entry, &found.value, responses::status_of(&found), conditions)
 }
 
-/// Stores any JSON. With a TTL of 0 it stores nothing, and removes what was stored before: that would be older than this
-/// value.
+/// Stores any JSON. With a TTL of 0 it stores nothing, and removes what was stored before, because that is older than
+/// this value.
 ///
 /// # Errors
 /// The module is reserved; the body is bad; the conditions do not hold; Redis is unavailable.

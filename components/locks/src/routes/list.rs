@@ -74,8 +74,8 @@ async fn warnings(app: &App) -> Vec<String> {
     match app.locks.evicting_servers().await {
         0 => Vec::new(),
         servers => vec![format!(
-            "{servers} of the Redis servers with locks may evict keys when the memory is full: then a lock that is held \
-             can be granted again. Set lock_redis_urls to servers with maxmemory-policy noeviction."
+            "{servers} of the Redis servers with locks may evict keys when the memory is full: then a lock that is \
+             held can be granted again. Set lock_redis_urls to servers with maxmemory-policy noeviction."
         )],
     }
 }

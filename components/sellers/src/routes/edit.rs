@@ -12,8 +12,8 @@ use crate::{problems, responses, seller_events};
 /// `PATCH /sellers/:id/profile`.
 ///
 /// # Errors
-/// The caller is neither the owner nor an administrator; a bad body or condition; there is no such seller; its
-/// version is not allowed; it is suspended, or would lose a member that its verification needs; the database is unavailable.
+/// The caller is neither the owner nor an administrator; a bad body or condition; there is no such seller; its version
+/// is not allowed; it is suspended, or would lose a member that its verification needs; the database is unavailable.
 pub async fn profile(
     app: Shared<App>,
     ManagedSeller { id, .. }: ManagedSeller,

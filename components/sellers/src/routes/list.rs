@@ -72,8 +72,8 @@ struct Link {
     part: OffsetLimit,
 }
 
-/// Evaluates the conditions of a `POST` that adds to the list: the target is the list, and its tag that of
-/// `GET /sellers`. The list may change between this check and the INSERT.
+/// Evaluates the conditions of `POST /sellers` against the tag of `GET /sellers`, because both have the same URL. The
+/// list may change between this check and the INSERT.
 ///
 /// # Errors
 /// A condition that does not hold; the database is unavailable.

@@ -11,8 +11,8 @@ use crate::{problems, responses, seller_events};
 /// Registers the caller. The user comes from the token, never from the body.
 ///
 /// # Errors
-/// A bad body; a condition that does not hold; the users service does not know the user, says that the user is inactive, or fails; the user is a seller
-/// already; the database is unavailable.
+/// A bad body; a condition that does not hold; the users service does not know the user, says that the user is
+/// inactive, or fails; the user is a seller already; the database is unavailable.
 pub async fn register(
     app: Shared<App>,
     caller: Caller,

@@ -43,7 +43,7 @@ pub async fn create_batch(
     conditions: Preconditions,
     JsonBody(NewUsers(new)): JsonBody<NewUsers>,
 ) -> Result<Response, Problem> {
-    // GET does not work here, so there is no representation.
+    // This URL has no GET, so there is no current representation.
     conditions.check(None)?;
     let duplicates = duplicate_emails(&new);
     if !duplicates.is_empty() {

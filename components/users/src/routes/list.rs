@@ -77,8 +77,8 @@ pub async fn list(
     }
 }
 
-/// Evaluates the conditions of a `POST` that adds to the list: the target is the list, and its tag that of `GET /users`.
-/// The list may change between this check and the INSERT.
+/// Evaluates the conditions of `POST /users` against the tag of `GET /users`, because both have the same URL. The list
+/// may change between this check and the INSERT.
 ///
 /// # Errors
 /// A condition that does not hold, an unavailable database.

@@ -46,7 +46,7 @@ pub async fn show(
     }
 }
 
-/// `PUT`: changes the given members, as the service did that this one replaces.
+/// `PUT`: changes the given members and keeps the others, as in the service that this one replaces.
 ///
 /// # Errors
 /// A bad body or condition; there is no such user, its version is not allowed, the address is taken, or the database is

@@ -97,7 +97,7 @@ kinds! {
 }
 
 impl Kind {
-    /// The stable `type`: a relative reference, the same wherever the API is served. `GET` of it shows the other columns.
+    /// The stable `type`: a relative reference, the same wherever the API is served. `GET` of this path shows the row.
     pub const fn uri(self) -> &'static str {
         self.row().uri
     }

@@ -161,8 +161,8 @@ impl WholeNumber {
 /// Beyond 2^53 a binary floating-point number does not tell one whole number from the next.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The value of a JSON number, if it is whole. `60`, `60.0` and `6e1` are the same number (RFC 8259, section 6). Numbers
-/// of 2^53 and more must be written with digits only.
+/// The value of a JSON number, if it is whole. `60`, `60.0` and `6e1` are the same number (RFC 8259, section 6).
+/// Numbers of 2^53 and more must be written with digits only.
 pub fn whole(number: &serde_json::Number) -> Option<i128> {
     let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < EXACT_MAX).then_some(float as i128);
     number.as_i128().or_else(|| number.as_f64().and_then(of_float))

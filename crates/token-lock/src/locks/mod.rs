@@ -1,5 +1,5 @@
-//! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard, evicting. The module `compare`
-//! changes a lock on one server only if the lock holds a token.
+//! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard, count the servers that
+//! evict keys. The module `compare` changes a lock on one server only if the lock holds a token.
 
 mod acquire;
 mod compare;

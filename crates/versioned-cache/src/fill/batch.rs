@@ -76,8 +76,8 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
         Ok(results.collect())
     }
 
-    /// What is returned for the missing entries instead of the error of their fetch; `None`: at least one of them is not
-    /// there.
+    /// What is returned for the missing entries instead of the error of their fetch; `None`: at least one of them has
+    /// no value in grace.
     async fn many_in_grace(&self, entries: &[Entry], missing: &[usize]) -> Option<HashMap<usize, ReadResult>> {
         let graced = missing.iter().map(async |&at| Some((at, self.in_grace(&entries[at]).await?)));
         let graced: Vec<_> = stream::iter(graced).buffered(BATCH_WIDTH).collect().await;

@@ -12,11 +12,11 @@
 //! marks; it fetches the value; it stores the value under those versions. The proof in the crate docs does not use that
 //! there was no entry before. It remains to show that a refresh never replaces a newer value:
 //!
-//! - **Scoped**: assume that the entry was filled from a row that is newer than the one of the refresh. Then a write was
-//!   committed between the two reads of the row. The refresh read its row later than the versions *v*, so the write
-//!   bumped *v*, either before the filler read its versions or after. If before, the filler stored under other versions,
-//!   which is another key. If after, the filler had counted the marks before the write set its mark, so it read the
-//!   older row: a contradiction.
+//! - **Scoped**: assume that the entry was filled from a row that is newer than the one of the refresh. Then a write
+//!   was committed between the two reads of the row. The refresh read its row later than the versions *v*, so the write
+//!   bumped *v*, either before the filler read its versions or after. If before, the filler stored under other
+//!   versions, which is another key. If after, the filler had counted the marks before the write set its mark, so it
+//!   read the older row: a contradiction.
 //! - **Named**: it is stored in a transaction that watches the key, only in place of a value that was fetched
 //!   (`fill/store.rs`). A value that a client has set is never replaced.
 //!

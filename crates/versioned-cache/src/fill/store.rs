@@ -20,8 +20,8 @@
 //! - **Eviction or expiry** of the outdated entry: EXEC does nothing, and the value is not stored.
 //!
 //! An entry that has ended and is kept for grace is replaced like an outdated one. So is an entry that is refreshed
-//! before its end ([`Replaced::Fetched`]): its envelope says that it was fetched, under the versions that are current. A
-//! set changes the version, so what was set is never mistaken for it.
+//! before its end ([`Replaced::Fetched`]), but only if its envelope says that it was fetched, and has the current
+//! versions. A set changes the version and leaves out the word `fetched`, so a value that was set is never replaced.
 
 use futures_util::future::join;
 use ports::{Arg, Connect, RedisError, Reply, Runtime};

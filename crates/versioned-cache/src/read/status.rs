@@ -45,8 +45,8 @@ pub enum Source {
 pub struct CacheStatus {
     /// Where the value came from.
     pub source: Source,
-    /// Seconds until the entry ends, if there is an entry and its end is known. Below 0: it ended that long ago, and was
-    /// used because the source failed or was slow.
+    /// Seconds until the entry ends, if there is an entry and its end is known. Below 0: it ended that long ago, and
+    /// was used because the source failed or was slow.
     pub ttl_s: Option<i64>,
     /// The entry's key in Redis, if it was looked up.
     pub key: Option<String>,

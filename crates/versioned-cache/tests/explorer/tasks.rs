@@ -25,7 +25,8 @@ pub enum Role {
     GuardedReader,
     /// As a guarded reader, this many times. Each hit is checked before the next read.
     CheckingReader(u32),
-    /// Reads the row this many times. What a read spawns (a refresh, the rest of a slow fetch) runs before the next one.
+    /// Reads the row this many times. What a read spawns (a refresh, the rest of a slow fetch) runs before the next
+    /// read.
     Refresher(u32),
     /// The same through a named entry.
     NamedRefresher(u32),

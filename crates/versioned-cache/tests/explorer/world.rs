@@ -29,7 +29,7 @@ pub struct Rules {
     pub evict_generations: bool,
     /// Steps that commute with all others happen at once. This keeps the search small.
     pub eager: bool,
-    /// TTLs are simulated, and looked at when all requests have ended.
+    /// TTLs are simulated, and checked when all requests have ended.
     pub ttls: bool,
 }
 
