@@ -15,6 +15,7 @@ mod conditional;
 mod described;
 mod key;
 mod kv;
+mod limited;
 mod origin;
 mod params;
 mod problems;

@@ -76,6 +76,11 @@ pub enum RedisError {
     Refused(String),
 }
 
+impl RedisError {
+    /// How hosts begin the text of a refusal if a reply is larger than their limit (Spin: 128 MiB).
+    pub const TOO_LARGE: &str = "query result exceeds limit";
+}
+
 /// A Redis client whose concurrent calls may share one connection. So never send WATCH or MULTI through it.
 pub trait Redis {
     /// Runs one command. Concurrent commands may reach the server in any order.

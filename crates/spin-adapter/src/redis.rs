@@ -166,12 +166,10 @@ fn text(error: &Error) -> String {
     }
 }
 
-/// How hosts report a reply that is larger than their limit of 128 MiB.
-const TOO_LARGE: &str = "query result exceeds limit";
-
-/// Whether a command was refused because its reply is larger than the limit of hosts.
+/// Whether a command was refused because its reply is larger than the limit of hosts, or because its values are when
+/// they are decompressed.
 pub fn exceeds_limit(error: &RedisError) -> bool {
-    matches!(error, RedisError::Refused(text) if unquoted(text).starts_with(TOO_LARGE))
+    matches!(error, RedisError::Refused(text) if unquoted(text).starts_with(RedisError::TOO_LARGE))
 }
 
 /// Whether the server refused the command, or the host refused the reply. Spin passes errors on as texts only. All
@@ -183,7 +181,7 @@ fn is_refusal(error: &Error) -> bool {
             let text = unquoted(text);
             ["WRONGTYPE", "OOM", "NOPERM"].iter().any(|code| text.starts_with(code))
                 || text.contains("signalled by the server")
-                || text.starts_with(TOO_LARGE)
+                || text.starts_with(RedisError::TOO_LARGE)
         }
         Error::InvalidAddress | Error::TooManyConnections => false,
     }

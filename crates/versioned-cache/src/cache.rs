@@ -94,7 +94,7 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     ) -> impl Future<Output = Result<ReadResult, E>> {
         let on_hit = |found: &Found, fetch| {
             if self.refresher.draws(found) {
-                self.refresher.start(entry, found.versions, fetch);
+                self.refresher.start(entry, found, fetch);
             } else {
                 self.verifier.on_hit(entry, found, fetch);
             }

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::described::{Described, RawDescribed};
 use crate::key::{KEYS_BODY_MAX, KEYS_MAX, Key};
 use crate::kv::{self, VALUE_MAX};
+use crate::limited::Limited;
 use crate::ttl::TTL_MAX_S;
 use crate::{problems, responses};
 
@@ -33,7 +34,7 @@ pub struct RawMget {
     #[serde(deserialize_with = "present")]
     keys: Option<Vec<String>>,
     #[serde(deserialize_with = "present")]
-    entries: Option<Vec<Object<RawDescribed>>>,
+    entries: Option<Limited<Object<RawDescribed>, KEYS_MAX>>,
 }
 
 impl FromJson for MgetBody {
@@ -41,7 +42,7 @@ impl FromJson for MgetBody {
     const MAX_BYTES: usize = KEYS_BODY_MAX;
 
     fn check(Object(body): Object<RawMget>, errors: &mut Errors) -> Option<Self> {
-        let Some(entries) = body.entries else {
+        let Some(Limited(entries)) = body.entries else {
             let mut keys = Key::list(body.keys, errors)?;
             let mut seen = HashSet::new();
             keys.retain(|key| seen.insert(key.clone()));
@@ -93,5 +94,7 @@ mod tests {
             let problem = read(count).unwrap_err();
             assert_eq!((problem.status().as_u16(), problem.wrong_fields()), (422, vec!["/keys"]));
         }
+        let many = format!(r#"{{"entries":[{}{{}}]}}"#, "{},".repeat(KEYS_MAX));
+        assert_eq!(MgetBody::from_json(many.as_bytes()).unwrap_err().wrong_fields(), ["/entries"]);
     }
 }

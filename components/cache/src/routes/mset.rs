@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::described::{Described, RawDescribed};
 use crate::key::{KEY_MAX, KEYS_MAX, Key};
 use crate::kv::VALUE_MAX;
+use crate::limited::Limited;
 use crate::ttl::{Seconds, TTL, TTL_MAX_S, TTL_OR_NONE};
 use crate::{cache_events, kv, problems};
 
@@ -82,7 +83,8 @@ impl<'de> Deserialize<'de> for RawEntries {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<RawEntries, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(elements)).map(RawEntries::Described)
+                let list = Limited::<_, KEYS_MAX>::deserialize(SeqAccessDeserializer::new(elements));
+                list.map(|Limited(list)| RawEntries::Described(list))
             }
         }
 
@@ -271,6 +273,8 @@ mod tests {
         let members = ["module", "operation", "params/x", "user", "value", "ttl"];
         assert_eq!(wrong, members.map(|member| format!("/entries/0/{member}")));
         let twice = r#"{"module":"a","operation":"b","params":{"x":1},"value":1}"#;
+        let many = format!(r#"{{"entries":[{}{{}}]}}"#, "{},".repeat(KEYS_MAX));
+        assert_eq!(wrong_fields(&many), ["/entries"]);
         let same = twice.replace('1', "\"1\"");
         assert_eq!(wrong_fields(&format!(r#"{{"entries":[{twice},{same}]}}"#)), ["/entries/1"]);
     }

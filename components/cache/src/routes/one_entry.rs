@@ -24,6 +24,12 @@ pub async fn show(app: Shared<App>, request: DescribedRequest, conditions: Preco
         return cached(&app, entry, &conditions).await;
     }
     let ttl_s = app.described_ttl(entry, request.ttl_s).await?;
+    // Nothing is stored now, but an earlier request may have stored a value with a TTL of its own.
+    if ttl_s == 0
+        && let Ok(Some(found)) = app.cache.get(&entry.entry(TTL_MAX_S)).await
+    {
+        return responses::one_entry(entry, &found.value, responses::status_of(&found), &conditions);
+    }
     let found = app.get_or_fetch_described(entry, ttl_s).await.map_err(problems::origin)?;
     match found.value {
         Some(value) => responses::one_entry(entry, &value, found.status, &conditions),

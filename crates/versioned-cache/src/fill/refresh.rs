@@ -17,7 +17,7 @@
 //!   bumped *v*, either before the filler read its versions or after. If before, the filler stored under other
 //!   versions, which is another key. If after, the filler had counted the marks before the write set its mark, so it
 //!   read the older row: a contradiction.
-//! - **Named**: it is stored in a transaction that watches the key, only in place of a value that was fetched
+//! - **Named**: it is stored in a transaction that watches the key, only in place of the value that the hit saw
 //!   (`fill/store.rs`). A value that a client has set is never replaced.
 //!
 //! If the lease is taken, another request is fetching, and the refresh ends. After a failure of the source the instance
@@ -70,17 +70,23 @@ impl<R: Connect, T: Runtime> Refresher<R, T> {
     pub(crate) fn start<E: 'static>(
         self: &Rc<Self>,
         entry: &Entry,
-        versions: Versions,
+        found: &Found,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) {
-        let (refresher, entry) = (Rc::clone(self), entry.clone());
-        self.filler.reader.client.runtime().spawn(async move { refresher.refresh(&entry, versions, fetch).await });
+        let (refresher, entry, versions) = (Rc::clone(self), entry.clone(), found.versions);
+        let replaces = Replaced::Fetched { ends_unix_ms: found.ends_unix_ms.unwrap_or_default() };
+        self.filler
+            .reader
+            .client
+            .runtime()
+            .spawn(async move { refresher.refresh(&entry, versions, replaces, fetch).await });
     }
 
     async fn refresh<E>(
         &self,
         entry: &Entry,
         versions: Versions,
+        replaces: Replaced,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E>,
     ) {
         let (filler, id) = (&*self.filler, entry.fill_id(versions));
@@ -90,7 +96,7 @@ impl<R: Connect, T: Runtime> Refresher<R, T> {
         }
         let Ok((true, permit)) = filler.reader.take_lease(entry, &id).await else { return };
         let (leader, permit) = (Some(leader), Some(permit));
-        match filler.fetch(entry, versions, &id, leader, permit, fetch, Replaced::Fetched).await {
+        match filler.fetch(entry, versions, &id, leader, permit, fetch, replaces).await {
             Ok(Outcome { stored: Stored::Yes, .. }) => filler.reader.stats.count(entry, Event::Refreshed),
             Ok(_) => {}
             Err(_) => {

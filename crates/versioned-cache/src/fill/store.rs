@@ -20,8 +20,8 @@
 //! - **Eviction or expiry** of the outdated entry: EXEC does nothing, and the value is not stored.
 //!
 //! An entry that has ended and is kept for grace is replaced like an outdated one. So is an entry that is refreshed
-//! before its end ([`Replaced::Fetched`]), but only if its envelope says that it was fetched, and has the current
-//! versions. A set changes the version and leaves out the word `fetched`, so a value that was set is never replaced.
+//! before its end ([`Replaced::Fetched`]), but only if its envelope is the one that the hit saw, says that it was
+//! fetched, and has the current versions. So a refresh that is late does not replace a newer value. A set changes the version and leaves out the word `fetched`, so a value that was set is never replaced.
 
 use futures_util::future::join;
 use ports::{Arg, Connect, RedisError, Reply, Runtime};
@@ -45,8 +45,12 @@ pub(crate) struct Fetched<'a> {
 pub(crate) enum Replaced {
     /// One that has ended.
     Ended,
-    /// One that was fetched, too, because this is newer.
-    Fetched,
+    /// The one that was fetched and ends at this Unix time in ms: the hit that started the refresh saw it. Another one
+    /// may be newer than this value.
+    Fetched {
+        /// Its end.
+        ends_unix_ms: u64,
+    },
 }
 
 impl<R: Connect, T: Runtime> Reader<R, T> {
@@ -102,7 +106,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let life_ms = settings.life_ms(fetched.value.is_some(), ttl_ms);
         let outlive = self.generations.outlive(entry, versions, life_ms);
         let is_replaceable = async || self.is_replaceable(entry, versions, replaces).await;
-        if replaces == Replaced::Fetched {
+        if matches!(replaces, Replaced::Fetched { .. }) {
             outlive.await?;
         } else {
             let set = client.call_one("SET", set_args(key.clone(), sealed.clone(), life_ms, Some("NX")));
@@ -132,7 +136,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let (current, reply) = self.mget(entry, Some(entry.key(versions))).await?;
         let is_replaced = |found: Envelope| match replaces {
             Replaced::Ended => found.timing().is_some_and(|timing| timing.ttl_ms(self.client.runtime().unix_ms()) < 0),
-            Replaced::Fetched => found.fetched,
+            Replaced::Fetched { ends_unix_ms } => found.fetched && found.ends_unix_ms == ends_unix_ms,
         };
         let found = self.open_current(entry, versions, reply).unwrap_or(None);
         Ok(current == Ok(versions) && found.is_none_or(is_replaced))

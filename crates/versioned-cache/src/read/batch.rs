@@ -12,6 +12,10 @@ use crate::key;
 /// How many commands a batch has in flight at once.
 pub(crate) const BATCH_WIDTH: usize = 64;
 
+/// The most bytes of values that a batch returns. It is the limit of a reply, and small values in Redis can be large
+/// when they are decompressed.
+const VALUES_MAX: usize = 128 * 1024 * 1024;
+
 /// What the cache has for one entry of a batch.
 pub(crate) struct Seen {
     /// The current versions, or the replies if some version was lost.
@@ -68,6 +72,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         };
 
         let mut seen = Vec::with_capacity(entries.len());
+        let mut room = VALUES_MAX;
+        let mut take = |value: &Option<Vec<u8>>| take_room(&mut room, value);
         let mut again = Vec::new();
         for (at, (entry, (versions, hint, value))) in entries.iter().zip(asked).enumerate() {
             let versions: Vec<Reply> = versions.into_iter().map(&mut reply).collect();
@@ -87,12 +93,14 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
                     (None, 0)
                 }
             };
+            take(&value)?;
             seen.push(Seen { versions: Ok(versions), value, ttl_ms });
         }
         if !again.is_empty() {
             let keys = again.iter().map(|(at, versions)| entries[*at].key(*versions).into()).collect();
             for ((at, versions), value) in again.into_iter().zip(self.client.call_large("MGET", keys).await?) {
                 seen[at].value = self.open_fresh(&entries[at], value);
+                take(&seen[at].value)?;
                 if seen[at].value.is_some() {
                     // Its end is not known: the next read of this entry alone asks for it.
                     self.hints.set(&entries[at].id, Hint { versions, expires_ms: 0 });
@@ -100,5 +108,26 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             }
         }
         Ok(seen)
+    }
+}
+
+/// Takes the bytes of a value from the room that is left.
+fn take_room(room: &mut usize, value: &Option<Vec<u8>>) -> Result<(), RedisError> {
+    let left = room.checked_sub(value.as_ref().map_or(0, Vec::len));
+    *room = left.ok_or_else(|| RedisError::Refused(format!("{} of {VALUES_MAX} bytes", RedisError::TOO_LARGE)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_batch_have_a_limit() {
+        let mut room = 5;
+        assert_eq!(take_room(&mut room, &Some(vec![0; 3])), Ok(()));
+        assert_eq!(take_room(&mut room, &None), Ok(()));
+        assert!(matches!(take_room(&mut room, &Some(vec![0; 3])), Err(RedisError::Refused(_))));
+        assert_eq!((take_room(&mut room, &Some(vec![0; 2])), room), (Ok(()), 0));
     }
 }

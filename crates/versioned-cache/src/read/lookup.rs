@@ -34,6 +34,8 @@ pub(crate) struct Found {
     pub fetched: bool,
     /// How long the fetch took in ms, if that is stored.
     pub fetch_ms: Option<u32>,
+    /// When it ends, in Unix ms, if that is stored.
+    pub ends_unix_ms: Option<u64>,
 }
 
 impl Found {
@@ -130,7 +132,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         };
         let ttl_ms = hint.expires_ms.saturating_sub(self.client.runtime().monotonic_ms()) as i64;
         if timing.is_none() && ttl_ms > 0 {
-            return Ok(Lookup::Found(Found { versions, value, ttl_ms, fetched: true, fetch_ms: None }));
+            let found = Found { versions, value, ttl_ms, fetched: true, fetch_ms: None, ends_unix_ms: None };
+            return Ok(Lookup::Found(found));
         }
         // The entry lives longer than the hint says: another instance filled it again under the same versions.
         let left = match timing {
@@ -163,7 +166,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             None => pttl.as_int().unwrap_or(0).max(0),
         };
         self.hints.set(&entry.id, Hint { versions, expires_ms: runtime.monotonic_ms() + ttl_ms.max(0) as u64 });
-        Lookup::Found(Found { versions, value, ttl_ms, fetched: true, fetch_ms: timing.map(|timing| timing.fetch_ms) })
+        let (fetch_ms, ends_unix_ms) = timing.map(|timing| (timing.fetch_ms, timing.ends_unix_ms)).unzip();
+        Lookup::Found(Found { versions, value, ttl_ms, fetched: true, fetch_ms, ends_unix_ms })
     }
 
     /// Opens the value under the key of a scoped entry, which may have ended. Counts corrupt values.
@@ -207,8 +211,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
                     Some(timing) => timing.ttl_ms(now_ms),
                     None => found.ends_unix_ms.saturating_sub(now_ms) as i64,
                 };
-                let Envelope { value, fetched, fetch_ms, .. } = found;
-                Lookup::Found(Found { versions, value, ttl_ms, fetched, fetch_ms })
+                let Envelope { value, fetched, fetch_ms, ends_unix_ms, .. } = found;
+                Lookup::Found(Found { versions, value, ttl_ms, fetched, fetch_ms, ends_unix_ms: Some(ends_unix_ms) })
             }
             Ok(None) => Lookup::Missing { versions },
             Err(Corrupt) => {
