@@ -23,6 +23,7 @@ async fn an_invalid_ttl_is_refused() {
 #[tokio::test]
 async fn invalid_parameters_are_refused() {
     let app = app_with_one_entry().await;
+    let long = format!("/admin/cache/user/{}", "a".repeat(129));
     let table = [
         (Method::GET, "/api/cache/a?TTL=5", vec!["TTL"]),
         (Method::PUT, "/api/cache/a?nx=1", vec!["nx"]),
@@ -45,7 +46,7 @@ async fn invalid_parameters_are_refused() {
         (Method::DELETE, "/admin/cache/module/kv?operation=get", vec!["operation"]),
         (Method::DELETE, "/admin/cache/operation/kv/a:b", vec!["operation"]),
         (Method::DELETE, "/admin/cache/operation/*/get", vec!["module"]),
-        (Method::DELETE, "/admin/cache/user/", vec!["id"]),
+        (Method::DELETE, &long, vec!["id"]),
         (Method::DELETE, "/admin/cache/user/%ff", vec!["id"]),
         (Method::DELETE, "/admin/cache?module=kv", vec!["module"]),
         (Method::POST, "/admin/cache/stats/reset?module=kv", vec!["module"]),
