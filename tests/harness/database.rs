@@ -85,7 +85,7 @@ impl Database {
         Self { url: url.into(), log: log.into(), log_start, shared: None }
     }
 
-    /// `postgres://user@127.0.0.1:port/name`.
+    /// `postgres://user:password@127.0.0.1:port/name`.
     pub fn url(&self) -> &str {
         &self.url
     }
