@@ -40,7 +40,7 @@ pub use host::Host;
 pub use jwt::{JWT_SECRET, jwt};
 pub use locks::{Grant, lock_servers};
 pub use metrics::Metrics;
-pub use monitor::{Command, Monitor};
+pub use monitor::{Command, Monitor, of_usual_instance};
 pub use origin::{Origin, OriginRequest, Reply};
 pub use redis::Redis;
 pub use response::Response;

@@ -1,6 +1,6 @@
 //! The cache of sellers: entries by id and by user, which writes outdate together, and absences.
 
-use blackbox::{Api, App, Command, Seller};
+use blackbox::{Api, App, Seller, of_usual_instance};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,12 +51,8 @@ async fn a_hit_costs_one_command_for_each_key() {
             assert!(client.get(&path).await.is_hit());
         }
         let commands = monitor.commands().await;
-        // Each instance has a connection of its own. A new one has no hints yet, and may store what it reads.
-        let sent = |client: &str| commands.iter().filter(|command| command.client == client).count();
-        let usual = commands.iter().map(|command| &command.client).max_by_key(|client| sent(client)).unwrap();
         // Counters are sent after the responses: no client waits for them.
-        let is_read = |command: &&Command| command.client == *usual && command.name != "HINCRBY";
-        let reads: Vec<_> = commands.iter().filter(is_read).collect();
+        let reads = of_usual_instance(&commands);
         // By user: first the seller of the user, then its version and the entry.
         let each = if path == seller.path("") { 1 } else { 2 };
         assert!((1..=20 * each + 6).contains(&reads.len()), "{path}: {reads:?}");

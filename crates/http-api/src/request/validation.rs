@@ -158,11 +158,12 @@ impl WholeNumber {
     }
 }
 
-/// Beyond 2^53 a binary floating-point number does not tell one whole number from the next.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+/// 2^50. serde_json may round a fraction or an exponent to a neighbour of the nearest floating-point number. Below this
+/// limit such a neighbour is not whole, so the number is refused, and never taken for another one.
+const EXACT_MAX: f64 = 1_125_899_906_842_624.0;
 
 /// The value of a JSON number, if it is whole. `60`, `60.0` and `6e1` are the same number (RFC 8259, section 6).
-/// Numbers of 2^53 and more must be written with digits only.
+/// Numbers of 2^50 and more must be written with digits only.
 pub fn whole(number: &serde_json::Number) -> Option<i128> {
     let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < EXACT_MAX).then_some(float as i128);
     number.as_i128().or_else(|| number.as_f64().and_then(of_float))
@@ -260,8 +261,8 @@ mod tests {
         }
         assert_eq!((whole("-3"), whole("-3.0"), whole("-0"), whole("0.0")), (Some(-3), Some(-3), Some(0), Some(0)));
         assert_eq!(whole("18446744073709551615"), Some(i128::from(u64::MAX)));
-        assert_eq!(whole("9007199254740991.0"), Some((1 << 53) - 1));
-        for other in ["60.5", "-0.1", "6e-1", "1e300", "9007199254740993.0", "18446744073709551616"] {
+        assert_eq!(whole("99999999999999.0"), Some(99_999_999_999_999));
+        for other in ["60.5", "-0.1", "6e-1", "1e300", "9007199254740991.0", "18446744073709551616"] {
             assert_eq!(whole(other), None, "{other}");
         }
     }
