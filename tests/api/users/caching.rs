@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blackbox::{App, until, of_usual_instance};
+use blackbox::{App, of_usual_instance, until};
 use reqwest::Method;
 use serde_json::json;
 
