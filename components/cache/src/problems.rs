@@ -24,6 +24,12 @@ pub fn too_large(limit: usize) -> Problem {
     Problem::new(Kind::ContentTooLarge, detail).with_extension("limitBytes", limit)
 }
 
+/// The provider of the variables fails.
+pub fn unreadable_variable(variable: &str, error: &str) -> Problem {
+    tracing::warn!(variable, error, "a variable cannot be read");
+    Problem::new(Kind::Unavailable, "The TTL of this operation cannot be read now: try again.")
+}
+
 /// Other requests of this instance use the memory for large requests.
 pub fn no_memory() -> Problem {
     Problem::new(

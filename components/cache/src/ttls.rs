@@ -8,6 +8,7 @@ use http_api::Problem;
 use spin_adapter::variables;
 
 use crate::described::{Described, entry_name};
+use crate::problems;
 use crate::ttl::{Seconds, TTL_OR_NONE};
 
 /// The TTL where nothing else is configured.
@@ -71,7 +72,7 @@ impl Ttls {
     /// The TTL of an entry, in seconds; 0: it is not stored.
     ///
     /// # Errors
-    /// The variable of the operation is not a TTL.
+    /// The variable of the operation is not a TTL, or cannot be read.
     pub async fn of(&self, entry: &Described) -> Result<Seconds, Problem> {
         let names = (entry.module.clone(), entry.operation.clone());
         let known = self.known.borrow().get(&names).copied();
@@ -79,7 +80,10 @@ impl Ttls {
             return Ok(known);
         }
         let variable = variable_name(&entry.module, &entry.operation);
-        let seconds = match variables::find(&variable).await {
+        // Without an answer nothing is remembered: a default could store what must not be stored.
+        let found = variables::find(&variable).await;
+        let found = found.map_err(|error| problems::unreadable_variable(&variable, &error.to_string()))?;
+        let seconds = match found {
             Some(text) => TTL_OR_NONE
                 .parse(&text)
                 .map_err(|detail| Problem::internal(format!("the variable {variable} {detail}")))?,

@@ -22,9 +22,9 @@ const WIDTH: usize = 16;
 const BYTES_PER_KEY: usize = 5 * VALUE_MAX;
 /// After this time, no more keys are started.
 const MAX_MS: u64 = 20_000;
-/// The key in Redis that says that an instance has started a warm-up, and for how long no other one does.
-const MARK: &str = "cache:warm-up";
-const MARK_MS: i64 = 60_000;
+/// The key in Redis that exists while no other instance starts a warm-up, and for how long that is.
+const WARMED_RECENTLY: &str = "cache:warm-up";
+const WARMED_RECENTLY_MS: i64 = 60_000;
 
 /// The variable `cache_warm_keys`: keys that are filled when an instance starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +67,8 @@ pub fn start(service: &Service, app: &Shared<App>) {
     };
     let (client, app) = (service.client.clone(), app.clone());
     SpinRuntime.spawn(async move {
-        let mark = [MARK.into(), "1".into(), "NX".into(), "PX".into(), Arg::Int(MARK_MS)];
-        match client.call_one("SET", mark.into()).await {
+        let first = [WARMED_RECENTLY.into(), "1".into(), "NX".into(), "PX".into(), Arg::Int(WARMED_RECENTLY_MS)];
+        match client.call_one("SET", first.into()).await {
             Ok(Reply::Nil) => return,
             Ok(_) => {}
             Err(error) => return tracing::warn!(%error, "the cache was not warmed up"),

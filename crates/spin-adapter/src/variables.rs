@@ -94,9 +94,16 @@ pub async fn read<const N: usize>(names: [&'static str; N]) -> Result<[Variable;
     Ok(variables.try_into().unwrap_or_else(|_| unreachable!("one variable for each name")))
 }
 
-/// The value of a variable that the manifest need not have; `None`: it has none.
-pub async fn find(name: &str) -> Option<String> {
-    variables::get(name).await.ok()
+/// The value of a variable that the manifest need not have; `None`: it has none, or no variable can have this name.
+///
+/// # Errors
+/// The host cannot tell, because the provider of the variables fails.
+pub async fn find(name: &str) -> Result<Option<String>, variables::Error> {
+    match variables::get(name).await {
+        Ok(value) => Ok(Some(value)),
+        Err(variables::Error::Undefined(_) | variables::Error::InvalidName(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The tokens of the variables `api` (empty: the API is open) and `admin`.

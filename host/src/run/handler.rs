@@ -13,6 +13,7 @@ use super::routes::WELL_KNOWN_PREFIX;
 use super::worker::Worker;
 use super::{headers, problem, validity};
 use crate::manifest::Target;
+use crate::metrics;
 use crate::pool::CallError;
 
 /// Handles one request of a connection.
@@ -23,7 +24,7 @@ pub async fn handle(
     exchange: &Exchange,
 ) -> Response<OutgoingBody> {
     let has_body = !request.body().is_end_stream();
-    let mut response = respond(&worker, request, client, exchange).await;
+    let (mut response, counted) = respond(&worker, request, client, exchange).await;
     if has_body {
         // If nobody reads the rest of the body, hyper notices that when it runs again. It discards what has arrived. If
         // that is not all, it closes the connection after the response, and says so in the response.
@@ -31,6 +32,11 @@ pub async fn handle(
         if exchange.is_broken() {
             response = of_broken_body();
         }
+    }
+    // Only now it is known what the client gets.
+    match counted {
+        Some(counted) => counted.answered(response.status()),
+        None => worker.metrics.without_component().responded(response.status()),
     }
     response
 }
@@ -43,16 +49,14 @@ fn of_broken_body() -> Response<OutgoingBody> {
     response::own(response)
 }
 
+/// The response, and the request as its component counts it; `None`: it is for no component.
 async fn respond(
     worker: &Worker,
     mut request: Request<Incoming>,
     client: HeaderValue,
     exchange: &Exchange,
-) -> Response<OutgoingBody> {
-    let own = |response: Response<Bytes>| {
-        worker.metrics.without_component().responded(response.status());
-        response::own(response)
-    };
+) -> (Response<OutgoingBody>, Option<metrics::Request>) {
+    let own = |response: Response<Bytes>| (response::own(response), None);
     headers::strip(request.headers_mut());
     if exchange.take_fragment() {
         return own(problem::response(StatusCode::BAD_REQUEST, "The request's target has a fragment."));
@@ -89,9 +93,7 @@ async fn respond(
     });
     let error = match pool.submit(request).await {
         Ok(Ok(response)) => {
-            let response = response::prepare(&method, response).await;
-            counted.answered(response.status());
-            return response;
+            return (response::prepare(&method, response).await, Some(counted));
         }
         Ok(Err(error)) => error,
         Err(_) => CallError::Trapped,
@@ -99,9 +101,7 @@ async fn respond(
     if let CallError::ErrorCode(code) = &error {
         eprintln!("[{}] answered {path} with an error: {code}", worker.application.components[component].id);
     }
-    let response = problem::of_call_error(&error);
-    counted.answered(response.status());
-    response::own(response)
+    (response::own(problem::of_call_error(&error)), Some(counted))
 }
 
 fn well_known(worker: &Worker, name: &str) -> Response<Bytes> {

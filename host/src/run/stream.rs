@@ -162,16 +162,41 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(cx))?;
-        // hyper calls this when it has written everything.
-        if self.exchange.flushed() {
+        // hyper calls this when it has written everything, at least once for each request. The next line is that of
+        // the next request. This does not wait until nothing is under way: if a component still reads the body after
+        // its response, hyper does not flush when that ends.
+        if !self.exchange.is_idle() {
             self.line_started = false;
             self.line_ended = false;
         }
+        self.exchange.flushed();
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_refusal(cx))?;
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn the_line_counts_until_its_request_is_under_way() {
+        let exchange = Exchange::default();
+        let mut stream = Stream::new(Vec::<u8>::new(), exchange.clone(), Box::new(|_| {}));
+        let flush = |stream: &mut Stream<Vec<u8>>| {
+            assert!(Pin::new(stream).poll_flush(&mut Context::from_waker(Waker::noop())).is_ready());
+        };
+        (stream.line_started, stream.line_ended) = (true, true);
+        flush(&mut stream);
+        assert!(stream.line_started && stream.line_ended);
+        let _answering = exchange.start();
+        flush(&mut stream);
+        assert!(!stream.line_started && !stream.line_ended);
     }
 }

@@ -61,7 +61,7 @@ async fn a_delete_compares() {
 }
 
 #[tokio::test]
-async fn a_get_answers_304_or_412() {
+async fn a_get_answers_304_412_or_404() {
     let app = App::spawn().await;
     for path in PATHS {
         app.put(path).json(json!({"n": 1})).await.expect_ok();
@@ -77,6 +77,11 @@ async fn a_get_answers_304_or_412() {
         assert_eq!(app.head(path).header("if-match", "\"other\"").await.status(), 412);
         assert_eq!(app.get(path).header("if-match", &tag).await.status(), 200);
         app.delete(path).await.expect_ok();
-        assert_eq!(app.head(path).header("if-match", "*").await.status(), 412, "there is no representation");
+        // The response without the condition is 404, so the condition is ignored: RFC 9110, section 13.2.1.
+        for condition in ["*", tag.as_str()] {
+            assert_eq!(app.head(path).header("if-match", condition).await.status(), 404);
+        }
     }
+    // Without an origin, this holds for a GET of an entry, too. (For a key, a GET without an origin makes up a value.)
+    app.get(PATHS[1]).header("if-match", "*").await.expect_problem(404, "not-found");
 }

@@ -16,7 +16,7 @@ const PACKAGE: &str = "redbot==2.7.1";
 /// How long the installation may take, for each of its steps.
 const INSTALLATION: Duration = Duration::from_secs(120);
 
-/// The resources. Those of users exist, and one does not.
+/// The resources. Two do not exist: the user 999999 and `/elsewhere`, which has no component. `/sellers` needs a token.
 const PATHS: [&str; 9] = [
     "/users/1",
     "/users",
@@ -24,7 +24,7 @@ const PATHS: [&str; 9] = [
     "/users/999999",
     "/api/cache/conformance",
     "/sellers",
-    "/health/live",
+    "/health/ready",
     "/elsewhere",
     "/.well-known/spin/info",
 ];

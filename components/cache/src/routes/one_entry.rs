@@ -33,10 +33,8 @@ pub async fn show(app: Shared<App>, request: DescribedRequest, conditions: Preco
     let found = app.get_or_fetch_described(entry, ttl_s).await.map_err(problems::origin)?;
     match found.value {
         Some(value) => responses::one_entry(entry, &value, found.status, &conditions),
-        None => {
-            conditions.check(None)?;
-            Err(problems::no_such_entry().with_header(cache_status(found.status)))
-        }
+        // No condition is evaluated where the response is 404 without it: RFC 9110, section 13.2.1.
+        None => Err(problems::no_such_entry().with_header(cache_status(found.status))),
     }
 }
 
@@ -54,10 +52,7 @@ pub async fn probe(
 
 async fn cached(app: &App, entry: &Described, conditions: &Preconditions) -> Result<Response, Problem> {
     let found = app.cache.get(&entry.entry(TTL_MAX_S)).await.map_err(problems::redis)?;
-    let Some(found) = found else {
-        conditions.check(None)?;
-        return Err(problems::no_such_entry());
-    };
+    let Some(found) = found else { return Err(problems::no_such_entry()) };
     responses::one_entry(entry, &found.value, responses::status_of(&found), conditions)
 }
 

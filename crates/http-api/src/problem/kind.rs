@@ -51,7 +51,7 @@ kinds! {
          `WWW-Authenticate`"
     Forbidden "forbidden" 403 "Forbidden"
         "the token is valid, but not for this route: `/admin/...` needs `admin_token`, and other routes an \
-         administrator or the owner"
+         administrator or the owner; or the module of a cache entry is reserved"
     NotFound "not-found" 404 "Not found"
         "nothing has this id, key or name, or there is no such route"
     MethodNotAllowed "method-not-allowed" 405 "Method not allowed"
@@ -90,8 +90,9 @@ kinds! {
         "the origin that fills the cache cannot be reached, or its response cannot be used"
     Unavailable "unavailable" 503 "Service unavailable"
         "PostgreSQL cannot be reached, or Redis where the route needs it (`/metrics` and `/api/events`, too), or an \
-         instance has no memory left for such a large request: try again after `Retry-After` seconds. Or there are no \
-         events, because `events_max_length` is 0"
+         instance has no memory left for such a large request, or another request is searching the keys of Redis, or \
+         the variable with a TTL cannot be read: try again after `Retry-After` seconds. Or there are no events, \
+         because `events_max_length` is 0"
     GatewayTimeout "gateway-timeout" 504 "Gateway timeout"
         "the origin that fills the cache did not respond in time"
 }

@@ -79,9 +79,17 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
     /// What is returned for the missing entries instead of the error of their fetch; `None`: at least one of them has
     /// no value in grace.
     async fn many_in_grace(&self, entries: &[Entry], missing: &[usize]) -> Option<HashMap<usize, ReadResult>> {
-        let graced = missing.iter().map(async |&at| Some((at, self.in_grace(&entries[at]).await?)));
-        let graced: Vec<_> = stream::iter(graced).buffered(BATCH_WIDTH).collect().await;
-        graced.into_iter().collect()
+        let looked_up = missing.iter().map(async |&at| Some((at, self.look_up_in_grace(&entries[at]).await?)));
+        let looked_up: Vec<_> = stream::iter(looked_up).buffered(BATCH_WIDTH).collect().await;
+        let graced: Vec<(usize, (ReadResult, bool))> = looked_up.into_iter().collect::<Option<_>>()?;
+        let mut results = HashMap::new();
+        for (at, (result, has_ended)) in graced {
+            if has_ended {
+                self.reader.stats.count(&entries[at], Event::Graced);
+            }
+            results.insert(at, result);
+        }
+        Some(results)
     }
 
     async fn read_many(&self, entries: &[Entry]) -> Result<Vec<Current>, Bypass> {

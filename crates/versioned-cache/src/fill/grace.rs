@@ -32,19 +32,26 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
     /// What a read returns instead of the error of its fetch: the entry, although it has ended, or what another request
     /// has stored meanwhile.
     pub(crate) async fn in_grace(&self, entry: &Entry) -> Option<ReadResult> {
+        let (result, has_ended) = self.look_up_in_grace(entry).await?;
+        if has_ended {
+            self.reader.stats.count(entry, Event::Graced);
+        }
+        Some(result)
+    }
+
+    /// As [`Self::in_grace`], with whether the entry has ended. Whoever returns it then counts it.
+    pub(super) async fn look_up_in_grace(&self, entry: &Entry) -> Option<(ReadResult, bool)> {
         let grace_ms = self.reader.settings.grace_ms;
         if grace_ms == 0 {
             return None;
         }
         let looked_up = self.reader.unless_bypassed(self.reader.look_up(entry)).await;
         let Ok(Lookup::Found(found)) = looked_up else { return None };
-        if found.has_ended() {
-            if found.ttl_ms.unsigned_abs() > grace_ms {
-                return None;
-            }
-            self.reader.stats.count(entry, Event::Graced);
+        let has_ended = found.has_ended();
+        if has_ended && found.ttl_ms.unsigned_abs() > grace_ms {
+            return None;
         }
-        Some(ReadResult::hit(entry.key(found.versions), found.value, Some(found.ttl_ms)))
+        Some((ReadResult::hit(entry.key(found.versions), found.value, Some(found.ttl_ms)), has_ended))
     }
 
     /// [`Filler::fill`] that takes no longer than the soft timeout if there is an entry that has ended. The fetch then
