@@ -53,15 +53,16 @@ impl Params {
                 // A long pointer could make the response larger than the body.
                 if name.len() > 64 { "/params".to_owned() } else { ["/params", &pointer_to(&name)].concat() }
             };
-            if name.starts_with('_') {
-                errors.add(&pointer(), "must not begin with an underscore");
-            } else if params.0.contains_key(&name) {
-                errors.add(&pointer(), "is given more than once");
-            } else if let Some(values) = texts(&value) {
-                read += 1;
-                params.0.insert(name, values);
-            } else {
-                errors.add(&pointer(), "must be text, a number, true, false, or an array of them that is not empty");
+            match texts(&value) {
+                _ if name.starts_with('_') => errors.add(&pointer(), "must not begin with an underscore"),
+                _ if params.0.contains_key(&name) => errors.add(&pointer(), "is given more than once"),
+                Some(values) => {
+                    read += 1;
+                    params.0.insert(name, values);
+                }
+                None => {
+                    errors.add(&pointer(), "must be text, a number, true, false, or an array of them that is not empty")
+                }
             }
         }
         if let Err(detail) = params.check() {

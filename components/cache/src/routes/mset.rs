@@ -33,13 +33,16 @@ struct MsetBody {
     ttl: Option<Seconds>,
 }
 
+/// A described entry, its JSON and its TTL.
+type DescribedValue = (Described, Box<RawValue>, Option<Seconds>);
+
 /// What is to be stored, without duplicates.
 #[derive(Debug)]
 enum Entries {
     /// Keys, and the JSON to store under them.
     Keys(Vec<(Key, Box<RawValue>)>),
-    /// Described entries, each with its JSON and its TTL.
-    Described(Vec<(Described, Box<RawValue>, Option<Seconds>)>),
+    /// Described entries.
+    Described(Vec<DescribedValue>),
 }
 
 /// An object is a list of keys, an array is a list of described entries.
@@ -146,11 +149,7 @@ pub async fn mset(app: Shared<App>, _: NoQuery, request: Request) -> Result<Resp
 }
 
 /// Stores those whose TTL is not 0, and removes the others. Returns how many it stored.
-async fn store_described(
-    app: &App,
-    list: Vec<(Described, Box<RawValue>, Option<Seconds>)>,
-    ttl: Option<Seconds>,
-) -> Result<usize, Problem> {
+async fn store_described(app: &App, list: Vec<DescribedValue>, ttl: Option<Seconds>) -> Result<usize, Problem> {
     list.iter().try_for_each(|(described, ..)| described.require_writable())?;
     let mut entries = Vec::with_capacity(list.len());
     for (described, value, own_ttl) in list {
@@ -178,10 +177,7 @@ impl RawEntries {
     }
 }
 
-fn check_described(
-    list: Vec<Object<RawStored>>,
-    errors: &mut Errors,
-) -> Option<Vec<(Described, Box<RawValue>, Option<Seconds>)>> {
+fn check_described(list: Vec<Object<RawStored>>, errors: &mut Errors) -> Option<Vec<DescribedValue>> {
     let mut seen = HashSet::new();
     errors.each("/entries", list, |errors, Object(raw)| {
         let RawStored { module, operation, params, user, value, ttl } = raw;
