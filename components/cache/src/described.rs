@@ -37,8 +37,11 @@ impl Described {
     /// The entry, for reads and writes with this TTL.
     pub fn entry(&self, ttl_s: Seconds) -> Entry {
         let user = self.user.as_deref().map(User::new);
-        Entry::described(self.module.clone(), self.operation.clone(), &self.params.to_json(), user, ttl(ttl_s))
-            .checked_by(is_json)
+        let entry =
+            Entry::described(self.module.clone(), self.operation.clone(), &self.params.to_json(), user, ttl(ttl_s))
+                .checked_by(is_json);
+        // The counters of these modules are those of the components that they belong to.
+        if self.is_reserved() { entry.uncounted() } else { entry }
     }
 
     /// Where the origin has the value: a path without the slash at its beginning, and a query string.

@@ -23,11 +23,16 @@ const ARRIVAL_POLLS: u64 = 200;
 /// How many names a field can have at most.
 const NAMES: usize = 6;
 
+/// A hash with this many fields gets no new ones whose names clients have chosen: they would stay there for ever.
+const FIELDS_MAX: i64 = 5_000;
+
 /// One counter: a field of a hash in Redis. Equal names mean the same counter, in all components and instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counter {
     hash: &'static str,
     names: [&'static str; NAMES],
+    /// What is counted instead once the hash has [`FIELDS_MAX`] fields; `None`: the names come from the program.
+    instead: Option<[&'static str; NAMES]>,
 }
 
 impl Counter {
@@ -37,15 +42,31 @@ impl Counter {
     /// # Panics
     /// If there are more than six names.
     pub fn new<const N: usize>(hash: &'static str, names: [&'static str; N]) -> Self {
-        let mut all = [""; NAMES];
-        all[..N].copy_from_slice(&names);
-        Self { hash, names: all }
+        Self { hash, names: padded(names), instead: None }
     }
 
-    fn field(&self) -> String {
-        let names = self.names.iter().position(|name| name.is_empty()).unwrap_or(NAMES);
-        self.names[..names].join(":")
+    /// The same counter with names that clients have chosen. If the hash had very many fields when this instance first
+    /// sent such a counter, the field `names` is counted instead.
+    ///
+    /// # Panics
+    /// If there are more than six names.
+    #[must_use]
+    pub fn unless_full<const N: usize>(self, names: [&'static str; N]) -> Self {
+        Self { instead: Some(padded(names)), ..self }
     }
+
+    /// `has_room`: the hash may get new fields whose names clients have chosen.
+    fn field(&self, has_room: bool) -> String {
+        let names = self.instead.filter(|_| !has_room).unwrap_or(self.names);
+        let count = names.iter().position(|name| name.is_empty()).unwrap_or(NAMES);
+        names[..count].join(":")
+    }
+}
+
+fn padded<const N: usize>(names: [&'static str; N]) -> [&'static str; NAMES] {
+    let mut all = [""; NAMES];
+    all[..N].copy_from_slice(&names);
+    all
 }
 
 /// Counts what happens in this instance.
@@ -57,6 +78,9 @@ pub struct Recorder<R: Connect, T> {
     sending: Rc<Cell<bool>>,
     /// How many batches are on their way to Redis.
     on_the_way: Cell<usize>,
+    /// Whether the hash may get new fields whose names clients have chosen; `None`: this instance has not asked yet. It
+    /// asks once, so its callers must bound how many names one instance adds.
+    has_room: Cell<Option<bool>>,
 }
 
 /// A batch on its way, until this is dropped.
@@ -80,7 +104,13 @@ impl Drop for Sending {
 impl<R: Connect, T: Runtime> Recorder<R, T> {
     /// A recorder that sends what it counts through `client`.
     pub fn new(client: Rc<Client<R, T>>) -> Rc<Self> {
-        Rc::new(Self { client, pending: RefCell::default(), sending: Rc::default(), on_the_way: Cell::default() })
+        Rc::new(Self {
+            client,
+            pending: RefCell::default(),
+            sending: Rc::default(),
+            on_the_way: Cell::default(),
+            has_room: Cell::default(),
+        })
     }
 
     /// Adds `times` to a counter. This only writes to memory; Redis gets it after the response.
@@ -104,14 +134,32 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
         }
         self.on_the_way.update(|batches| batches + 1);
         let _on_the_way = OnTheWay(&self.on_the_way);
+        if self.look_for_room().await.is_err() {
+            return;
+        }
+        let has_room = self.has_room.get() == Some(true);
         join_all(self.pending.take().into_iter().map(async |(counter, times)| {
-            let sent =
-                self.client.call("HINCRBY", vec![counter.hash.into(), counter.field().into(), times.into()]).await;
+            let field = counter.field(has_room);
+            let sent = self.client.call("HINCRBY", vec![counter.hash.into(), field.into(), times.into()]).await;
             if let Err(RedisError::Unreachable(_)) = sent {
                 *self.pending.borrow_mut().entry(counter).or_default() += times;
             }
         }))
         .await;
+    }
+
+    /// Asks how many fields the hash has, if that is not known and a count depends on it. Fails if Redis is unreachable.
+    async fn look_for_room(&self) -> Result<(), RedisError> {
+        let limited =
+            self.pending.borrow().keys().find(|counter| counter.instead.is_some()).map(|counter| counter.hash);
+        if let Some(hash) = limited.filter(|_| self.has_room.get().is_none()) {
+            let fields = match self.client.call_one("HLEN", vec![hash.into()]).await {
+                Err(error @ RedisError::Unreachable(_)) => return Err(error),
+                reply => reply.ok().and_then(|reply| reply.as_int()),
+            };
+            self.has_room.set(Some(fields.is_some_and(|fields| fields < FIELDS_MAX)));
+        }
+        Ok(())
     }
 
     /// Sends what this instance has counted, and waits until batches that were sent before have arrived, too.
@@ -145,7 +193,9 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
     /// As [`Recorder::read`].
     pub async fn reset(&self, hash: &'static str) -> Result<(), RedisError> {
         join(self.flush(), self.client.runtime().sleep(OTHERS_MS)).await;
-        self.client.retry_call("DEL", vec![hash.into()]).await.map(drop)
+        self.client.retry_call("DEL", vec![hash.into()]).await?;
+        self.has_room.set(None);
+        Ok(())
     }
 }
 
@@ -160,8 +210,15 @@ mod tests {
 
     #[test]
     fn fields_have_the_names_with_colons_between_them() {
-        assert_eq!(Counter::new("metrics", ["lock", "acquired"]).field(), "lock:acquired");
-        assert_eq!(Counter::new("metrics", ["a", "b", "c", "d", "e", "f"]).field(), "a:b:c:d:e:f");
+        assert_eq!(Counter::new("metrics", ["lock", "acquired"]).field(false), "lock:acquired");
+        assert_eq!(Counter::new("metrics", ["a", "b", "c", "d", "e", "f"]).field(false), "a:b:c:d:e:f");
+    }
+
+    #[test]
+    fn names_of_clients_are_replaced_in_a_full_hash() {
+        let counter = Counter::new("cache:stats", ["posts", "list", "hits"]).unless_full(["other", "other", "hits"]);
+        assert_eq!(counter.field(true), "posts:list:hits");
+        assert_eq!(counter.field(false), "other:other:hits");
     }
 
     #[test]

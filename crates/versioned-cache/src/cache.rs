@@ -258,7 +258,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.operation(module, operation).await
     }
 
-    /// Makes all entries of a module outdated and removes them; returns how many it removed.
+    /// Makes all entries of a module outdated and removes them; returns how many it removed. The entries of operations
+    /// that are not listed (see [`Cache::registered`]) are only outdated: they end with their TTL.
     pub async fn invalidate_module(&self, module: &str) -> Result<u64, RedisError> {
         self.invalidator.module(module).await
     }
@@ -281,7 +282,8 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         self.invalidator.all().await
     }
 
-    /// The operations that have entries.
+    /// The operations that have entries. Of those whose names are not known when the program is built, about the first
+    /// 1,000.
     pub async fn registered(&self) -> Result<Vec<Registered>, RedisError> {
         self.invalidator.registered().await
     }

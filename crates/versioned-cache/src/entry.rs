@@ -28,8 +28,8 @@ pub struct Entry {
     pub(crate) ttl: Ttl,
     pub(crate) module: Cow<'static, str>,
     pub(crate) operation: Cow<'static, str>,
-    /// The operation that hits and misses are counted under.
-    pub(crate) counted: Cow<'static, str>,
+    /// The operation that hits and misses are counted under; `None`: they are not counted.
+    pub(crate) counted: Option<Cow<'static, str>>,
     pub(crate) user: Option<User>,
     pub(crate) check: Option<Check>,
 }
@@ -77,7 +77,7 @@ impl Entry {
     }
 
     fn with_id(id: EntryId, module: Cow<'static, str>, operation: Cow<'static, str>, ttl: Ttl) -> Self {
-        let counted = operation.clone();
+        let counted = Some(operation.clone());
         Self { id, absent_guard: None, ttl, module, operation, counted, user: None, check: None }
     }
 
@@ -94,7 +94,7 @@ impl Entry {
     #[must_use]
     pub fn labelled(mut self, module: &'static str, operation: &'static str) -> Self {
         self.module = module.into();
-        (self.operation, self.counted) = (operation.into(), operation.into());
+        (self.operation, self.counted) = (operation.into(), Some(operation.into()));
         self
     }
 
@@ -109,7 +109,14 @@ impl Entry {
     /// Counts hits and misses under another operation, which reads the same entries.
     #[must_use]
     pub fn counted_as(mut self, operation: &'static str) -> Self {
-        self.counted = operation.into();
+        self.counted = Some(operation.into());
+        self
+    }
+
+    /// Counts nothing: it is only a look at the entries of another component.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        self.counted = None;
         self
     }
 
@@ -155,6 +162,12 @@ impl Entry {
             EntryId::Scoped { .. } => self.key(versions),
             EntryId::Named { path } => format!("{}-v{versions}", key::named_entry(path)),
         }
+    }
+
+    /// Whether the module and the operation may be names that a client has chosen: they are not known when the program
+    /// is built. There may be any number of them.
+    pub(crate) fn has_chosen_names(&self) -> bool {
+        matches!((&self.module, &self.operation), (Cow::Owned(_), _) | (_, Cow::Owned(_)))
     }
 
     /// The scope of the entry: while a write of the scope is in flight, no value is stored. Named entries have no
@@ -296,5 +309,6 @@ mod tests {
         let owned = Entry::described(module, operation, &json!({}), None, TTL);
         let fixed = Entry::described("posts", "list", &json!({}), None, TTL);
         assert_eq!((owned.id.clone(), owned.version_keys()), (fixed.id.clone(), fixed.version_keys()));
+        assert!(owned.has_chosen_names() && !fixed.has_chosen_names());
     }
 }

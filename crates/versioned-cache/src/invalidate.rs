@@ -10,6 +10,7 @@ mod scan;
 use std::rc::Rc;
 
 use futures_util::future::{join, join3};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Client, Connect, RedisError, Runtime};
 
 pub(crate) use self::member::Member;
@@ -19,6 +20,7 @@ use self::scan::Scan;
 use crate::entry::EntryId;
 use crate::generations::{Generations, Replies};
 use crate::key::{self, Scope};
+use crate::read::BATCH_WIDTH;
 use crate::user::User;
 
 /// How many members are taken out of a registry at once.
@@ -89,13 +91,15 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
         for module in modules {
             removed += self.module(&module).await?;
         }
-        // The other entries are in no registry: the registry was evicted, or they are not registered yet.
+        // The other entries are in no registry that is listed: the registry was evicted, its operation found no room in
+        // the list, or they are not registered yet.
         let (entries, versions) = (key::named_entry(""), key::named_version(""));
+        let generations = key::module_generation("");
         let mut scan = Scan::new(key::NAMESPACE, "*");
         while let Some(keys) = scan.next(&self.client).await? {
-            for generation in keys.iter().filter(|key| key.starts_with(&key::module_generation(""))) {
-                self.generations.replace_generation(generation, &[]).await?;
-            }
+            let generations = keys.iter().filter(|key| key.starts_with(&generations));
+            let replace = generations.map(|generation| self.generations.replace_generation(generation, &[]));
+            stream::iter(replace).buffered(BATCH_WIDTH).try_for_each(async |_| Ok(())).await?;
             let with = |prefix: &str| -> Vec<Arg> {
                 keys.iter().filter(|key| key.starts_with(prefix)).map(|key| key.as_str().into()).collect()
             };

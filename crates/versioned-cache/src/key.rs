@@ -11,7 +11,7 @@
 //! | `cache:generation:{module}`, `cache:generation:{module}:{operation}` | integer, TTL | the generation of a module, of an operation |
 //! | `cache:registry:{module}:{operation}`, `cache:registry:@user:{user}` | sorted set, TTL | what is cached for an operation, for a user: member = entry, score = its end in Unix ms |
 //! | `cache:registry:…~{random}` | sorted set, TTL | a registry while its entries are being removed |
-//! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms |
+//! | `cache:operations` | sorted set, no TTL | the operations that have entries: member = `{module}:{operation}`, score = end of the last entry in Unix ms. Those whose names clients have chosen only while there is room (`invalidate/registry.rs`) |
 //! | `cache:stats` | hash, no TTL | counters: field = `{module}:{operation}:{event}`; the events are `hits`, `misses`, `bypasses`, `collapsed`, `fills`, `corrupt`, `errors`, `verified`, `stale`, `graced`, `refreshed` |
 //! | `cache:warm-up` | string, TTL | the cache service has filled `cache_warm_keys` less than a minute ago |
 //! | `filling:{entry key}`, `filling:{entry key}-v{n}:{g}` | string, TTL | the lease of a scoped, of a named entry |

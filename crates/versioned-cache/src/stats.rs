@@ -140,15 +140,18 @@ impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
         Self { client: Rc::clone(client), counters, settings, operations: RefCell::default() }
     }
 
-    /// Counts an event of an entry, unless the cache is disabled.
+    /// Counts an event of an entry, unless the cache is disabled or the entry is not counted.
     pub(crate) fn count(&self, entry: &Entry, event: Event) {
-        if self.settings.enabled {
-            let (module, operation) = match (&entry.module, &entry.counted) {
-                (Cow::Borrowed(module), Cow::Borrowed(operation)) => (*module, *operation),
-                (module, operation) => self.operations.borrow_mut().names(module, operation),
-            };
-            self.counters.count(Counter::new(STATS, [module, operation, EVENTS[event as usize].1]), 1);
-        }
+        let Some(operation) = entry.counted.as_ref().filter(|_| self.settings.enabled) else { return };
+        let event = EVENTS[event as usize].1;
+        let counter = match (&entry.module, operation) {
+            (Cow::Borrowed(module), Cow::Borrowed(operation)) => Counter::new(STATS, [*module, *operation, event]),
+            (module, operation) => {
+                let (module, operation) = self.operations.borrow_mut().names(module, operation);
+                Counter::new(STATS, [module, operation, event]).unless_full([OTHERS.0, OTHERS.1, event])
+            }
+        };
+        self.counters.count(counter, 1);
     }
 
     pub(crate) async fn send(&self) {
@@ -185,7 +188,8 @@ impl<R: Connect, T: Runtime> StatsRecorder<R, T> {
 }
 
 /// How many operations one instance counts whose names clients have chosen. Each adds fields to a hash in Redis, which
-/// stay there for ever.
+/// stay there for ever. New instances add none once the hash is full ([`Counter::unless_full`]), so all instances
+/// together are bounded, too.
 const OPERATIONS_MAX: usize = 200;
 /// All further operations are counted under this module and operation.
 const OTHERS: (&str, &str) = ("other", "other");

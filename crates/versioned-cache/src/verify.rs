@@ -239,7 +239,7 @@ fn report(hit: &Hit, value: &[u8], healed: Result<(), RedisError>) {
     tracing::error!(
         key = entry.key(*versions),
         module = &*entry.module,
-        operation = &*entry.counted,
+        operation = entry.counted.as_deref().unwrap_or(&entry.operation),
         %versions,
         ttl_ms,
         cached = describe(cached),

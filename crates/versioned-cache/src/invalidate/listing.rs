@@ -1,6 +1,7 @@
 //! What is cached, entry by entry.
 
 use futures_util::future::{join_all, join3};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Connect, RedisError, Runtime};
 
 use super::Invalidator;
@@ -78,11 +79,10 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
     /// See [`Cache::registered`](crate::Cache::registered).
     pub(crate) async fn registered(&self) -> Result<Vec<Registered>, RedisError> {
         let operations = self.registry.operations().await?;
-        let counts =
-            join_all(operations.iter().map(|(module, operation)| self.registry.count(module, operation))).await;
+        let counts = operations.iter().map(|(module, operation)| self.registry.count(module, operation));
+        let counts: Vec<u64> = stream::iter(counts).buffered(BATCH_WIDTH).try_collect().await?;
         let mut registered = Vec::with_capacity(operations.len());
         for ((module, operation), keys) in operations.into_iter().zip(counts) {
-            let keys = keys?;
             if keys > 0 {
                 registered.push(Registered { module, operation, keys });
             }

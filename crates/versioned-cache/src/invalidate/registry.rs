@@ -6,21 +6,32 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Arg, Client, Connect, RedisError, Reply, Runtime};
 
 use super::member::Member;
 use crate::entry::{Entry, EntryId};
 use crate::key::{self, OPERATIONS, Scope};
+use crate::read::BATCH_WIDTH;
 
 /// One of this many registrations removes members that have ended: up to [`PRUNED`], or twice as many as it adds.
 const PRUNE_ONE_IN: u64 = 8;
 const PRUNED: i64 = 64;
 /// How many members are then checked for eviction.
 const SAMPLED: i64 = 16;
+/// An operation whose names a client has chosen is added to the list of operations only while the list is shorter than
+/// this, because invalidations and statistics go through all of it. The entries of the others are current, outdated and
+/// removed in the same way, except that an invalidation of their module leaves them in memory until they end.
+const LISTED_MAX: usize = 1_000;
+/// How many such operations one registration adds. It bounds by how much registrations at the same time exceed
+/// [`LISTED_MAX`].
+const LISTED_AT_ONCE: usize = 100;
 
-/// Members to be added with their ends, by registry.
-type Sets = BTreeMap<String, BTreeMap<String, i64>>;
+/// Members with their ends.
+type Members = BTreeMap<String, i64>;
+/// Members to be added, by registry.
+type Sets = BTreeMap<String, Members>;
 
 /// The registries in Redis.
 pub(crate) struct Registry<R: Connect, T> {
@@ -37,33 +48,67 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
     pub(crate) async fn register(self: &Rc<Self>, entries: &[(&Entry, u64)]) {
         let now_ms = self.client.runtime().unix_ms();
         let mut sets = Sets::new();
+        // Operations whose names a client has chosen.
+        let mut chosen = Members::new();
         for (entry, ttl_ms) in entries {
             let ends = (now_ms + ttl_ms) as i64;
-            let mut add = |registry: String, member: String| {
-                let latest = sets.entry(registry).or_default().entry(member).or_insert(ends);
+            let add_to = |members: &mut Members, member: String| {
+                let latest = members.entry(member).or_insert(ends);
                 *latest = ends.max(*latest);
             };
+            let mut add = |registry: String, member: String| add_to(sets.entry(registry).or_default(), member);
             let member = Member::of(entry).text();
             if let Some(user) = &entry.user {
                 add(key::user_registry(user), member.clone());
             }
             add(key::registry(&entry.module, &entry.operation), member);
-            add(OPERATIONS.to_owned(), [&*entry.module, ":", &*entry.operation].concat());
+            let operation = [&*entry.module, ":", &*entry.operation].concat();
+            if entry.has_chosen_names() {
+                add_to(&mut chosen, operation);
+            } else {
+                add(OPERATIONS.to_owned(), operation);
+            }
         }
         let added = join_all(sets.iter().map(|(registry, members)| {
             // The score of an operation is the end of its last entry. The score of an entry is the end of what was
             // stored last.
-            let only = (registry == OPERATIONS).then_some(Arg::from("GT"));
-            let args = std::iter::once(Arg::from(registry.as_str())).chain(only);
-            let members = members.iter().flat_map(|(member, ends)| [Arg::Int(*ends), member.as_str().into()]);
-            self.client.call("ZADD", args.chain(members).collect())
+            let options: &[&str] = if registry == OPERATIONS { &["GT"] } else { &[] };
+            self.client.call("ZADD", zadd_args(registry, options, members))
         }));
-        if let Some(error) = added.await.into_iter().find_map(Result::err) {
+        let (added, listed) = join(added, self.list_chosen(&chosen)).await;
+        if let Some(error) = added.into_iter().find_map(Result::err).or(listed.err()) {
             tracing::debug!(%error, "an entry was not registered in the cache");
             return;
         }
+        if !chosen.is_empty() {
+            // Also if none was added: what has ended makes room.
+            sets.entry(OPERATIONS.to_owned()).or_default().extend(chosen);
+        }
         let registry = Rc::clone(self);
         self.client.runtime().spawn(async move { registry.tidy(sets).await });
+    }
+
+    /// Adds operations whose names a client has chosen to the list of operations, if there is room. One round trip if
+    /// they are listed already.
+    async fn list_chosen(&self, chosen: &Members) -> Result<(), RedisError> {
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let names = chosen.keys().map(|name| Arg::from(name.as_str()));
+        let (kept, scores, length) = join3(
+            self.client.call("ZADD", zadd_args(OPERATIONS, &["XX", "GT"], chosen)),
+            self.client.call("ZMSCORE", std::iter::once(Arg::from(OPERATIONS)).chain(names).collect()),
+            self.client.call_one("ZCARD", vec![OPERATIONS.into()]),
+        )
+        .await;
+        kept?;
+        let (scores, length) = (scores?, count_in(&length?));
+        let new = chosen.iter().zip(scores).filter(|(_, score)| *score == Reply::Nil).map(|(member, _)| member);
+        let new: Members = new.take(room(length)).map(|(member, ends)| (member.clone(), *ends)).collect();
+        if !new.is_empty() {
+            self.client.call("ZADD", zadd_args(OPERATIONS, &["GT"], &new)).await?;
+        }
+        Ok(())
     }
 
     /// Sets the TTLs of registries and removes some members. It runs after the response. If it is cancelled, a later
@@ -159,14 +204,15 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
     /// Which operations have registered the entry of a scope.
     pub(crate) async fn members_of(&self, scope: &Scope) -> Result<Vec<Member>, RedisError> {
         let operations = self.operations().await?;
-        let found = join_all(operations.into_iter().map(async |(module, operation)| {
+        let found = operations.into_iter().map(async |(module, operation)| {
             let registry = key::registry(&module, &operation);
             let id = EntryId::Scoped { scope: scope.clone(), suffix: String::new() };
             let member = Member::new(id, module, operation);
             let score = self.client.retry_call_one("ZSCORE", vec![registry.into(), member.text().into()]).await?;
-            Ok((score != Reply::Nil).then_some(member))
-        }));
-        found.await.into_iter().filter_map(Result::transpose).collect()
+            Ok::<_, RedisError>((score != Reply::Nil).then_some(member))
+        });
+        let found: Vec<Option<Member>> = stream::iter(found).buffered(BATCH_WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Removes members from the registries of their operations.
@@ -183,7 +229,36 @@ impl<R: Connect, T: Runtime> Registry<R, T> {
     }
 }
 
+/// The arguments of a ZADD.
+fn zadd_args(registry: &str, options: &[&str], members: &Members) -> Vec<Arg> {
+    let options = options.iter().map(|option| Arg::from(*option));
+    let members = members.iter().flat_map(|(member, ends)| [Arg::Int(*ends), member.as_str().into()]);
+    std::iter::once(Arg::from(registry)).chain(options).chain(members).collect()
+}
+
+/// How many operations with names of clients may be added now to a list with this length.
+fn room(length: u64) -> usize {
+    LISTED_MAX.saturating_sub(length as usize).min(LISTED_AT_ONCE)
+}
+
 /// The number of keys or members in a reply.
 pub(crate) fn count_in(reply: &Reply) -> u64 {
     reply.as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_operations_is_bounded() {
+        assert_eq!([0, 850, 950, 999, 1_000, 2_000].map(room), [100, 100, 50, 1, 0, 0]);
+    }
+
+    #[test]
+    fn options_come_before_the_members() {
+        let members = Members::from([("a:b".to_owned(), 7)]);
+        let expected: Vec<Arg> = vec!["s".into(), "XX".into(), "GT".into(), Arg::Int(7), "a:b".into()];
+        assert_eq!(zadd_args("s", &["XX", "GT"], &members), expected);
+    }
 }

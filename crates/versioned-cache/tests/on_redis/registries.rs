@@ -241,3 +241,79 @@ async fn entries_of_a_scope_that_belong_to_a_user_are_invalidated_with_the_user(
     })
     .await;
 }
+
+/// Clients may choose the names of modules and operations, and any number of them.
+fn chosen(number: usize) -> Entry {
+    Entry::named("posts".to_owned(), format!("o{number}"), "a", Ttl { found_s: 600, absent_s: 5 })
+}
+
+/// Beyond the limit operations are not listed. They are invalidated all the same.
+#[tokio::test]
+async fn the_list_of_operations_is_bounded() {
+    on_redis(async |server| {
+        let instance = Instance::new(&server, &Row::new(1), settings());
+        let client = Client::new(&server.url());
+        let count = async || client.say("ZCARD cache:operations").await[0].as_int().expect("a number");
+        let values: Vec<_> = (0..1_100).map(|number| (chosen(number), b"{}".to_vec())).collect();
+        for values in values.chunks(100) {
+            instance.cache.mset(values).await.expect("Redis replies");
+        }
+        assert_eq!(count().await, 1_000);
+        // The names of the program are always listed, and known names stay.
+        filled(&instance, &users()).await;
+        instance.cache.mset(&values).await.expect("Redis replies");
+        assert_eq!(count().await, 1_001);
+        assert_eq!(instance.cache.registered().await.expect("Redis replies").len(), 1_001);
+
+        let some = [0, 999, 1_000, 1_099].map(chosen);
+        assert_eq!(cached(&instance, &some).await, [true; 4]);
+        assert_eq!(instance.cache.invalidate_operation("posts", "o1099").await, Ok(1));
+        assert_eq!(cached(&instance, &some).await, [true, true, true, false]);
+        assert_eq!(instance.cache.invalidate_module("posts").await, Ok(1_000));
+        assert_eq!(cached(&instance, &some).await, [false; 4]);
+        instance.cache.mset(&values).await.expect("Redis replies");
+        assert_eq!(instance.cache.clear().await, Ok(1_101));
+        assert_eq!(cached(&instance, &some).await, [false; 4]);
+
+        // Operations whose entries have ended make room.
+        let ended: String = (0..1_000).map(|number| format!(" 1 old:o{number}")).collect();
+        client.say("DEL cache:operations").await;
+        client.say(&format!("ZADD cache:operations{ended}")).await;
+        until(async || {
+            instance.cache.mset(&values[..1]).await.expect("Redis replies");
+            client.say("ZSCORE cache:operations posts:o0").await != [Reply::Nil]
+        })
+        .await;
+    })
+    .await;
+}
+
+/// Names that clients have chosen become fields of the counters only while there are few.
+#[tokio::test]
+async fn the_counters_of_chosen_names_are_bounded() {
+    on_redis(async |server| {
+        let client = Client::new(&server.url());
+        let hits_and_misses = async |instance: &Instance| {
+            let stats = instance.cache.stats().await.expect("Redis replies");
+            let of = |module: &str, operation: &str| {
+                stats.0.get(&(module.to_owned(), operation.to_owned())).map_or(0, |of| of.hits + of.misses)
+            };
+            (of("posts", "o1"), of("posts", "o2"), of("other", "other"), of("users", "list"))
+        };
+        let first = Instance::new(&server, &Row::new(1), settings());
+        assert_eq!(first.cache.get(&chosen(1)).await, Ok(None));
+        assert_eq!(first.cache.get(&chosen(1).uncounted()).await, Ok(None));
+        assert_eq!(hits_and_misses(&first).await, (1, 0, 0, 0));
+
+        let fields: String = (0..5_000).map(|number| format!(" f{number} 1")).collect();
+        client.say(&format!("HSET cache:stats{fields}")).await;
+        let second = Instance::new(&server, &Row::new(1), settings());
+        assert_eq!(second.cache.get(&chosen(2)).await, Ok(None));
+        filled(&second, &users()).await;
+        assert_eq!(hits_and_misses(&second).await, (1, 0, 1, 1));
+        second.cache.reset_stats().await.expect("Redis replies");
+        assert_eq!(second.cache.get(&chosen(2)).await, Ok(None));
+        assert_eq!(hits_and_misses(&second).await, (0, 1, 0, 0));
+    })
+    .await;
+}
