@@ -110,8 +110,16 @@ pub struct Host {
     child: Child,
     /// `http://127.0.0.1:port`
     pub url: String,
-    output: Mutex<UnboundedReceiver<String>>,
+    output: Mutex<Output>,
     _folder: tempfile::TempDir,
+}
+
+/// The lines that the program writes. Standard output and standard error are read by two threads, so lines of one may
+/// overtake lines of the other.
+struct Output {
+    lines: UnboundedReceiver<String>,
+    /// Lines that arrived while a test waited for another one.
+    passed_over: Vec<String>,
 }
 
 fn send_lines(stream: impl Read + Send + 'static, to: UnboundedSender<String>) {
@@ -147,32 +155,35 @@ impl Host {
     /// Starts what [`command`] returned and does not wait. It has no URL.
     pub fn spawn(mut command: Command, folder: tempfile::TempDir) -> Self {
         let mut child = command.spawn().expect("the program starts");
-        let (sender, output) = unbounded_channel();
+        let (sender, lines) = unbounded_channel();
         send_lines(child.stdout.take().expect("piped"), sender.clone());
         // A test may have given it a terminal.
         if let Some(stderr) = child.stderr.take() {
             send_lines(stderr, sender);
         }
-        Self { child, url: String::new(), output: Mutex::new(output), _folder: folder }
+        Self { child, url: String::new(), output: Mutex::new(Output { lines, passed_over: Vec::new() }), _folder: folder }
     }
 
-    /// Waits for a line of output that contains `text`.
+    /// Waits for a line of output that contains `text`, the first one that was not returned before.
     pub async fn wait_for_line(&self, text: &str) -> String {
-        let mut seen = Vec::new();
-        let mut output = self.output.lock().await;
+        let Output { lines, passed_over } = &mut *self.output.lock().await;
+        if let Some(at) = passed_over.iter().position(|line| line.contains(text)) {
+            return passed_over.remove(at);
+        }
         loop {
-            match timeout(DEADLINE, output.recv()).await {
+            match timeout(DEADLINE, lines.recv()).await {
                 Ok(Some(line)) if line.contains(text) => return line,
-                Ok(Some(line)) => seen.push(line),
-                Ok(None) | Err(_) => panic!("no line with {text:?}, but:\n{}", seen.join("\n")),
+                Ok(Some(line)) => passed_over.push(line),
+                Ok(None) | Err(_) => panic!("no line with {text:?}, but:\n{}", passed_over.join("\n")),
             }
         }
     }
 
     /// The lines of output so far that no test has waited for.
     pub async fn lines_so_far(&self) -> Vec<String> {
-        let mut output = self.output.lock().await;
-        std::iter::from_fn(|| output.try_recv().ok()).collect()
+        let Output { lines, passed_over } = &mut *self.output.lock().await;
+        let earlier = std::mem::take(passed_over);
+        earlier.into_iter().chain(std::iter::from_fn(|| lines.try_recv().ok())).collect()
     }
 
     /// Sends SIGTERM and waits for the end.
