@@ -13,7 +13,7 @@ fn entry(name: &str) -> Entry {
 }
 
 async fn value(instance: &Instance, entry: &Entry) -> Option<Vec<u8>> {
-    instance.cache.get(entry).await.unwrap().map(|cached| cached.value)
+    instance.cache.get(entry).await.expect("Redis responds").map(|cached| cached.value)
 }
 
 #[tokio::test]
