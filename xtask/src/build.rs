@@ -46,8 +46,16 @@ pub fn guests(toolchain: Toolchain) -> Result<()> {
 pub fn host(profile: &str) -> Result<PathBuf> {
     let mut cargo = command::cargo();
     cargo.args(["build", "--profile", profile, "--bin", "tumbler-host"]);
-    // With the workspace's feature set, as in the tests: both share one build of the dependencies.
+    // With the features of the workspace's other programs: they share most of the dependencies.
     cargo.args(if profile == QUICK { &["--workspace"][..] } else { &["-p", "tumbler-host"] });
     command::run(&mut cargo)?;
     Ok(workspace::target().join(profile).join("tumbler-host"))
+}
+
+/// Builds the host and all tests; returns the path of the host's program. In one command, so that both use one set of
+/// features: with two, wasmtime is compiled twice.
+pub fn host_and_tests() -> Result<PathBuf> {
+    // Without --lib: a component's library can only be linked as wasm.
+    command::run(command::cargo().args(["build", "--workspace", "--bins", "--tests", "--profile", QUICK]))?;
+    Ok(workspace::target().join(QUICK).join("tumbler-host"))
 }

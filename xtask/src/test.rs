@@ -35,9 +35,7 @@ pub async fn run(filter: &[String]) -> Result<()> {
     build::guests(toolchain)?;
     if !real_spin {
         steps.next("building the host and the tests");
-        // In one command, so that both use one set of features: with two, wasmtime is compiled twice. Without --lib: a
-        // component's library can only be linked as wasm.
-        command::run(command::cargo().arg("build").args(selection).args(["--bins", "--tests", "--profile", QUICK]))?;
+        build::host_and_tests()?;
     }
     steps.next("starting PostgreSQL");
     // The user that PostgreSQL runs as must be able to enter the folder.

@@ -63,7 +63,8 @@ pub async fn run(options: &Options) -> Result<()> {
     steps.next("building the components");
     build::components(toolchain, &[])?;
     steps.next("building the host");
-    let program = build::host(build::QUICK)?;
+    // As the tests do: in CI it is built already.
+    let program = build::host_and_tests()?;
     steps.next("starting the application");
     let environment = Environment::new(program, 0).await?;
     let app = environment.start("spin.toml", &[]).await?;
