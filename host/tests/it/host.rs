@@ -161,7 +161,12 @@ impl Host {
         if let Some(stderr) = child.stderr.take() {
             send_lines(stderr, sender);
         }
-        Self { child, url: String::new(), output: Mutex::new(Output { lines, passed_over: Vec::new() }), _folder: folder }
+        Self {
+            child,
+            url: String::new(),
+            output: Mutex::new(Output { lines, passed_over: Vec::new() }),
+            _folder: folder,
+        }
     }
 
     /// Waits for a line of output that contains `text`, the first one that was not returned before.
