@@ -72,7 +72,8 @@ async fn each_invalidation_removes_its_own_entries_only() {
 
         let entries = everything(&filler).await;
         assert_eq!(instance.cache.invalidate_user(1).await, Ok(2));
-        assert_eq!(cached(&filler, &entries).await, [f, t, t, t, t, f, t]);
+        // The pages of the list may show the user. They are outdated, and not counted.
+        assert_eq!(cached(&filler, &entries).await, [f, t, f, f, t, f, t]);
 
         let entries = everything(&filler).await;
         assert_eq!(instance.cache.invalidate_matching("kv", "get", "*").await, Ok(1));
