@@ -22,13 +22,10 @@ pub struct Stores {
     postgres: Option<PostgresServer>,
 }
 
-/// Hexadecimal digits of a generated password: 128 bits.
-const PASSWORD_DIGITS: usize = 32;
-
 /// The URL in the environment variable `name`, or in SPIN_VARIABLE_`name`.
 fn from_environment(name: &str) -> Option<String> {
     let read = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
-    read(name).or_else(|| read(&format!("SPIN_VARIABLE_{name}")))
+    read(name).or_else(|| read(&variables::environment(name)))
 }
 
 /// Refuses host options that set the URL of a store: they would override the URL of the servers that `up` starts.
@@ -175,7 +172,7 @@ fn report_exit(name: &str, status: ExitStatus, log: &Path) {
 }
 
 async fn start_redis(folder: &Path, options: RedisOptions, keep_data: bool) -> Result<RedisServer> {
-    let options = options.password(secret::generate(PASSWORD_DIGITS)?);
+    let options = options.password(secret::generate(secret::PASSWORD_DIGITS)?);
     Ok(if keep_data {
         RedisServer::start_saved(folder, options).await?
     } else {

@@ -14,8 +14,6 @@ const START: Duration = Duration::from_secs(60);
 const NAME: &str = "tumbler";
 /// The role that may do everything, also run programs. The application never uses it.
 const SUPERUSER: &str = "postgres";
-/// Hexadecimal digits of a generated password: 128 bits.
-const PASSWORD_DIGITS: usize = 32;
 
 const LOG: &str = "postgres.log";
 /// The files of the passwords.
@@ -178,11 +176,11 @@ impl Passwords {
         let password = |name: &str| {
             let path = folder.join(name);
             let failed = || Error::io(format!("read {}", path.display()));
-            match secret::kept(&path, PASSWORD_DIGITS).map_err(failed())? {
+            match secret::kept(&path, secret::PASSWORD_DIGITS).map_err(failed())? {
                 Some(kept) if !is_new => Ok(kept),
                 None if !is_new => Err(Error::NoPassword(folder.to_owned())),
                 _ => {
-                    let new = secret::generate(PASSWORD_DIGITS).map_err(Error::io("generate a password"))?;
+                    let new = secret::generate(secret::PASSWORD_DIGITS).map_err(Error::io("generate a password"))?;
                     secret::write(&path, &new).map_err(Error::io(format!("write {}", path.display())))?;
                     Ok(new)
                 }

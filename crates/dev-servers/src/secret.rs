@@ -8,6 +8,9 @@ use std::path::Path;
 /// Only the owner may read and write the file.
 const PRIVATE: u32 = 0o600;
 
+/// The digits of a generated password: 128 bits.
+pub const PASSWORD_DIGITS: usize = 32;
+
 /// A random secret of `digits` hexadecimal digits (4 bits each), from the operating system.
 ///
 /// # Errors

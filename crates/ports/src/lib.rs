@@ -17,6 +17,6 @@ mod watch_transaction;
 
 pub use circuit_breaker::CircuitBreaker;
 pub use client::{Client, ClientSettings, Transacted};
-pub use redis::{Arg, Connect, Connection, Redis, RedisError, Reply};
+pub use redis::{Arg, Connect, Connection, REPLY_MAX, Redis, RedisError, Reply};
 pub use runtime::Runtime;
 pub use watch_transaction::WatchTransaction;

@@ -76,8 +76,11 @@ pub enum RedisError {
     Refused(String),
 }
 
+/// The most bytes of a reply that Spin and our host pass on.
+pub const REPLY_MAX: usize = 128 * 1024 * 1024;
+
 impl RedisError {
-    /// How hosts begin the text of a refusal if a reply is larger than their limit (Spin: 128 MiB).
+    /// How hosts begin the text of a refusal if a reply is larger than [`REPLY_MAX`].
     pub const TOO_LARGE: &str = "query result exceeds limit";
 }
 

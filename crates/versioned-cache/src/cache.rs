@@ -93,7 +93,7 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) -> impl Future<Output = Result<ReadResult, E>> {
         let on_hit = |found: &Found, fetch| {
-            if self.refresher.draws(found) {
+            if self.refresher.chooses(found) {
                 self.refresher.start(entry, found, fetch);
             } else {
                 self.verifier.on_hit(entry, found, fetch);
@@ -102,7 +102,7 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
         let on_miss = async |versions, deadline_ms, fetch| {
             let Settings { grace_ms, soft_timeout_ms, .. } = self.reader.settings;
             if grace_ms > 0 && soft_timeout_ms > 0 {
-                self.filler.fill_softly(entry, versions, deadline_ms, fetch).await
+                self.filler.fill_within_soft_timeout(entry, versions, deadline_ms, fetch).await
             } else {
                 self.filler.fill(entry, versions, deadline_ms, fetch).await
             }

@@ -8,7 +8,7 @@
 //!
 //! - A version starts with a TTL of `mark_ms`, which is longer than a fetch takes.
 //! - Whoever stores an entry makes the TTLs of all its versions longer than that of the entry
-//!   ([`Generations::outlive`]): `PEXPIRE` with `GT`, so a TTL is never shortened. A set does it before it is
+//!   ([`Generations::extend_versions`]): `PEXPIRE` with `GT`, so a TTL is never shortened. A set does it before it is
 //!   acknowledged.
 //! - A hit changes no TTL. `INCR` and the replacement of a generation keep the TTL.
 
@@ -161,16 +161,21 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
 
     /// Makes the TTLs of an entry's versions longer than `life_ms`, which is how long the entry lives. Send it together
     /// with the command that stores the entry.
-    pub(crate) async fn outlive(&self, entry: &Entry, versions: Versions, life_ms: u64) -> Result<(), RedisError> {
+    pub(crate) async fn extend_versions(
+        &self,
+        entry: &Entry,
+        versions: Versions,
+        life_ms: u64,
+    ) -> Result<(), RedisError> {
         let ttl_ms = self.version_ttl_ms(life_ms);
         let own = self.client.call("PEXPIRE", vec![entry.id.version_key().into(), ttl_ms.into(), "GT".into()]);
-        let (own, others) = join(own, self.others_outlive(entry, versions, life_ms)).await;
+        let (own, others) = join(own, self.extend_shared_versions(entry, versions, life_ms)).await;
         own.map(drop).and(others)
     }
 
     /// The same for the versions that the entry shares with others. They get twice the TTL, so that this is seldom
     /// necessary.
-    pub(crate) async fn others_outlive(
+    pub(crate) async fn extend_shared_versions(
         &self,
         entry: &Entry,
         versions: Versions,

@@ -104,11 +104,10 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
             stored.push((entry, ttl_ms));
         }
         // The generations must not end before the values, so their TTLs are extended before `are_current` checks them.
-        let outlived = join_all(
-            shared
-                .into_values()
-                .map(async |(entry, versions, ttl_ms)| generations.others_outlive(entry, versions, ttl_ms).await),
-        );
+        let outlived =
+            join_all(shared.into_values().map(async |(entry, versions, ttl_ms)| {
+                generations.extend_shared_versions(entry, versions, ttl_ms).await
+            }));
         let (set, outlived) = join(client.call_large("MSET", pairs), outlived).await;
         set?;
         outlived.into_iter().collect::<Result<(), _>>()?;
@@ -162,7 +161,7 @@ impl<R: Connect, T: Runtime> KeyValue<R, T> {
                     Err(replies) => generations.start(entry, replies).await?,
                 };
                 let versions = versions.with_own(Version::fresh(client.runtime()));
-                generations.others_outlive(entry, versions, ttl_ms).await?;
+                generations.extend_shared_versions(entry, versions, ttl_ms).await?;
                 let ends_unix_ms = client.runtime().unix_ms() + ttl_ms;
                 let set = |key: &str, value: Arg, ms: i64| ("SET", vec![key.into(), value, "PX".into(), ms.into()]);
                 let sealed = Envelope::seal_set(versions, ends_unix_ms, value, settings.compress_min_bytes);

@@ -120,7 +120,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         found: &Found,
         fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
     ) {
-        if found.fetched && self.draws(1) {
+        if found.fetched && self.chooses(1) {
             let (versions, value, ttl_ms) = (found.versions, found.value.clone(), Some(found.ttl_ms));
             self.start(Hit { entry: entry.clone(), versions, value, ttl_ms }, fetch);
         }
@@ -133,7 +133,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
         found: &[Current],
         fetch: impl AsyncFnOnce(&[usize]) -> Result<Vec<Option<Vec<u8>>>, E> + 'static,
     ) {
-        if entries.is_empty() || !self.draws(entries.len()) {
+        if entries.is_empty() || !self.chooses(entries.len()) {
             return;
         }
         let at = self.random.borrow_mut().usize(..entries.len());
@@ -147,7 +147,7 @@ impl<R: Connect, T: Runtime> Verifier<R, T> {
     }
 
     /// Whether to check one of `hits` hits now: a random choice.
-    fn draws(&self, hits: usize) -> bool {
+    fn chooses(&self, hits: usize) -> bool {
         let ratio = self.reader.settings.verify_ratio;
         ratio > 0.0
             && self.random.borrow_mut().f64() < ratio * hits as f64

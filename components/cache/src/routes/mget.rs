@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use axum::response::Response;
 use http_api::{Errors, FromJson, JsonBody, NoQuery, Object, Problem, Shared, present};
+use ports::REPLY_MAX;
 use serde::Deserialize;
 use spin_adapter::exceeds_limit;
 use versioned_cache::Entry;
@@ -15,9 +16,6 @@ use crate::kv::{self, VALUE_MAX};
 use crate::limited::Limited;
 use crate::ttl::TTL_MAX_S;
 use crate::{problems, responses};
-
-/// Bytes of a reply of Redis that Spin and our host pass on, at most.
-const REPLY_MAX: usize = 128 * 1024 * 1024;
 
 /// The body.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ impl<R: Connect, T: Runtime> Filler<R, T> {
 
     /// [`Filler::fill`] that takes no longer than the soft timeout if there is an entry that has ended. The fetch then
     /// goes on after the response.
-    pub(crate) async fn fill_softly<E: 'static>(
+    pub(crate) async fn fill_within_soft_timeout<E: 'static>(
         self: &Rc<Self>,
         entry: &Entry,
         versions: Versions,

@@ -55,7 +55,7 @@ impl<R: Connect, T: Runtime> Refresher<R, T> {
     }
 
     /// Whether this hit refreshes its entry: a random choice.
-    pub(crate) fn draws(&self, found: &Found) -> bool {
+    pub(crate) fn chooses(&self, found: &Found) -> bool {
         let beta = self.filler.reader.settings.refresh_ahead;
         beta > 0.0
             && found.fetched

@@ -66,7 +66,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
             let life_ms = settings.life_ms(fetched.value.is_some(), ttl_ms);
             let sealed = form::seal(fetched.value.unwrap_or_default(), timing, settings.compress_min_bytes);
             let set = self.client.call("SET", set_args(entry.key(versions), sealed, life_ms, None));
-            let (set, outlived) = join(set, self.generations.outlive(entry, versions, life_ms)).await;
+            let (set, outlived) = join(set, self.generations.extend_versions(entry, versions, life_ms)).await;
             set.and(outlived).map(|()| true)
         };
         let stored = match stored {
@@ -104,7 +104,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         let ends_unix_ms = client.runtime().unix_ms() + ttl_ms;
         let sealed = Envelope::seal_fetched(versions, ends_unix_ms, fetch_ms, value, settings.compress_min_bytes);
         let life_ms = settings.life_ms(fetched.value.is_some(), ttl_ms);
-        let outlive = self.generations.outlive(entry, versions, life_ms);
+        let outlive = self.generations.extend_versions(entry, versions, life_ms);
         let is_replaceable = async || self.is_replaceable(entry, versions, replaces).await;
         if matches!(replaces, Replaced::Fetched { .. }) {
             outlive.await?;

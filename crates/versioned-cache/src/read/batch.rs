@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ports::{Arg, Connect, RedisError, Reply, Runtime};
+use ports::{Arg, Connect, REPLY_MAX, RedisError, Reply, Runtime};
 
 use super::hints::Hint;
 use super::lookup::{Found, Lookup, Reader};
@@ -11,10 +11,6 @@ use crate::key;
 
 /// How many commands a batch has in flight at once.
 pub(crate) const BATCH_WIDTH: usize = 64;
-
-/// The most bytes of values that a batch returns. It is the limit of a reply, and small values in Redis can be large
-/// when they are decompressed.
-const VALUES_MAX: usize = 128 * 1024 * 1024;
 
 /// What the cache has for one entry of a batch.
 pub(crate) struct Seen {
@@ -72,7 +68,8 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
         };
 
         let mut seen = Vec::with_capacity(entries.len());
-        let mut room = VALUES_MAX;
+        // Values that are small in Redis can be large when they are decompressed. They have the limit of a reply, too.
+        let mut room = REPLY_MAX;
         let mut take = |value: &Option<Vec<u8>>| take_room(&mut room, value);
         let mut again = Vec::new();
         for (at, (entry, (versions, hint, value))) in entries.iter().zip(asked).enumerate() {
@@ -114,7 +111,7 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
 /// Takes the bytes of a value from the room that is left.
 fn take_room(room: &mut usize, value: &Option<Vec<u8>>) -> Result<(), RedisError> {
     let left = room.checked_sub(value.as_ref().map_or(0, Vec::len));
-    *room = left.ok_or_else(|| RedisError::Refused(format!("{} of {VALUES_MAX} bytes", RedisError::TOO_LARGE)))?;
+    *room = left.ok_or_else(|| RedisError::Refused(format!("{} of {REPLY_MAX} bytes", RedisError::TOO_LARGE)))?;
     Ok(())
 }
 
