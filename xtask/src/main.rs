@@ -7,6 +7,7 @@ mod command;
 mod conformance;
 mod data;
 mod egress;
+mod fuzz;
 mod kept_secret;
 mod packages;
 mod probe;
@@ -69,6 +70,9 @@ enum Task {
     /// Check the running application against the RFCs of HTTP: byte by byte, with REDbot, and behind Varnish
     #[command(after_help = CONFORMANCE_EXAMPLES)]
     Conformance(conformance::Options),
+    /// Search for input that breaks a parser
+    #[command(after_help = FUZZ_EXAMPLES)]
+    Fuzz(fuzz::Options),
     /// Run mixed traffic for many minutes while servers fail, and check that no promise is broken
     #[command(after_help = SOAK_EXAMPLES)]
     Soak(soak::Options),
@@ -108,6 +112,13 @@ Examples:
 
 It installs REDbot with pip into target/ and Varnish with apt-get. If it cannot, it says so and checks the rest.";
 
+const FUZZ_EXAMPLES: &str = "\
+Examples:
+  cargo xtask fuzz --seconds 120
+  cargo xtask fuzz --seconds 600 query json_body   # folders of fuzz/corpus
+
+An input that breaks a property is kept in fuzz/corpus, where the test of the package `fuzz` checks it.";
+
 const SOAK_EXAMPLES: &str = "\
 Examples:
   cargo xtask soak --minutes 20
@@ -133,6 +144,7 @@ fn main() -> ExitCode {
             Task::Build => build::everything(),
             Task::Check => check::run(),
             Task::Conformance(options) => conformance::run(&options).await,
+            Task::Fuzz(options) => fuzz::run(&options),
             Task::Soak(options) => soak::run(&options).await,
             Task::Bench(options) => bench::run(&options).await,
         }
