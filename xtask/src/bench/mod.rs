@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
-//! events; large invalidations.
+//! events; large invalidations; hostile clients.
 
 pub mod application;
+mod attacks;
 mod clients;
 mod cpu;
 mod http;
@@ -68,6 +69,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Invalidation) {
         results.invalidations = invalidation::rows(&environment, options).await?;
+    }
+    if options.include(Table::Attacks) {
+        results.attacks = attacks::rows(&environment, options).await?;
     }
     drop(steps);
 
