@@ -35,7 +35,7 @@ struct Files {
 
 impl Authority {
     fn new() -> Self {
-        let mut params = CertificateParams::new([]).expect("no names");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
