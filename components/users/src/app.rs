@@ -9,6 +9,7 @@ use spin_adapter::variables::{self, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, Kind, Repository, Ttl, WriteError};
 
+use crate::access::Access;
 use crate::input::NewUser;
 use crate::store::{Store, StoreError};
 use crate::user::User;
@@ -19,6 +20,8 @@ pub struct App {
     pub users: Repository<SpinRedis, SpinRuntime>,
     /// Users in the database.
     pub store: Store,
+    /// Who may use the routes.
+    pub access: Access,
     /// Publishes what has changed.
     pub events: Events,
 }
@@ -51,7 +54,12 @@ impl App {
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         let counters = Rc::clone(&service.counters);
         let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
-        Ok(Self { users: Repository::new(cache, kind), store: Store::new(database), events: service.events.clone() })
+        Ok(Self {
+            users: Repository::new(cache, kind),
+            store: Store::new(database),
+            access: Access::from_variables(service).await?,
+            events: service.events.clone(),
+        })
     }
 
     /// Creates all of `new`, or none. Draws their ids first, because the cache must know before the INSERT which users

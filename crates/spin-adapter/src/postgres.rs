@@ -2,6 +2,7 @@
 
 mod address;
 mod error;
+mod ssl_mode;
 
 use std::pin::pin;
 use std::time::Duration;

@@ -15,6 +15,7 @@ mod problem;
 mod redis_trigger;
 mod request_line;
 mod response;
+mod route_pattern;
 mod routes;
 mod serve;
 mod server;

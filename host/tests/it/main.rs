@@ -13,3 +13,4 @@ mod metrics;
 mod outside;
 mod raw_http;
 mod redis_trigger;
+mod tls;

@@ -1,5 +1,6 @@
 //! /users: one file for each route, and one for each topic of all routes.
 
+mod access;
 mod batch;
 mod caching;
 mod conditional;
