@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
-//! events; large invalidations.
+//! events; large invalidations; overload.
 
 pub mod application;
 mod clients;
@@ -9,8 +9,10 @@ mod invalidation;
 mod locks;
 mod machine;
 mod measure;
+mod open_loop;
 mod operations;
 mod options;
+mod overload;
 mod readers;
 mod report;
 mod requests;
@@ -68,6 +70,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Invalidation) {
         results.invalidations = invalidation::rows(&environment, options).await?;
+    }
+    if options.include(Table::Overload) {
+        results.overload = overload::rows(&environment, options).await?;
     }
     drop(steps);
 

@@ -27,6 +27,7 @@ pub enum Table {
     Values,
     Events,
     Invalidation,
+    Overload,
 }
 
 impl Options {
