@@ -8,19 +8,25 @@
 //! of the turn, and do not count.
 //!
 //! What happens to the queue is the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if it was never empty
-//! in the last 100 ms, a request may wait for 5 ms only, and the newest is served first. A short burst waits its turn;
+//! for some time, a request may wait for 5 ms only, and the newest is served first. A short burst waits its turn;
 //! under lasting overload, those that are served have hardly waited, and the others are refused quickly.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How long the queue may be not empty before the component counts as overloaded.
-pub const BURST: Duration = Duration::from_millis(100);
+use rustix::time::{ClockId, clock_gettime};
 
-/// A turn that takes longer gets fewer requests, one that takes less than half gets more.
+/// How long the queue may be not empty before the component counts as overloaded. The article has 100 ms; here a burst
+/// may need many new instances first, which take about 1 ms each.
+pub const BURST: Duration = Duration::from_millis(500);
+
+/// A turn that takes more processor time gets fewer requests, one that takes less than half gets more. Processor time,
+/// because on a busy machine a turn may also take long without having done much.
 const LONG_TURN: Duration = Duration::from_millis(2);
 
 const FIRST_SIZE: usize = 32;
+/// So that a component is not starved by the turns of another one on the same worker.
+const MIN_SIZE: usize = 4;
 const MAX_SIZE: usize = 256;
 
 /// Under overload a request may always wait for some turns, however long they are.
@@ -32,8 +38,8 @@ pub struct Turn {
     size: Cell<Option<usize>>,
     /// How many may still be started.
     left: Cell<usize>,
-    /// When none was left.
-    used_up_at: Cell<Option<Instant>>,
+    /// When none was left: the time, and the processor time of this thread.
+    used_up_at: Cell<Option<(Instant, Duration)>>,
     /// How long the last turn took that used up its requests.
     length: Cell<Duration>,
     /// Since when the queue has not been empty; only if it was not empty at the end of a turn.
@@ -70,18 +76,20 @@ impl Turn {
         self.left.set(self.left.get() - 1);
         let is_last = self.left.get() == 0;
         if is_last {
-            self.used_up_at.set(Some(Instant::now()));
+            self.used_up_at.set(Some((Instant::now(), processor_time())));
         }
         is_last
     }
 
-    /// Begins the next turn. `is_behind`: requests wait that an instance could take.
-    pub fn next(&self, now: Instant, is_behind: bool) {
-        let took = self.used_up_at.take().map_or(Duration::ZERO, |end| now.saturating_duration_since(end));
-        self.length.set(took);
+    /// Begins the next turn, at `now` and at this processor time of the thread. `is_behind`: requests wait that an
+    /// instance could take.
+    pub fn next(&self, now: Instant, processor: Duration, is_behind: bool) {
+        let (end, processor_at_end) = self.used_up_at.take().unwrap_or((now, processor));
+        self.length.set(now.saturating_duration_since(end));
+        let used = processor.saturating_sub(processor_at_end);
         let size = match self.size.get().unwrap_or(MAX_SIZE) {
-            size if took > LONG_TURN => (size / 2).max(1),
-            size if took < LONG_TURN / 2 => (size * 2).min(MAX_SIZE),
+            size if used > LONG_TURN => (size / 2).max(MIN_SIZE),
+            size if used < LONG_TURN / 2 => (size * 2).min(MAX_SIZE),
             size => size,
         };
         self.size.set(Some(size));
@@ -120,6 +128,12 @@ impl Turn {
     }
 }
 
+/// The processor time of this thread.
+pub fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,24 +145,25 @@ mod tests {
         size
     }
 
-    /// The time at which a turn ends that takes `milliseconds`.
-    fn end(turn: &Turn, milliseconds: u64) -> Instant {
-        turn.used_up_at.get().expect("used up") + Duration::from_millis(milliseconds)
+    /// Ends a turn that takes `milliseconds`, and `processor` of them of the processor.
+    fn end(turn: &Turn, milliseconds: u64, processor: u64) {
+        let (now, used) = turn.used_up_at.get().expect("used up");
+        turn.next(now + Duration::from_millis(milliseconds), used + Duration::from_millis(processor), false);
     }
 
     #[test]
-    fn the_size_follows_the_length_of_the_turns() {
+    fn the_size_follows_the_processor_time_of_the_turns() {
         let turn = Turn::new(true);
-        let sizes: Vec<usize> = [0, 0, 0, 0, 3, 3, 1, 300, 300, 300, 300, 300, 300, 300]
+        let sizes: Vec<usize> = [0, 0, 0, 0, 3, 3, 1, 300, 300, 300, 300, 300]
             .into_iter()
-            .map(|milliseconds| {
+            .map(|processor| {
                 let size = use_up(&turn);
-                turn.next(end(&turn, milliseconds), false);
+                end(&turn, 300, processor);
                 size
             })
             .collect();
-        assert_eq!(sizes, [32, 64, 128, 256, 256, 128, 64, 64, 32, 16, 8, 4, 2, 1]);
-        assert_eq!((turn.left(), turn.wait_under_overload(Duration::from_millis(5)).as_millis()), (1, 900));
+        assert_eq!(sizes, [32, 64, 128, 256, 256, 128, 64, 64, 32, 16, 8, 4]);
+        assert_eq!((turn.left(), turn.wait_under_overload(Duration::from_millis(5)).as_millis()), (4, 900));
     }
 
     #[test]
@@ -156,14 +171,14 @@ mod tests {
         let turn = Turn::new(true);
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        turn.next(after(0), true);
-        turn.next(after(60), true);
+        turn.next(after(0), Duration::ZERO, true);
+        turn.next(after(300), Duration::ZERO, true);
         turn.caught_up();
-        turn.next(after(90), true);
-        turn.next(after(189), true);
-        assert!(!turn.is_overloaded(after(189)) && !turn.is_newest_first(), "it was empty in between");
-        turn.next(after(190), true);
-        assert!(turn.is_overloaded(after(190)) && turn.is_newest_first());
+        turn.next(after(450), Duration::ZERO, true);
+        turn.next(after(949), Duration::ZERO, true);
+        assert!(!turn.is_overloaded(after(949)) && !turn.is_newest_first(), "it was empty in between");
+        turn.next(after(950), Duration::ZERO, true);
+        assert!(turn.is_overloaded(after(950)) && turn.is_newest_first());
     }
 
     #[test]
@@ -171,15 +186,16 @@ mod tests {
         let turn = Turn::new(true);
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        turn.next(after(0), true);
-        turn.next(after(100), true);
+        turn.next(after(0), Duration::ZERO, true);
+        turn.next(after(500), Duration::ZERO, true);
         turn.caught_up();
-        turn.next(after(150), false);
-        turn.next(after(199), true);
-        assert!(turn.is_overloaded(after(298)), "the pause was short");
-        assert!(!turn.is_overloaded(after(299)));
-        turn.next(after(1000), true);
-        assert!(!turn.is_overloaded(after(1000)), "a new burst");
+        turn.next(after(750), Duration::ZERO, false);
+        turn.next(after(995), Duration::ZERO, true);
+        assert!(turn.is_overloaded(after(1494)), "the pause was short");
+        assert!(!turn.is_overloaded(after(1495)));
+        turn.caught_up();
+        turn.next(after(5000), Duration::ZERO, true);
+        assert!(!turn.is_overloaded(after(5000)), "a new burst");
     }
 
     #[test]

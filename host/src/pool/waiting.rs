@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::job::{CallError, Job, Reply};
 use super::limits::Limits;
 use super::queue::{Queue, Ticket};
-use super::turn::Turn;
+use super::turn::{Turn, processor_time};
 use crate::metrics::{Recorder, Refusal};
 
 /// The line in front of the instances of one component on one worker.
@@ -86,7 +86,7 @@ impl WaitingLine {
     /// Begins the next turn. `has_place`: an instance could take a request.
     pub fn next_turn(&self, has_place: bool) {
         let now = Instant::now();
-        self.turn.next(now, self.len() > 0 && has_place);
+        self.turn.next(now, processor_time(), self.len() > 0 && has_place);
         self.refuse_overdue(now);
     }
 
@@ -151,8 +151,8 @@ mod tests {
 
     /// Makes a line overloaded at `now`.
     fn overload(line: &WaitingLine, now: Instant) {
-        line.turn.next(now - super::super::turn::BURST, true);
-        line.turn.next(now, true);
+        line.turn.next(now - super::super::turn::BURST, Duration::ZERO, true);
+        line.turn.next(now, Duration::ZERO, true);
     }
 
     fn next(line: &WaitingLine) -> String {

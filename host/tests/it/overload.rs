@@ -66,17 +66,24 @@ async fn requests_that_wait_inside_of_a_component_are_no_overload() {
     let gate = Gate::start().await;
     let host = Host::start(&[]).await;
     let path = gate.through("/fetch?");
-    let others = async {
-        gate.wait_for(500).await;
-        for _ in 0..20 {
-            for response in join_all((0..20).map(|_| host.get("/hello"))).await {
-                response.assert_body("hello");
-            }
+    let mut long = FuturesUnordered::new();
+    // A few at a time, so that they are no burst either.
+    for arrived in (25..=500).step_by(25) {
+        long.extend((0..25).map(|_| host.get(&path)));
+        tokio::select! {
+            _ = long.next() => panic!("the gate is closed"),
+            () = gate.wait_for(arrived) => {}
         }
-        gate.open();
-    };
-    let (long, ()) = tokio::join!(join_all((0..500).map(|_| host.get(&path))), others);
-    long.iter().for_each(|response| response.assert_body(OPEN));
+    }
+    for _ in 0..20 {
+        for response in join_all((0..20).map(|_| host.get("/hello"))).await {
+            response.assert_body("hello");
+        }
+    }
+    gate.open();
+    while let Some(response) = long.next().await {
+        response.assert_body(OPEN);
+    }
 }
 
 /// Keeps 300 heavy requests under way until `enough` responses are 200, and returns how many were 503.
