@@ -12,8 +12,9 @@ mod text;
 
 use std::sync::Arc;
 
+pub use process::note_memory_limit;
 use recorder::{ConnectionFigures, Figures};
-pub use recorder::{Message, Recorder, Request};
+pub use recorder::{Message, Recorder, Refusal, Request};
 
 /// The figures of the whole process.
 pub struct Metrics {

@@ -14,20 +14,17 @@ const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// In the order of [`super::Message`].
 const MESSAGE_RESULTS: [&str; 3] = ["handled", "failed", "dropped"];
 
+/// In the order of [`super::Refusal`].
+const REFUSALS: [&str; 3] = ["queue", "wait", "memory"];
+
 /// Counters and gauges with one sample per component: name, kind, meaning, and where the value is.
 type OfComponent = (&'static str, Kind, &'static str, fn(&Figures) -> &AtomicU64);
-const OF_COMPONENTS: [OfComponent; 7] = [
+const OF_COMPONENTS: [OfComponent; 6] = [
     (
         "requests_cancelled_total",
         Kind::COUNTER,
         "Requests whose client closed the connection before the response.",
         |figures| &figures.cancelled,
-    ),
-    (
-        "requests_refused_total",
-        Kind::COUNTER,
-        "Requests answered 503 because --max-queue requests were waiting.",
-        |figures| &figures.refused,
     ),
     ("requests_waiting", Kind::GAUGE, "Requests that wait for an instance.", |figures| &figures.waiting),
     (
@@ -63,6 +60,12 @@ pub fn of(metrics: &Metrics) -> String {
             Kind::HISTOGRAM,
             "Time from the header of the request to the header of the response.",
             components.iter().map(histogram),
+        ),
+        family(
+            "requests_refused_total",
+            Kind::COUNTER,
+            "Requests answered 503 because the queue was full, they had waited too long, or memory was short.",
+            components.iter().flat_map(|labelled| by_value(labelled, "reason", &REFUSALS, |figures| &figures.refused)),
         ),
         family(
             "redis_messages_total",
@@ -110,6 +113,12 @@ fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {
         ),
         ("process_cpu_seconds_total", Kind::COUNTER, "Processor time, in seconds.", Some(process::cpu_s())),
         ("process_resident_memory_bytes", Kind::GAUGE, "Resident memory, in bytes.", process::resident_memory_bytes()),
+        (
+            "tumbler_host_memory_limit_bytes",
+            Kind::GAUGE,
+            "The memory that the host may use: --max-memory.",
+            process::memory_limit_bytes(),
+        ),
         ("process_open_fds", Kind::GAUGE, "Open file descriptors.", process::open_fds()),
         ("process_max_fds", Kind::GAUGE, "Limit of open file descriptors.", process::max_fds()),
         (

@@ -18,10 +18,10 @@ pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     response
 }
 
-/// The response for a component that gave none: 503 with `Retry-After: 1` if it is overloaded, else 500.
+/// The response for a component that gave none: 503 with `Retry-After: 1` if it may soon give one, else 500.
 pub fn of_call_error(error: &CallError) -> Response<Bytes> {
     let detail = error.to_string();
-    if *error != CallError::Overloaded {
+    if !error.is_temporary() {
         return response(StatusCode::INTERNAL_SERVER_ERROR, &detail);
     }
     let mut response = response(StatusCode::SERVICE_UNAVAILABLE, &detail);

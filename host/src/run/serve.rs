@@ -44,7 +44,7 @@ impl Work {
 pub fn serve(app: App, options: &Options) -> Result<()> {
     tls::install_provider();
     let has_http = !app.http_triggers.is_empty();
-    let application = Arc::new(Application::new(app)?);
+    let application = Arc::new(Application::new(app, options.limits.host_memory())?);
     let listeners = if has_http { listen::open(options.listen, options.workers())? } else { Vec::new() };
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
     let mut work: Vec<Work> = listeners.into_iter().map(Work::Connections).collect();

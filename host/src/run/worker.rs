@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http::uri::Authority;
+use tokio::sync::watch;
 
 use super::application::{Application, Options};
 use super::call_component::{calls, submit_calls};
@@ -50,6 +51,7 @@ impl Worker {
                 postgres: postgres.clone(),
                 call_component: call_component.clone(),
                 origin: origin.clone(),
+                memory: application.memory.clone(),
                 recorder: metrics.of_component(index),
             })
         };
@@ -60,6 +62,14 @@ impl Worker {
         };
         let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
+        tokio::task::spawn_local(end_idle_instances(pools.clone(), application.memory.when_short()));
         Ok(Self { application, pools, resources, origin, metrics })
+    }
+}
+
+/// Ends instances that have nothing to do whenever memory is short.
+async fn end_idle_instances(pools: Vec<Option<Rc<Pool>>>, mut short: watch::Receiver<()>) {
+    while short.changed().await.is_ok() {
+        pools.iter().flatten().for_each(|pool| pool.end_idle());
     }
 }

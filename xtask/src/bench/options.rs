@@ -28,6 +28,7 @@ pub enum Table {
     Events,
     Invalidation,
     Attacks,
+    Overload,
 }
 
 impl Options {

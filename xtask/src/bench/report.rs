@@ -7,6 +7,7 @@ use super::attacks::Attacked;
 use super::invalidation::Invalidation;
 use super::measure::Row;
 use super::options::Options;
+use super::overload::Overload;
 use super::readers::Readers;
 
 /// Other services, measured on two cores with 32 keep-alive connections.
@@ -66,6 +67,14 @@ Eight clients read a cached user, one after another with a pause of 5 ms after e
 clients are connected. All their responses are 200, or the row fails. The last column is p99 against the first row.
 ";
 
+const ABOUT_OVERLOAD: &str = "
+All rows are `GET /users?limit=1000`, cached, on a host with one worker. 1 × is the rate that 32 connections reach in a
+closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop). Times count
+from the moment at which a request was due. A client closes its connection after 5 s: no answer. Memory is the most
+resident memory of the host. Without a limit of the queue nothing is refused, as in most services: above 1 × almost
+every response comes too late.
+";
+
 /// All rows. A table without rows is left out.
 #[derive(Default)]
 pub struct Results {
@@ -85,6 +94,8 @@ pub struct Results {
     pub invalidations: Vec<Invalidation>,
     /// A cached read beside hostile clients.
     pub attacks: Vec<Attacked>,
+    /// More requests than the host can serve.
+    pub overload: Vec<Overload>,
 }
 
 /// The whole of bench/results.md.
@@ -105,6 +116,7 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
         events(&results.events),
         invalidations(&results.invalidations),
         attacks(&results.attacks),
+        overload(&results.overload),
     ];
     for table in tables.into_iter().flatten() {
         text.push('\n');
@@ -205,6 +217,20 @@ fn attacks(rows: &[Attacked]) -> Option<String> {
     Some(text)
 }
 
+fn overload(rows: &[Overload]) -> Option<String> {
+    let mut text = String::from("## Overload\n\n");
+    line(&mut text, "| | offered/s | served/s | 503/s | no answer/s | p50 ms | p99 ms | p99 ms of a 503 | MiB |");
+    line(&mut text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for row in rows {
+        let rates = [row.offered, row.served, row.refused, row.unanswered].map(thousands);
+        let times = [row.p50, row.p99, row.refused_p99].map(|time| time.map_or_else(|| "–".into(), ms));
+        let memory = row.memory.map_or_else(|| "–".into(), mib);
+        line(&mut text, &format!("| {} | {} | {} | {memory} |", row.name, rates.join(" | "), times.join(" | ")));
+    }
+    text.push_str(ABOUT_OVERLOAD);
+    (!rows.is_empty()).then_some(text)
+}
+
 fn load(text: &mut String, rows: &[Row]) -> Option<()> {
     line(text, "|---|---:|---:|---:|---:|---:|");
     for row in rows {
@@ -275,7 +301,7 @@ mod tests {
         let text = markdown(&results, &options, &[]);
         assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
         assert!(
-            !["## Requests", "## Sellers", "## Locks", "## Operations", "## Events"]
+            !["## Requests", "## Sellers", "## Locks", "## Operations", "## Events", "## Overload"]
                 .iter()
                 .any(|title| text.contains(title)),
             "{text}"
