@@ -17,6 +17,6 @@ mod slot;
 mod timer;
 
 pub use job::{CallError, PendingResponse, Reply};
-pub use limits::Limits;
+pub use limits::{Limits, duration};
 pub use pool::Pool;
 pub use response_body::ResponseBody;
