@@ -38,7 +38,7 @@ pub struct ConnectionLimits {
     /// Open connections of clients, of all threads together. Default: three quarters of the files that the process may
     /// open.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    max_connections: Option<u64>,
+    pub max_connections: Option<u64>,
 
     /// Open connections of one client address (IPv6: of one network of 64 bits). Default: no limit.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]

@@ -204,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_known_length_and_an_expected_100_decide_at_once() {
-        let long = Full::new(Bytes::from(vec![0; MAX_RECEIVED + 1])).map_err(|never| match never {});
+        let long = Full::new(Bytes::from(vec![0; MAX_RECEIVED + 1])).map_err(|never| -> Error { match never {} });
         assert_eq!(receive(long, false, &places(0)).await.err(), Some(Failure::NoPlace));
         assert_eq!(receive(body(&[1]), true, &places(0)).await.err(), Some(Failure::NoPlace));
     }
@@ -216,7 +216,7 @@ mod tests {
         let with_trailers = body(&[1]).with_trailers(ready(Some(Ok(trailers.clone()))));
         let received = receive(with_trailers, false, &places(0)).await.expect("received");
         assert_eq!(received.collect().await.expect("complete").trailers(), Some(&trailers));
-        let frames = [Ok(Frame::data(Bytes::from("x"))), Err(Error::HttpProtocolError)];
+        let frames = [Ok(Frame::data(Bytes::from("x"))), Err(Error::HttpResponseIncomplete)];
         let broken = StreamBody::new(stream::iter(frames));
         assert_eq!(receive(broken, false, &places(0)).await.err(), Some(Failure::Unreadable));
     }

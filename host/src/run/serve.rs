@@ -44,14 +44,14 @@ impl Work {
 /// channels on standard output when it accepts connections. Errors: components that cannot be compiled, an address that
 /// is in use.
 pub fn serve(app: App, options: &Options) -> Result<()> {
+    let limits = &options.connections;
+    let max_connections = limits.max_connections(connection_limits::raise_open_files())?;
+    let admission = Admission::new(max_connections, limits.max_connections_per_address);
     tls::install_provider();
     let has_http = !app.http_triggers.is_empty();
     let application = Arc::new(Application::new(app)?);
     let listeners = if has_http { listen::open(options.listen, options.workers())? } else { Vec::new() };
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
-    let limits = &options.connections;
-    let max_connections = limits.max_connections(connection_limits::raise_open_files())?;
-    let admission = Admission::new(max_connections, limits.max_connections_per_address);
     let mut work: Vec<Work> =
         listeners.into_iter().map(|listener| Work::Connections(listener, admission.clone())).collect();
     if !application.redis_servers.is_empty() {

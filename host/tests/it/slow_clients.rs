@@ -118,31 +118,28 @@ async fn a_body_that_does_not_arrive_is_408() {
 
 #[tokio::test]
 async fn slow_short_bodies_take_no_places() {
-    let limits = ["--max-instances", "1", "--max-instance-concurrent-reuse-count", "1", "--max-queue", "1"];
+    let limits = ["--max-instances", "1", "--max-instance-concurrent-reuse-count", "1"];
     let host = Host::start(&limits).await;
-    let header = "POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n1";
+    let header = "POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n1";
     let mut slow = join_all((0..100).map(|_| send(&host, header))).await;
     for _ in 0..20 {
         host.get("/hello").await.assert_body("hello");
     }
     slow[0].write_all(b"234567890").await.expect("sent");
-    let mut response = Vec::new();
-    while !response.ends_with(b"\r\n\r\n10") {
-        assert_ne!(slow[0].read_buf(&mut response).await.expect("received"), 0, "closed");
-    }
-    assert!(response.starts_with(b"HTTP/1.1 200 "));
+    let response = rest(&mut slow[0]).await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("\r\n10"), "{response}");
 }
 
 #[tokio::test]
 async fn slow_long_bodies_take_half_of_the_places() {
-    let limits = ["--max-instances", "2", "--max-instance-concurrent-reuse-count", "4", "--max-queue", "1"];
+    let limits = ["--max-instances", "2", "--max-instance-concurrent-reuse-count", "4"];
     let host = Host::start(&limits).await;
     let header = "POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n1";
     let mut slow = Vec::new();
     for _ in 0..4 {
         slow.push(send(&host, header).await);
     }
-    // How many of them have taken their place is not visible; four in all can.
+    // Four of eight places are for them. Without that limit, no place would be left for others.
     let mut refused = 0;
     while refused < 20 {
         let mut stream = send(&host, header).await;
@@ -163,7 +160,7 @@ async fn slow_long_bodies_take_half_of_the_places() {
 #[tokio::test]
 async fn a_response_that_nobody_reads_is_ended() {
     let limits = ["--max-instances", "1", "--max-instance-concurrent-reuse-count", "1"];
-    let measured = Measured::start(&[&SHORT[..], &limits].concat()).await;
+    let measured = Measured::start(&[&SHORT[..], &limits[..]].concat()).await;
     let unread = send(&measured.host, "GET /stream?pieces=100000000 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     closed(&measured, "write_timeout", 1.0).await;
     // The only place is free again.
