@@ -171,33 +171,6 @@ impl Drop for Request {
     }
 }
 
-/// The connections of one worker.
-#[derive(Default)]
-#[repr(align(128))]
-pub struct ConnectionFigures(AtomicU64);
-
-/// A connection that is open.
-struct OpenConnection(Option<Arc<ConnectionFigures>>);
-
-impl ConnectionFigures {
-    /// The number of open connections.
-    pub fn open(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    /// Counts a connection until the guard is dropped, if there is something to count in.
-    pub fn count(figures: Option<Arc<Self>>) -> impl Drop {
-        figures.iter().for_each(|figures| add(&figures.0));
-        OpenConnection(figures)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|figures| subtract(&figures.0));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,14 +198,5 @@ mod tests {
         recorder.request().answered(StatusCode::OK);
         drop(recorder.instance());
         assert!(recorder.figures().is_none());
-    }
-
-    #[test]
-    fn a_connection_counts_until_it_is_closed() {
-        let figures = Arc::new(ConnectionFigures::default());
-        let open = ConnectionFigures::count(Some(figures.clone()));
-        assert_eq!(figures.open(), 1);
-        drop(open);
-        assert_eq!(figures.open(), 0);
     }
 }

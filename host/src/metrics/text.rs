@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use prometheus::TextEncoder;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType as Kind};
 
+use super::connections::REASONS;
 use super::recorder::{BUCKETS, Figures};
 use super::{Metrics, process};
 
@@ -58,7 +59,7 @@ pub fn of(metrics: &Metrics) -> String {
         family(
             "request_duration_seconds",
             Kind::HISTOGRAM,
-            "Time from the header of the request to the header of the response.",
+            "Time from the header of the request, or the end of a short body, to the header of the response.",
             components.iter().map(histogram),
         ),
         family(
@@ -81,6 +82,7 @@ pub fn of(metrics: &Metrics) -> String {
             |(component, figures): &Labelled<'_>| sample(kind, &[("component", component)], sum(figures, value));
         family(name, kind, help, components.iter().map(of_component))
     }));
+    families.push(closed_connections(metrics));
     families.extend(of_process(metrics));
     // It checks the names, which are constants.
     TextEncoder::new().encode_to_string(&families).expect("valid names")
@@ -101,6 +103,13 @@ fn by_value(
         counter(&[("component", component), (name, value)], sum(figures, |figures| &of(figures)[index]))
     };
     values.iter().enumerate().map(sample).collect()
+}
+
+fn closed_connections(metrics: &Metrics) -> MetricFamily {
+    let count = |index: usize| metrics.connections().map(|figures| figures.closed[index].load(Relaxed)).sum::<u64>();
+    let samples = REASONS.iter().enumerate().map(|(index, reason)| counter(&[("reason", reason)], count(index) as f64));
+    let help = "Connections that the host closed before their time, or refused.";
+    family("connections_closed_total", Kind::COUNTER, help, samples)
 }
 
 fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {

@@ -70,7 +70,7 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// Parses a duration in Spin's format: a whole number of seconds (no suffix, or `s`), or with another unit as suffix.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let from: fn(u64) -> Duration = match unit {
         "" | "s" => Duration::from_secs,

@@ -21,6 +21,6 @@ mod turn;
 mod waiting;
 
 pub use job::{CallError, PendingResponse, Reply};
-pub use limits::Limits;
+pub use limits::{Limits, duration};
 pub use pool::Pool;
 pub use response_body::ResponseBody;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
+use super::connection_limits::ConnectionLimits;
 use super::routes::Router;
 use super::{listen, redis_trigger};
 use crate::engine::{self, Compiled};
@@ -39,6 +40,10 @@ pub struct Options {
     /// The limits of instances and queues.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// The limits of clients' connections.
+    #[command(flatten)]
+    pub connections: ConnectionLimits,
 }
 
 impl Options {

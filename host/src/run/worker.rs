@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http::uri::Authority;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::application::{Application, Options};
 use super::call_component::{calls, submit_calls};
@@ -26,6 +26,8 @@ pub struct Worker {
     pub pools: Vec<Option<Rc<Pool>>>,
     /// What the instances of each component share, in the same order.
     pub resources: Vec<Arc<WorkerResources>>,
+    /// For each component, in the same order: places for requests whose body is long or slow, half of all places.
+    pub long_bodies: Vec<Arc<Semaphore>>,
     /// Where the application listens: the authority of requests that name none.
     pub origin: Authority,
     /// Where this worker counts.
@@ -61,9 +63,12 @@ impl Worker {
             Some(instance::pool(options.limits, shared.clone(), component, options.quiet))
         };
         let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
+        let places = options.limits.instances.saturating_mul(options.limits.concurrent);
+        let half = (places / 2).clamp(1, Semaphore::MAX_PERMITS);
+        let long_bodies = pools.iter().map(|_| Arc::new(Semaphore::new(half))).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
         tokio::task::spawn_local(end_idle_instances(pools.clone(), application.memory.when_short()));
-        Ok(Self { application, pools, resources, origin, metrics })
+        Ok(Self { application, pools, resources, long_bodies, origin, metrics })
     }
 }
 

@@ -21,7 +21,7 @@ pub fn refused(reason: &str) -> [(&str, &str); 2] {
 }
 
 /// What one request for the metrics returned.
-struct Figures(Vec<Sample>);
+pub struct Figures(Vec<Sample>);
 
 impl Measured {
     pub async fn start(arguments: &[&str]) -> Self {
@@ -31,7 +31,7 @@ impl Measured {
         Self { host, url }
     }
 
-    async fn figures(&self) -> Figures {
+    pub async fn figures(&self) -> Figures {
         let response = get(&self.url).await;
         assert_eq!(response.status, 200, "{}", response.body);
         Figures::parse(&response.body)
@@ -77,7 +77,7 @@ impl Figures {
     }
 
     /// The value of a counter or gauge, or of the sum or count of a histogram.
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         match self.sample(name, labels) {
             Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => *value,
             other => panic!("{name}: {other:?}"),
