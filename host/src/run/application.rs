@@ -11,6 +11,7 @@ use serde_json::json;
 use super::routes::Router;
 use super::{listen, redis_trigger};
 use crate::engine::{self, Compiled};
+use crate::interfaces::clients::postgres::ConnectionLimit;
 use crate::manifest::{App, Component, Target};
 use crate::pool::Limits;
 
@@ -37,6 +38,10 @@ pub struct Options {
     /// The limits of instances and queues.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// The limit of PostgreSQL connections.
+    #[command(flatten)]
+    pub postgres: ConnectionLimit,
 }
 
 impl Options {

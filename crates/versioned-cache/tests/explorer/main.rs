@@ -119,8 +119,8 @@ fn requests_that_share_an_instance_and_wait_for_its_fills() {
 }
 
 /// Readers of one page on one instance, which wait for one another.
-fn sharing(roles: &[tasks::Role], faults: Faults) -> Scenario {
-    let mut shared = scenario(roles, true, faults);
+fn sharing(faults: Faults) -> Scenario {
+    let mut shared = scenario(&[PageWriter, PageReader(1), PageReader(1)], true, faults);
     shared.shared_instance = true;
     shared.settings.fill_wait_ms = 2;
     shared
@@ -128,18 +128,13 @@ fn sharing(roles: &[tasks::Role], faults: Faults) -> Scenario {
 
 #[test]
 fn requests_for_a_page_share_reads_that_start_after_them() {
-    holds("pages", &sharing(&[PageWriter, PageReader(1), PageReader(1)], EVICTION));
-    let cancelled = Faults { cancellations: 1, ..Faults::default() };
-    holds("pages, a cancelled reader", &sharing(&[PageWriter, PageReader(1), PageReader(1)], cancelled));
-    let mut lossy = sharing(&[PageWriter, PageReader(1), PageReader(1)], Faults { losses: 1, ..Faults::default() });
-    lossy.rules.acknowledged_only = true;
-    holds("pages, lost replies", &lossy);
+    holds("pages", &sharing(EVICTION));
+    holds("pages, a cancelled reader", &sharing(Faults { cancellations: 1, ..Faults::default() }));
 }
 
 #[test]
 fn requests_for_a_page_that_join_a_read_under_way_are_caught() {
-    let scenario = sharing(&[PageWriter, PageReader(1), PageReader(1)], Faults::default());
-    is_caught(&weakened(scenario, Weakness::ReadsUnderWayAreShared));
+    is_caught(&weakened(sharing(EVICTION), Weakness::ReadsUnderWayAreShared));
 }
 
 #[test]
