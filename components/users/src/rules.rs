@@ -40,7 +40,16 @@ mod tests {
         let roles = |roles: &[&str]| super::roles(roles.iter().map(|&role| role.to_owned()).collect()).map(drop);
         assert_eq!(roles(&[]), Ok(()));
         assert_eq!(roles(&["user", "admin", "User", "team lead"]), Ok(()));
-        for bad in [&["user", "user"][..], &[""], &[" user"], &["a\0"], &["a\tb"], &["a\u{202e}b"], &[&"r".repeat(65)], &["r"; 33]] {
+        for bad in [
+            &["user", "user"][..],
+            &[""],
+            &[" user"],
+            &["a\0"],
+            &["a\tb"],
+            &["a\u{202e}b"],
+            &[&"r".repeat(65)],
+            &["r"; 33],
+        ] {
             assert!(roles(bad).is_err(), "{bad:?}");
         }
     }

@@ -153,11 +153,7 @@ fn jittered(ms: u64) -> u64 {
     ms / 2 + fastrand::u64(..=ms / 2)
 }
 
-async fn run(
-    connection: &Connection,
-    sql: &str,
-    parameters: Vec<ParameterValue>,
-) -> Result<Vec<Row>, DatabaseError> {
+async fn run(connection: &Connection, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
     let result = connection.query(sql, parameters).await.map_err(DatabaseError::running)?;
     let (_, mut stream, end) = result.into_inner();
     let mut rows = Vec::new();

@@ -4,7 +4,7 @@ use blackbox::App;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-const REQUESTS: usize = 200;
+const REQUESTS: usize = 60;
 /// Connections that the service can have, fewer than it wants.
 const LEFT: usize = 3;
 

@@ -6,7 +6,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use http_api::response::{next_link, to_json};
 use http_api::{ETag, Errors, FromQuery, Preconditions, Problem, Query, Shared, WholeNumber, query};
-
 use token_lock::LockError;
 
 use crate::app::App;

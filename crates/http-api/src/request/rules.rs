@@ -53,7 +53,8 @@ fn visible(text: &str) -> Result<(), String> {
 }
 
 fn length(text: String, min: usize, max: usize) -> Result<String, String> {
-    if text.trim().chars().filter(|character| !JOINERS.contains(character)).count() < min || text.chars().count() > max {
+    if text.trim().chars().filter(|character| !JOINERS.contains(character)).count() < min || text.chars().count() > max
+    {
         return Err(format!("must have {min} to {max} characters"));
     }
     Ok(text)
@@ -114,7 +115,9 @@ mod tests {
 
     #[test]
     fn texts_have_no_invisible_characters() {
-        for good in ["\u{6cc}\u{200c}\u{6cc}\u{6cc}", "\u{1f469}\u{200d}\u{1f52c}!", "\u{2764}\u{fe0f}\u{2764}", "e\u{301}e"] {
+        for good in
+            ["\u{6cc}\u{200c}\u{6cc}\u{6cc}", "\u{1f469}\u{200d}\u{1f52c}!", "\u{2764}\u{fe0f}\u{2764}", "e\u{301}e"]
+        {
             assert_eq!(line(good.to_owned(), 2, 255).as_deref(), Ok(good));
         }
         for bad in [

@@ -34,6 +34,10 @@ pub struct Locks<R: Connect, T> {
 impl<R: Connect, T: Runtime> Locks<R, T> {
     /// Locks on `servers`: one, or an odd number of independent ones that are not replicas of each other.
     pub fn new(servers: Vec<R>, runtime: T, settings: Settings) -> Rc<Self> {
-        Rc::new(Self { quorum: Quorum::new(servers, runtime, settings), lines: Lines::default(), are_distinct: Cell::default() })
+        Rc::new(Self {
+            quorum: Quorum::new(servers, runtime, settings),
+            lines: Lines::default(),
+            are_distinct: Cell::default(),
+        })
     }
 }

@@ -232,7 +232,8 @@ mod tests {
     #[tokio::test]
     async fn another_request_reads_if_the_first_is_cancelled() {
         locally(async {
-            let (reads, source, runtime) = (SharedReads::default(), Rc::new(Source::default()), NativeRuntime::default());
+            let (reads, source, runtime) =
+                (SharedReads::default(), Rc::new(Source::default()), NativeRuntime::default());
             let reads = Rc::new(reads);
             let spawn = || {
                 let (reads, source) = (Rc::clone(&reads), Rc::clone(&source));
