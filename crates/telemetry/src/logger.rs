@@ -63,7 +63,10 @@ impl Subscriber for Logger {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let Some(omitted) = repeats::admit(event.metadata()) else { return };
+        // Other lines are not about outages, and some of them say what has changed: none is left out.
+        let is_limited = *event.metadata().level() <= Level::WARN;
+        let omitted = if is_limited { repeats::admit(event.metadata()) } else { Some(0) };
+        let Some(omitted) = omitted else { return };
         self.write(*event.metadata().level(), |line| {
             event.record(&mut Message(line));
             event.record(&mut Values(line));

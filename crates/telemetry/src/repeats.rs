@@ -1,4 +1,4 @@
-//! How many lines one event may write. An outage makes every request write the same line, which says nothing new and
+//! How many lines one warning or error may write. An outage makes every request write the same line, which says nothing new and
 //! hides the others.
 
 use std::cell::RefCell;
