@@ -80,8 +80,8 @@ impl Store {
             columns!(),
             " FROM (SELECT *, sum(octet_length(name) + octet_length(email) + octet_length(roles::text)) \
              OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before \
-             FROM (SELECT * FROM users WHERE archived_at IS NULL AND id > $1 AND ($2::text IS NULL OR lower(email) = $2) \
-             AND ($3::boolean IS NULL OR is_active = $3) ORDER BY id LIMIT $4) AS page) AS measured \
+             FROM (SELECT * FROM users WHERE archived_at IS NULL AND id > $1 \
+             AND ($2::text IS NULL OR lower(email) = $2) AND ($3::boolean IS NULL OR is_active = $3) ORDER BY id LIMIT $4) AS page) AS measured \
              WHERE bytes_before IS NULL OR bytes_before <= $5 ORDER BY id"
         );
         let parameters = vec![

@@ -11,8 +11,8 @@
 //! | name the route of the current request | [`set_route`] |
 //! | write the lines | [`flush`]: lines below the level `warn` wait for it |
 //!
-//! A warning or an error is written at most ten times per second and instance (`repeats.rs`). The next one then says how
-//! many lines were omitted. Other lines have no such limit.
+//! A warning or an error is written at most ten times per second and instance (`repeats.rs`). The next one then says
+//! how many lines were omitted. Other lines have no such limit.
 //!
 //! Lines never contain tokens, addresses with passwords, e-mail addresses, or bodies.
 //!

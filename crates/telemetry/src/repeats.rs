@@ -1,5 +1,5 @@
-//! How many lines one warning or error may write. An outage makes every request write the same line, which says nothing new and
-//! hides the others.
+//! How many lines one warning or error may write. An outage makes every request write the same line, which says nothing
+//! new and hides the others.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! GET /users with users of the largest size: pages have at most 1 MiB, and requests that read one page at the same time
-//! share the work, whether Redis answers or not.
+//! GET /users with users of the largest size: pages have at most 1 MiB, and requests that read one page at the same
+//! time share the work, whether Redis answers or not.
 
 use std::collections::HashSet;
 

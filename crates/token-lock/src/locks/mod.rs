@@ -1,6 +1,6 @@
 //! [`Locks`]: each module adds one operation: acquire, release and extend, inspect, list, guard, count the servers that
-//! evict keys, find servers that are the same. The module `compare` changes a lock on one server only if the lock holds a token.
-//! The module `waiting` says which of several waiting requests asks next.
+//! evict keys, find servers that are the same. The module `compare` changes a lock on one server only if the lock holds
+//! a token. The module `waiting` says which of several waiting requests asks next.
 
 mod acquire;
 mod compare;
