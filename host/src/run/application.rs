@@ -12,6 +12,7 @@ use super::connection_limits::ConnectionLimits;
 use super::routes::Router;
 use super::{listen, redis_trigger};
 use crate::engine::{self, Compiled};
+use crate::interfaces::clients::postgres::ConnectionLimit;
 use crate::manifest::{App, Component, Target};
 use crate::memory::{self, Budget};
 use crate::metrics;
@@ -44,6 +45,10 @@ pub struct Options {
     /// The limits of clients' connections.
     #[command(flatten)]
     pub connections: ConnectionLimits,
+
+    /// The limit of PostgreSQL connections.
+    #[command(flatten)]
+    pub postgres: ConnectionLimit,
 }
 
 impl Options {

@@ -44,7 +44,7 @@ impl Worker {
     ) -> Result<Self> {
         let origin = Authority::try_from(address.to_string()).context("the address is not an authority")?;
         let client = HttpClient::default();
-        let postgres = Arc::new(Pools::new(options.workers()));
+        let postgres = Arc::new(Pools::new(options.postgres, options.workers()));
         let (call_component, calls) = calls(application.clone(), metrics.clone());
         let resources = |(index, component): (usize, &Arc<Component>)| {
             Arc::new(WorkerResources {
