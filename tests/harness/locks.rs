@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Api, Builder, Redis, Response};
+use crate::{Api, Builder, Redis, Request};
 
 /// Starts three Redis servers that only the locks use, with their data in `folder`.
 pub async fn lock_servers(folder: &Path) -> Vec<Redis> {
@@ -32,14 +32,14 @@ impl Api {
     }
 
     /// POST /api/cache/lock/release with the key and the token of this grant.
-    pub async fn release(&self, grant: &Grant) -> Response {
-        self.post("/api/cache/lock/release").json(json!({"key": grant.key, "token": grant.token})).await
+    pub fn release(&self, grant: &Grant) -> Request {
+        self.post("/api/cache/lock/release").json(json!({"key": grant.key, "token": grant.token}))
     }
 
     /// POST /api/cache/lock/extend with the key and the token of this grant.
-    pub async fn extend(&self, grant: &Grant, ttl_ms: u64) -> Response {
+    pub fn extend(&self, grant: &Grant, ttl_ms: u64) -> Request {
         let body = json!({"key": grant.key, "token": grant.token, "ttl": ttl_ms});
-        self.post("/api/cache/lock/extend").json(body).await
+        self.post("/api/cache/lock/extend").json(body)
     }
 }
 

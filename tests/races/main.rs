@@ -9,6 +9,7 @@ mod lock_exclusion;
 mod progress;
 mod rate_limit;
 mod set_race;
+mod soak;
 mod stale_reads;
 mod stampede;
 mod state_storm;

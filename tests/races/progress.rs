@@ -35,6 +35,17 @@ impl Progress {
         Arc::new(Self { goals, start: Instant::now(), bound: BOUND * factor, stopped: AtomicBool::new(false) })
     }
 
+    /// A race that continues for this time, and counts these things.
+    pub fn lasting(duration: Duration, counted: &[&'static str]) -> Arc<Self> {
+        let goals = counted.iter().map(|&name| Goal { name, enough: u64::MAX, count: AtomicU64::new(0) }).collect();
+        Arc::new(Self { goals, start: Instant::now(), bound: duration, stopped: AtomicBool::new(false) })
+    }
+
+    /// How many times something has happened; 0 if it is not counted.
+    pub fn counted(&self, name: &str) -> u64 {
+        self.goals.iter().find(|goal| goal.name == name).map_or(0, |goal| goal.count.load(Ordering::Relaxed))
+    }
+
     /// Counts that something has happened `times` times. Ignores what is not a goal.
     pub fn count(&self, name: &str, times: usize) {
         if let Some(goal) = self.goals.iter().find(|goal| goal.name == name) {

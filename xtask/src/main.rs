@@ -13,6 +13,7 @@ mod packages;
 mod probe;
 mod restarts;
 mod routes;
+mod soak;
 mod steps;
 mod stores;
 mod test;
@@ -69,6 +70,9 @@ enum Task {
     /// Check the running application against the RFCs of HTTP: byte by byte, with REDbot, and behind Varnish
     #[command(after_help = CONFORMANCE_EXAMPLES)]
     Conformance(conformance::Options),
+    /// Run mixed traffic for many minutes while servers fail, and check that no promise is broken
+    #[command(after_help = SOAK_EXAMPLES)]
+    Soak(soak::Options),
     /// Measure requests, sellers, locks and invalidations, and write bench/results.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
@@ -105,6 +109,13 @@ Examples:
 
 It installs REDbot with pip into target/ and Varnish with apt-get. If it cannot, it says so and checks the rest.";
 
+const SOAK_EXAMPLES: &str = "\
+Examples:
+  cargo xtask soak --minutes 20
+  cargo xtask soak --minutes 5 --seed 1234   # the choices of the run that printed this seed
+
+It prints a line a minute. A violation ends it with exit code 1 and the seed.";
+
 const BENCH_EXAMPLES: &str = "\
 Examples:
   cargo xtask bench
@@ -123,6 +134,7 @@ fn main() -> ExitCode {
             Task::Build => build::everything(),
             Task::Check => check::run(),
             Task::Conformance(options) => conformance::run(&options).await,
+            Task::Soak(options) => soak::run(&options).await,
             Task::Bench(options) => bench::run(&options).await,
         }
     });

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod http;
 mod postgres;
 mod redis;
+mod redis_address;
 mod state;
 mod variables;
 

@@ -10,6 +10,7 @@ use super::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
 use super::clients;
+use super::redis_address;
 use super::state::{MAX_BUFFERED_BYTES, Spin, SpinState};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,7 +44,7 @@ fn too_large() -> Error {
 impl<T: Send> HostConnectionWithStore<T> for Spin {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Handle> {
         let shared = accessor.with(|mut access| access.get().shared.clone());
-        if !shared.component.allowed_hosts.allows(&address, "redis") {
+        if !redis_address::is_allowed(&shared.component.allowed_hosts, &address) {
             return Err(Error::InvalidAddress);
         }
         let info = address.into_connection_info().map_err(|_| Error::InvalidAddress)?;

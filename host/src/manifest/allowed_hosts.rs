@@ -46,6 +46,13 @@ impl AllowedHosts {
         Self(hosts)
     }
 
+    /// The list of these entries, which must be valid.
+    #[cfg(test)]
+    pub fn of(entries: &[&str]) -> Self {
+        let parse = |entry: &&str| AllowedHost::parse(entry).unwrap_or_else(|error| panic!("{entry}: {error:#}"));
+        Self::new(entries.iter().map(parse).collect())
+    }
+
     /// Whether the component may connect to `url`. `scheme` is for URLs without one. A URL that cannot be parsed is
     /// not allowed.
     pub fn allows(&self, url: &str, scheme: &str) -> bool {
@@ -202,8 +209,7 @@ struct Destination {
 
 impl Destination {
     fn parse(url: &str, scheme: &str) -> Result<Self> {
-        let url = without_userinfo(url);
-        let parsed = match url::Url::parse(&url) {
+        let parsed = match url::Url::parse(url) {
             Ok(parsed) if parsed.has_host() => parsed,
             _ => url::Url::parse(&format!("{scheme}://{url}"))?,
         };
@@ -213,17 +219,6 @@ impl Destination {
             port: parsed.port().or_else(|| well_known_port(parsed.scheme())),
             scheme: parsed.scheme().to_owned(),
         })
-    }
-}
-
-/// Removes user and password: they may contain characters, such as `#`, that a URL parser misreads.
-fn without_userinfo(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    match (url.find('@'), url[start..].find('/').map(|at| at + start)) {
-        (Some(at), slash) if at >= start && slash.is_none_or(|slash| at < slash) => {
-            format!("{}{}", &url[..start], &url[at + 1..])
-        }
-        _ => url.to_owned(),
     }
 }
 

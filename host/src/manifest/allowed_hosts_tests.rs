@@ -3,8 +3,7 @@
 use super::*;
 
 fn allowed(entries: &[&str]) -> AllowedHosts {
-    let parse = |entry: &&str| AllowedHost::parse(entry).unwrap_or_else(|e| panic!("{entry}: {e:#}"));
-    AllowedHosts::new(entries.iter().map(parse).collect())
+    AllowedHosts::of(entries)
 }
 
 #[test]
@@ -49,7 +48,12 @@ fn subdomains_networks_ranges_and_addresses() {
 #[test]
 fn user_and_password_are_ignored() {
     let hosts = allowed(&["postgres://db.example"]);
-    assert!(hosts.allows("postgres://user:pass#word@db.example/app", "postgres"));
+    assert!(hosts.allows("postgres://user:pass%23word@db.example/app", "postgres"));
+    // The host ends at `#`, `?` and `/`, whatever follows: here it is `other.example`.
+    for end in ["#", "?", "/", ":5432#", ":5432?x="] {
+        assert!(!hosts.allows(&format!("postgres://other.example{end}@db.example/app"), "postgres"), "{end}");
+        assert!(!hosts.allows(&format!("other.example{end}@db.example"), "postgres"), "{end}");
+    }
     assert!(hosts.allows("user:pa%23ss@db.example", "postgres"));
     assert!(!hosts.allows("postgres://db.example@other.example/app", "postgres"));
     let files = allowed(&["https://example.com"]);

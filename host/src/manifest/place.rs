@@ -22,7 +22,6 @@ impl Source {
     }
 
     /// A manifest that is not in a file.
-    #[cfg(test)]
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }

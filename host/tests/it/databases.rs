@@ -56,6 +56,24 @@ async fn an_unreachable_or_forbidden_redis_is_an_error() {
     }
 }
 
+/// The manifest allows 127.0.0.1 only. An address with two readings must not lead to another host.
+#[tokio::test]
+async fn an_address_with_two_readings_reaches_no_other_host() {
+    let (_, (redis, _folder)) = with_redis().await;
+    let port = redis.port();
+    for address in
+        [format!("redis://localhost:{port}#@127.0.0.1:{port}"), format!("redis://localhost:{port}?@127.0.0.1")]
+    {
+        let host = Host::start(&["--variable", &format!("redis_url={address}")]).await;
+        host.get("/redis").await.assert_body("open: Error::InvalidAddress");
+    }
+    for address in ["host=127.0.0.1 hostaddr=127.0.0.2 port=1", "postgres://127.0.0.1:1/app?hostaddr=127.0.0.2"] {
+        let host = Host::start(&["--variable", &format!("database_url={address}")]).await;
+        let refused = host.get("/postgres").await.body;
+        assert!(refused.contains("postgres://127.0.0.2:1 is not permitted"), "{refused}");
+    }
+}
+
 #[tokio::test]
 async fn postgres_types_and_errors_are_as_on_spin() {
     let folder = tempfile::tempdir().expect("a folder");

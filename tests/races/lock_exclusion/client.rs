@@ -20,6 +20,8 @@ pub struct Outcome {
     pub refusals: u64,
     /// Responses 503.
     pub unavailable: u64,
+    /// Requests without a response.
+    pub unanswered: u64,
     /// Accesses that the counter refused.
     pub rejected: u64,
     /// Releases whose response says that the lock had expired, or had another holder.
@@ -35,6 +37,7 @@ impl Outcome {
         self.holds.extend(other.holds);
         self.refusals += other.refusals;
         self.unavailable += other.unavailable;
+        self.unanswered += other.unanswered;
         self.rejected += other.rejected;
         self.late += other.late;
         self.extended += other.extended;
@@ -102,9 +105,9 @@ impl Client {
             let wait_ms = [0, 100, 1_000][self.rng.usize(..3)];
             let request = json!({"resource": "counter", "ttl": ttl_ms, "wait": wait_ms});
             let asked = now();
-            let response = self.api().post("/api/cache/lock/acquire").json(request).await;
+            let response = self.api().post("/api/cache/lock/acquire").json(request).send().await.ok();
             let granted = now();
-            let json = json_of(&response, &mut outcome);
+            let json = json_of(response.as_ref(), &mut outcome);
             let Some(grant) = json.as_ref().and_then(|json| Grant::from_json(&json["lock"])) else {
                 outcome.refusals += u64::from(json.is_some());
                 self.ttls.not_granted();
@@ -159,8 +162,8 @@ impl Client {
         // Until the response arrives, the lock may end at the earlier of both times.
         let promised = hold.until;
         hold.until = promised.min(now() + ttl_ms * 1_000);
-        let response = self.api().extend(grant, ttl_ms).await;
-        let Some(json) = json_of(&response, outcome) else { return };
+        let response = self.api().extend(grant, ttl_ms).send().await.ok();
+        let Some(json) = json_of(response.as_ref(), outcome) else { return };
         match json["expiresAt"].as_u64() {
             Some(expires_at) => {
                 outcome.extended += 1;
@@ -174,8 +177,8 @@ impl Client {
 
     async fn release(&mut self, grant: &Grant, hold: &mut Hold, outcome: &mut Outcome) {
         let asked = now();
-        let response = self.api().release(grant).await;
-        let Some(json) = json_of(&response, outcome) else {
+        let response = self.api().release(grant).send().await.ok();
+        let Some(json) = json_of(response.as_ref(), outcome) else {
             hold.until = hold.until.min(asked);
             return;
         };
@@ -197,7 +200,11 @@ impl Client {
 }
 
 /// The JSON of a response 200. Other responses are counted.
-fn json_of(response: &Response, outcome: &mut Outcome) -> Option<Value> {
+fn json_of(response: Option<&Response>, outcome: &mut Outcome) -> Option<Value> {
+    let Some(response) = response else {
+        outcome.unanswered += 1;
+        return None;
+    };
     match response.status() {
         200 => return Some(response.json()),
         503 => outcome.unavailable += 1,

@@ -6,9 +6,9 @@
 //! A failure prints the seed, the grants and the hosts' logs. The seed repeats the clients' choices, not the servers'
 //! timing.
 
-mod client;
-mod counter;
-mod ledger;
+pub mod client;
+pub mod counter;
+pub mod ledger;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,7 @@ async fn run(
         outcome.rejected,
     );
     let counter = counter.state();
+    assert_eq!(outcome.unanswered, 0);
     assert_eq!(counter.value, counter.writes, "increments were lost");
     assert!(outcome.failures.is_empty(), "{} failures: {:#?}", outcome.failures.len(), &outcome.failures[..1]);
     progress.expect_enough();

@@ -13,18 +13,42 @@ use tokio::task::JoinSet;
 
 use crate::progress::Progress;
 
-const KEYS: usize = 4;
+pub const KEYS: usize = 4;
 const READERS_OF_EACH: usize = 3;
 /// How long a value stays that is not read from the cache, perhaps because something is broken.
 const HIT_BOUND: Duration = Duration::from_secs(2);
 
 /// What the clients of one race share.
-struct Race {
+pub struct Race {
     progress: Arc<Progress>,
     /// For each key, the origin's value when the last invalidation that was acknowledged began.
     floors: [AtomicU64; KEYS],
     /// For each key, how many reads were hits.
     hits: [AtomicU64; KEYS],
+}
+
+impl Race {
+    pub fn new(progress: &Arc<Progress>) -> Arc<Self> {
+        Arc::new(Self { progress: progress.clone(), floors: Default::default(), hits: Default::default() })
+    }
+
+    /// Another race with the same keys and the same origin, after this one.
+    pub fn next(&self, progress: &Arc<Progress>) -> Arc<Self> {
+        let floors = self.floors.each_ref().map(|floor| AtomicU64::new(floor.load(Ordering::SeqCst)));
+        Arc::new(Self { progress: progress.clone(), floors, hits: Default::default() })
+    }
+
+    /// Starts the clients, on these hosts in turns.
+    pub fn start(self: &Arc<Self>, apis: &[Api], origin: &Arc<Origin>) -> JoinSet<()> {
+        let mut clients = JoinSet::new();
+        for key in 0..KEYS {
+            clients.spawn(invalidate(self.clone(), apis[key % apis.len()].clone(), origin.clone(), key));
+            for reader in 0..READERS_OF_EACH {
+                clients.spawn(read(self.clone(), apis[reader % apis.len()].clone(), key));
+            }
+        }
+        clients
+    }
 }
 
 /// One of the ways to invalidate key number `key`.
@@ -44,7 +68,7 @@ fn invalidation(api: &Api, key: usize, way: u64) -> Request {
 
 /// Gives the origin greater and greater values, and invalidates after each.
 async fn invalidate(race: Arc<Race>, api: Api, origin: Arc<Origin>, key: usize) {
-    for value in 1.. {
+    for value in race.floors[key].load(Ordering::SeqCst) + 1.. {
         origin.reply(&format!("/k{key}"), Reply::json(value.to_string()));
         // A failed invalidation may have done nothing, so it is repeated.
         loop {
@@ -92,21 +116,21 @@ async fn read(race: Arc<Race>, api: Api, key: usize) {
     }
 }
 
+/// Gives the origin the values from which the clients count.
+pub fn start_at_zero(origin: &Origin) {
+    for key in 0..KEYS {
+        origin.reply(&format!("/k{key}"), Reply::json("0"));
+    }
+}
+
 /// Runs all clients while `fault` strikes again and again, at least this number of times.
 async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
     let origin = Arc::new(Origin::start().await);
     let mut app = App::builder().origin(&origin).spawn().await;
     origin.delay(Duration::from_millis(3));
     let progress = Progress::until(&[("reads", 3_000), ("hits", 300), ("invalidations", 300), ("faults", faults)]);
-    let race = Arc::new(Race { progress: progress.clone(), floors: Default::default(), hits: Default::default() });
-    let mut clients = JoinSet::new();
-    for key in 0..KEYS {
-        origin.reply(&format!("/k{key}"), Reply::json("0"));
-        clients.spawn(invalidate(race.clone(), app.api.clone(), origin.clone(), key));
-        for _ in 0..READERS_OF_EACH {
-            clients.spawn(read(race.clone(), app.api.clone(), key));
-        }
-    }
+    start_at_zero(&origin);
+    let mut clients = Race::new(&progress).start(&[app.api.clone()], &origin);
     while progress.goes_on() {
         fault(&mut app).await;
         progress.count("faults", 1);

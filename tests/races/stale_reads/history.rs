@@ -91,6 +91,26 @@ impl History {
         self.reads.extend(other.reads);
     }
 
+    /// The newest state of each resource that was acknowledged.
+    pub fn acknowledged(&self) -> HashMap<i64, State> {
+        let newest = |writes: &Vec<Write>| writes.iter().map(|write| write.state).max();
+        self.writes.iter().filter_map(|(key, writes)| Some((*key, newest(writes)?))).collect()
+    }
+
+    /// Whether a deletion was sent, so that the resource may be absent.
+    pub fn may_be_deleted(&self, key: i64) -> bool {
+        self.deletions.contains_key(&key)
+    }
+
+    /// Forgets what later reads do not need: all reads so far, and all writes but the newest of each resource. Nothing
+    /// must be in progress.
+    pub fn forget(&mut self) {
+        self.reads.clear();
+        for writes in self.writes.values_mut() {
+            *writes = floor(writes).pop().into_iter().collect();
+        }
+    }
+
     /// How many resources were read.
     pub fn reads(&self) -> usize {
         self.reads.len()
@@ -200,6 +220,18 @@ mod tests {
         stale.begin_deletion(1, 50);
         stale.acknowledge_deletion(1, 60);
         assert_eq!(stale.violations().len(), 2);
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_found_after_the_rest_is_forgotten() {
+        let mut history = history(&[read(21, 22, Some(1))]);
+        history.begin_deletion(2, 40);
+        history.forget();
+        assert_eq!((history.reads(), history.violations()), (0, vec![]));
+        assert_eq!(history.acknowledged(), HashMap::from([(1, State::Version(3))]));
+        assert!(history.may_be_deleted(2) && !history.may_be_deleted(1));
+        history.read(read(31, 32, Some(2)));
+        assert_eq!(history.violations().len(), 1);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! No read is stale: a read that starts after a write or an invalidation was acknowledged never returns anything older.
 
-mod cache;
+pub mod cache;
 mod check;
-mod history;
+pub mod history;
 mod sellers;
 mod users;
-mod workload;
+pub mod workload;

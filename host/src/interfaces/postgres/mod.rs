@@ -28,20 +28,28 @@ type Builder = Resource<ConnectionSettings>;
 
 impl Host for SpinState {}
 
-/// Refuses an address unless each of its hosts is allowed.
+/// Refuses an address unless each of its hosts is allowed. The client connects to a `hostaddr` instead of its `host`.
 fn check_address(allowed: &AllowedHosts, address: &str) -> Result<()> {
     let config: tokio_postgres::Config =
         address.parse().map_err(|e: tokio_postgres::Error| Error::ConnectionFailed(e.to_string()))?;
     let ports = config.get_ports();
+    let check = |index: usize, host: &str| {
+        let port = if ports.len() == 1 { ports.first() } else { ports.get(index) };
+        let url = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        if allowed.allows(&url, "postgres") {
+            return Ok(());
+        }
+        Err(Error::ConnectionFailed(format!("address postgres://{url} is not permitted")))
+    };
     for (index, host) in config.get_hosts().iter().enumerate() {
         let tokio_postgres::config::Host::Tcp(host) = host else {
             return Err(Error::ConnectionFailed("Unix sockets are not supported on WebAssembly".to_owned()));
         };
-        let port = if ports.len() == 1 { ports.first() } else { ports.get(index) };
-        let url = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        if !allowed.allows(&url, "postgres") {
-            return Err(Error::ConnectionFailed(format!("address postgres://{url} is not permitted")));
-        }
+        check(index, host)?;
+    }
+    for (index, address) in config.get_hostaddrs().iter().enumerate() {
+        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        check(index, &host)?;
     }
     Ok(())
 }
@@ -165,5 +173,36 @@ impl<T: Send> HostConnectionBuilderWithStore<T> for Spin {
         });
         let client = open(&shared, settings?).await?;
         accessor.with(|mut access| access.get().push_client(client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_and_every_address_of_a_host_is_checked() {
+        let allowed = AllowedHosts::of(&["postgres://good.example", "postgres://127.0.0.1:7", "postgres://[::1]:7"]);
+        for good in [
+            "postgres://user:password@good.example/app",
+            "host=good.example,127.0.0.1 port=5432,7",
+            "host=127.0.0.1 hostaddr=127.0.0.1 port=7",
+            "hostaddr=::1 port=7",
+        ] {
+            assert!(check_address(&allowed, good).is_ok(), "{good}");
+        }
+        for bad in [
+            "postgres://bad.example/app",
+            "postgres://good.example,bad.example/app",
+            "postgres://good.example/app?host=bad.example",
+            "postgres://good.example/app?hostaddr=192.0.2.1",
+            "postgres://u@bad.example#@good.example/app",
+            "host=good.example hostaddr=192.0.2.1",
+            "hostaddr=192.0.2.1 port=5432",
+            "hostaddr=::2 port=7",
+            "host=good.example port=7",
+        ] {
+            assert!(check_address(&allowed, bad).is_err(), "{bad}");
+        }
     }
 }

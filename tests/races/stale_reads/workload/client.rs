@@ -24,16 +24,19 @@ pub struct Outcome {
     pub hits: u64,
     /// Requests without a response: the connection was refused or broke.
     pub unanswered: u64,
+    /// Responses that say that the service, or one that it needs, is unavailable.
+    pub unavailable: u64,
     /// Responses that no client should get, such as a 500.
     pub failures: Vec<String>,
 }
 
 impl Outcome {
-    pub(super) fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.history.merge(other.history);
         self.responses += other.responses;
         self.hits += other.hits;
         self.unanswered += other.unanswered;
+        self.unavailable += other.unavailable;
         self.failures.extend(other.failures);
     }
 }
@@ -55,6 +58,15 @@ pub trait View: Copy + Send + 'static {
     }
 }
 
+/// What a list shows.
+#[derive(Debug)]
+pub struct Found {
+    /// The keys and the versions.
+    pub found: Vec<(i64, u64)>,
+    /// Greater keys are on other pages.
+    pub last: Option<i64>,
+}
+
 /// The entity tag of an earlier read.
 #[derive(Clone, Debug)]
 pub struct Remembered<V> {
@@ -68,6 +80,10 @@ pub struct Client {
     pub api: Api,
     pub rng: Rng,
     pub outcome: Outcome,
+    /// Whether 502, 503 and 504 are allowed, because something that the service needs is down at times.
+    pub allows_outages: bool,
+    /// Whether the host is never killed, so that every request gets a response.
+    pub expects_responses: bool,
     origin: Instant,
     progress: Arc<Progress>,
 }
@@ -75,12 +91,27 @@ pub struct Client {
 impl Client {
     pub(super) fn new(api: &Api, origin: Instant, progress: &Arc<Progress>, seed: u64) -> Self {
         let (api, progress) = (api.clone(), progress.clone());
-        Self { api, rng: Rng::with_seed(seed), outcome: Outcome::default(), origin, progress }
+        let outcome = Outcome::default();
+        Self {
+            api,
+            rng: Rng::with_seed(seed),
+            outcome,
+            allows_outages: false,
+            expects_responses: false,
+            origin,
+            progress,
+        }
     }
 
     /// Another client with the same clock.
-    pub(super) fn another(&self, seed: u64) -> Self {
-        Self::new(&self.api, self.origin, &self.progress, seed)
+    pub(super) fn another(&self, api: &Api, progress: &Arc<Progress>, seed: u64) -> Self {
+        let another = Self::new(api, self.origin, progress, seed);
+        Self { allows_outages: self.allows_outages, ..another }
+    }
+
+    /// The race that it takes part in.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Waits a little; false when the race has ended.
@@ -117,14 +148,15 @@ impl Client {
         if status == 304 { known } else { Some(Remembered { view, version: version?, etag }) }
     }
 
-    /// Reads several resources at once. `found` are the keys and versions in the response: each of `keys` counts as one
-    /// read.
-    pub async fn list(&mut self, request: Request, keys: &[i64], found: impl Fn(&Value) -> Option<Vec<(i64, u64)>>) {
+    /// Reads several resources at once. `found` says what is in the response: each of `keys` counts as one read.
+    pub async fn list(&mut self, request: Request, keys: &[i64], found: impl Fn(&Value) -> Option<Found>) {
         let start = self.now();
         let Some((status, _, body)) = self.send(request).await else { return };
         let end = self.now();
-        let Some(found) = self.expect(status, &[200], "GET", &body).and_then(|()| found(&body)) else { return };
-        for key in keys {
+        let Some(Found { found, last }) = self.expect(status, &[200], "GET", &body).and_then(|()| found(&body)) else {
+            return;
+        };
+        for key in keys.iter().filter(|key| last.is_none_or(|last| **key <= last)) {
             let version = found.iter().find(|(found, _)| found == key).map(|(_, version)| *version);
             self.read(Read { key: *key, start, end, version });
         }
@@ -147,11 +179,17 @@ impl Client {
 
     /// Sends one request. Returns status, entity tag and body of the response, or `None` if none arrives.
     pub async fn send(&mut self, request: Request) -> Option<(u16, String, Value)> {
-        let Ok(response) = request.send().await else {
-            self.outcome.unanswered += 1;
-            // The host is down.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            return None;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                self.outcome.unanswered += 1;
+                if self.expects_responses {
+                    self.outcome.failures.push(format!("no response: {error:?}"));
+                }
+                // The host is down.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                return None;
+            }
         };
         self.outcome.responses += 1;
         self.outcome.hits += u64::from(response.is_hit());
@@ -165,6 +203,10 @@ impl Client {
     pub fn expect(&mut self, status: u16, allowed: &[u16], what: &str, body: &Value) -> Option<()> {
         if allowed.contains(&status) {
             return Some(());
+        }
+        if self.allows_outages && matches!(status, 502..=504) {
+            self.outcome.unavailable += 1;
+            return None;
         }
         self.outcome.failures.push(format!("{what}: {status} {body}"));
         None

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use blackbox::Api;
 
-pub use client::{Client, Outcome, Remembered, View};
+pub use client::{Client, Found, Outcome, Remembered, View};
 pub use sellers::Seller;
 pub use users::User;
 
@@ -23,6 +23,9 @@ const RECENT: usize = 6;
 pub trait Resource: Clone + Send + Sync + 'static {
     /// One of the ways to read such resources.
     type View: View;
+
+    /// Selects what the database has: the keys of the history, and their versions; NULL for what was deleted.
+    const STORED: &'static str;
 
     /// Creates one. One that `stays` is never deleted. `None` if the response is not that it was created.
     fn create(client: &mut Client, name: &str, stays: bool) -> impl Future<Output = Option<Self>> + Send;
@@ -61,12 +64,32 @@ impl<R: Resource> Workload<R> {
         Self { first, known, seed }
     }
 
-    /// Runs two clients that update, one that creates and deletes other resources, and four that read, until the race
-    /// ends.
-    pub async fn run(self) -> Outcome {
-        let Self { first, known, seed } = self;
+    /// Runs the clients on this host until the race ends.
+    pub async fn run(mut self) -> Outcome {
+        let (api, progress, seed) = (self.first.api.clone(), self.first.progress(), self.seed);
+        let clients = self.clients(&[api], &progress, seed).await;
+        let mut outcome = std::mem::take(&mut self.first.outcome);
+        outcome.merge(clients);
+        outcome
+    }
+
+    /// Runs the clients on several hosts, in turns, until this race ends. Only the first host may be killed. Another race
+    /// may follow, with the same resources. 502, 503 and 504 are no failures. The outcome of the first race has the
+    /// creations.
+    pub async fn race(&mut self, apis: &[Api], progress: &Arc<Progress>, seed: u64) -> Outcome {
+        self.first.allows_outages = true;
+        let mut outcome = std::mem::take(&mut self.first.outcome);
+        outcome.merge(self.clients(apis, progress, seed).await);
+        outcome
+    }
+
+    /// Two clients that update, one that creates and deletes other resources, and four that read.
+    async fn clients(&self, apis: &[Api], progress: &Arc<Progress>, seed: u64) -> Outcome {
         let clients = (1..=7).map(|number| {
-            let (client, known) = (first.another(seed.wrapping_add(number)), known.clone());
+            let api = &apis[number % apis.len()];
+            let mut client = self.first.another(api, progress, seed.wrapping_add(number as u64));
+            client.expects_responses = number % apis.len() > 0;
+            let known = self.known.clone();
             tokio::spawn(async move {
                 match number {
                     1 | 2 => update(client, known).await,
@@ -76,7 +99,7 @@ impl<R: Resource> Workload<R> {
             })
         });
         let clients: Vec<_> = clients.collect();
-        let mut outcome = first.outcome;
+        let mut outcome = Outcome::default();
         for client in clients {
             outcome.merge(client.await.expect("a client does not panic"));
         }

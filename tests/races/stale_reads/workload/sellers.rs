@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blackbox::{ADMIN_ID, Api, Request, complete_seller};
 use serde_json::{Value, json};
 
-use super::{Client, Remembered, Resource, View};
+use super::{Client, Found, Remembered, Resource, View};
 
 /// A user who is not the owner of any seller that is read.
 const STRANGER: i64 = 900_002;
@@ -148,6 +148,12 @@ impl Seller {
 impl Resource for Seller {
     type View = SellerView;
 
+    // The keys are those of `by_id`, `by_user` and `sales_of`. A user has one seller in this workload.
+    const STORED: &'static str = "
+        WITH states AS (SELECT *, CASE WHEN archived_at IS NULL THEN version::bigint END AS state FROM sellers)
+        SELECT id * 4, state FROM states UNION ALL SELECT user_id * 4 + 1, state FROM states
+        UNION ALL SELECT seller_id * 4 + 2, count(*) FROM seller_sales GROUP BY seller_id";
+
     async fn create(client: &mut Client, name: &str, stays: bool) -> Option<Self> {
         // A creation without a response may have happened, so no address is used twice.
         let email = format!("{name}-{:x}@example.org", client.rng.u64(..));
@@ -245,7 +251,7 @@ async fn list(client: &mut Client, known: &[Seller]) -> Option<Remembered<Seller
             found.push((sales_of(id), seller["totalSales"].as_u64()?));
         }
         // Deletions that were killed leave sellers behind. More than a page cannot be judged.
-        (page["total"].as_u64()? <= 100).then_some(found)
+        (page["total"].as_u64()? <= 100).then_some(Found { found, last: None })
     };
     client.list(request, &keys, found).await;
     None

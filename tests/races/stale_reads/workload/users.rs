@@ -3,7 +3,10 @@
 use blackbox::{Api, Request};
 use serde_json::{Value, json};
 
-use super::{Client, Remembered, Resource, View};
+use super::{Client, Found, Remembered, Resource, View};
+
+/// How many users a page has.
+const PAGE: usize = 100;
 
 /// A user, by its id.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +28,8 @@ impl View for User {
 
 impl Resource for User {
     type View = Self;
+
+    const STORED: &'static str = "SELECT id, CASE WHEN archived_at IS NULL THEN version::bigint END FROM users";
 
     async fn create(client: &mut Client, name: &str, _: bool) -> Option<Self> {
         // A creation without a response may have happened, so no address is used twice.
@@ -87,7 +92,12 @@ impl Resource for User {
 }
 
 async fn list(client: &mut Client, query: &str, ids: &[i64]) -> Option<Remembered<User>> {
-    let found = |users: &Value| Some(users.as_array()?.iter().filter_map(identity).collect());
+    let found = |users: &Value| {
+        let found: Vec<_> = users.as_array()?.iter().filter_map(identity).collect();
+        // In the order of the ids: what comes after a full page cannot be judged.
+        let last = found.last().filter(|_| found.len() >= PAGE).map(|(id, _)| *id);
+        Some(Found { found, last })
+    };
     client.list(client.api.get(format!("/users{query}")), ids, found).await;
     None
 }
