@@ -46,6 +46,8 @@ pub struct Turn {
     behind_since: Cell<Option<Instant>>,
     /// When there were last more requests than the processor can serve.
     overloaded_at: Cell<Option<Instant>>,
+    /// Whether that was so when this turn began.
+    newest_first: Cell<bool>,
 }
 
 impl Turn {
@@ -58,6 +60,7 @@ impl Turn {
             length: Cell::new(Duration::ZERO),
             behind_since: Cell::new(None),
             overloaded_at: Cell::new(None),
+            newest_first: Cell::new(false),
         }
     }
 
@@ -94,15 +97,13 @@ impl Turn {
         };
         self.size.set(Some(size));
         self.left.set(size);
-        if !is_behind {
-            self.behind_since.set(None);
-            return;
-        }
-        let since = self.behind_since.get().unwrap_or(now);
-        self.behind_since.set(Some(since));
-        if self.is_overloaded(now) || now.saturating_duration_since(since) >= BURST {
+        self.behind_since.set(is_behind.then(|| self.behind_since.get().unwrap_or(now)));
+        if let Some(since) = self.behind_since.get()
+            && (self.is_overloaded(now) || now.saturating_duration_since(since) >= BURST)
+        {
             self.overloaded_at.set(Some(now));
         }
+        self.newest_first.set(self.is_overloaded(now));
     }
 
     /// The queue is empty.
@@ -117,9 +118,9 @@ impl Turn {
     }
 
     /// Which request is next: under overload the newest, which has the best chance to be answered while its client
-    /// still waits. The clock is not read for that, so this may last a little longer than the overload.
+    /// still waits. The clock is read once per turn for that.
     pub fn is_newest_first(&self) -> bool {
-        self.overloaded_at.get().is_some() && self.behind_since.get().is_some()
+        self.newest_first.get()
     }
 
     /// How long a request may wait under overload, if the limit is `wait`.
