@@ -4,16 +4,8 @@
 //! what hyper sends then is a response of its own. The handler learns from it that the framing of a body is broken, and
 //! the connection's timeouts ([`super::deadlines`]) learn what the connection waits for.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-use wasmtime_wasi_http::Error;
-
-use super::response::OutgoingBody;
 
 /// The request's body has neither ended nor been dropped.
 const READING: u16 = 1;
@@ -237,87 +229,6 @@ impl Drop for Answering {
     }
 }
 
-/// A response's body that ends the exchange when hyper drops it.
-pub struct Answer {
-    /// The body.
-    pub body: OutgoingBody,
-    /// Dropped with the body.
-    pub _answering: Answering,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_is_idle_when_the_response_has_been_sent() {
-        let exchange = Exchange::default();
-        assert!(exchange.is_idle());
-        let answering = exchange.start();
-        exchange.flushed();
-        assert!(!exchange.is_idle());
-        drop(answering);
-        assert!(!exchange.is_idle());
-        exchange.flushed();
-        assert!(exchange.is_idle());
-    }
-
-    #[test]
-    fn a_body_that_is_still_read_keeps_the_connection_busy() {
-        let exchange = Exchange::default();
-        drop(exchange.start());
-        exchange.set(READING);
-        exchange.flushed();
-        assert!(!exchange.is_idle());
-        // Nothing makes hyper flush again before the next request.
-        exchange.clear(READING);
-        assert!(exchange.is_idle());
-    }
-
-    #[test]
-    fn a_connection_waits_for_one_thing_at_a_time() {
-        let exchange = Exchange::default();
-        let phase = || exchange.seen().phase;
-        assert_eq!(phase(), Phase::Silent);
-        exchange.started();
-        assert_eq!(phase(), Phase::Header);
-        let answering = exchange.start();
-        assert_eq!(phase(), Phase::Busy);
-        exchange.waits_for_body(true);
-        assert_eq!(phase(), Phase::Body);
-        exchange.waits_for_body(false);
-        drop(answering);
-        exchange.blocked(true);
-        assert_eq!(exchange.seen(), Seen { phase: Phase::Blocked, requests: 1, progress: 0 });
-        exchange.blocked(false);
-        exchange.blocked(true);
-        assert_eq!(exchange.seen(), Seen { phase: Phase::Blocked, requests: 1, progress: 1 });
-        exchange.blocked(false);
-        exchange.flushed();
-        assert_eq!(exchange.seen(), Seen { phase: Phase::Idle, requests: 1, progress: 0 });
-    }
-
-    #[test]
-    fn a_fragment_counts_for_one_request() {
-        let exchange = Exchange::default();
-        exchange.found_fragment();
-        assert!(exchange.take_fragment() && !exchange.take_fragment());
-    }
-}
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -32,13 +32,15 @@ pub enum Failure {
 pub struct RequestBody {
     body: Incoming,
     exchange: Exchange,
+    /// Whether the exchange knows that all of it has been read. The next request may be under way when this is dropped.
+    is_over: bool,
 }
 
 impl RequestBody {
     /// The body of the request that is under way on the connection.
     pub fn new(body: Incoming, exchange: Exchange) -> Self {
         exchange.body_starts();
-        Self { body, exchange }
+        Self { body, exchange, is_over: false }
     }
 }
 
@@ -52,7 +54,10 @@ impl Body for RequestBody {
         match &polled {
             Poll::Ready(Some(Err(_))) => self.exchange.body_broke(),
             Poll::Ready(Some(Ok(frame))) => self.exchange.body_arrived(frame.data_ref().map_or(0, Bytes::len)),
-            Poll::Ready(None) => self.exchange.body_ends(true),
+            Poll::Ready(None) => {
+                self.exchange.body_ends(true);
+                self.is_over = true;
+            }
             Poll::Pending => {}
         }
         polled.map_err(Error::from)
@@ -69,7 +74,9 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.exchange.body_ends(self.body.is_end_stream());
+        if !self.is_over {
+            self.exchange.body_ends(self.body.is_end_stream());
+        }
     }
 }
 

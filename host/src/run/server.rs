@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 
 use super::admission::{Admission, Admitted};
 use super::connections::Connections;
-use super::exchange::{Answer, Exchange, Phase};
+use super::exchange::{Exchange, Phase};
+use super::response::Answer;
 use super::stream::{MAX_HEADER_BYTES, Stream};
 use super::worker::Worker;
 use super::{closing, handler, headers, problem};
