@@ -55,7 +55,7 @@ async fn another_server_gets_only_the_token_that_is_for_it() {
                 .await;
             assert_eq!(register(&app, USER).await.status(), 201);
             let sent: Vec<Option<String>> = origin.requests().iter().map(authorization).collect();
-            assert_eq!(sent, [expected.clone()], "{access}");
+            assert_eq!(sent, std::slice::from_ref(&expected), "{access}");
         }
     }
 }
