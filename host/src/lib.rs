@@ -19,11 +19,13 @@
 //! | [`engine`] | wasmtime: compiling components, the data and memory of an instance |
 //! | [`interfaces`] | what components import: Redis, PostgreSQL, variables, outgoing HTTP |
 //! | [`manifest`] | spin.toml |
+//! | [`memory`] | how much memory the host uses, and may use |
 //! | [`metrics`] | the host's own figures |
 
 pub mod engine;
 pub mod interfaces;
 pub mod manifest;
+pub mod memory;
 pub mod metrics;
 pub mod pool;
 pub mod run;

@@ -13,6 +13,10 @@ const START: Duration = Duration::from_secs(300);
 
 const LOG: &str = "host.log";
 
+/// Our host refuses requests that wait too long. On a slow machine the tests would notice that; the tests of the host
+/// are about it.
+const ANY_WAIT: [&str; 4] = ["--max-overload-wait", "0", "--max-queue-wait", "300s"];
+
 /// The settings of a host.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -102,6 +106,9 @@ async fn spawn(launch: &Launch, folder: &Path, port: u16) -> Process {
     command.arg("up").arg("--from").arg(workspace().join(&launch.manifest)).args(["--listen", &address]);
     for (name, value) in &launch.variables {
         command.args(["--variable", &format!("{name}={value}")]);
+    }
+    if std::env::var_os("SPIN").is_none() {
+        command.args(ANY_WAIT);
     }
     command.args(&launch.args).current_dir(workspace());
     // By default the real Spin writes the logs of all tests into one file beside spin.toml.

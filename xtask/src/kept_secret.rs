@@ -10,6 +10,8 @@ use crate::variables;
 
 /// The token that opens `/admin/...`: 128 bits.
 pub const ADMIN_TOKEN: SecretSpec = SecretSpec { variables: &["admin_token"], file: "admin-token", digits: 32 };
+/// The token that opens `/api/...`, and `/users` if `users_access` is `token`: 128 bits.
+pub const API_TOKEN: SecretSpec = SecretSpec { variables: &["api_token"], file: "api-token", digits: 32 };
 /// The secret of JSON Web Tokens: 256 bits, as HS256 needs. With a public key of the user, none is needed.
 pub const JWT_SECRET: SecretSpec =
     SecretSpec { variables: &["jwt_secret", "jwt_public_key"], file: "jwt-secret", digits: 64 };
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_generated_once_and_nobody_else_can_read_it() {
-        for kind in [ADMIN_TOKEN, JWT_SECRET] {
+        for kind in [ADMIN_TOKEN, API_TOKEN, JWT_SECRET] {
             let folder = tempfile::tempdir().unwrap();
             assert_eq!(kind.kept(folder.path()).unwrap(), None);
             let generated = || match kind.choose(&[], folder.path()).unwrap() {
@@ -143,6 +145,7 @@ mod tests {
             (ADMIN_TOKEN, args(&["--variable=admin_token=secret"])),
             (ADMIN_TOKEN, args(&["--variable", "admin_token=@secret.txt"])),
             (ADMIN_TOKEN, args(&["--variable", &at(&with)])),
+            (API_TOKEN, args(&["--variable", "api_token="])),
             (JWT_SECRET, args(&["--variable", "jwt_secret=secret"])),
             (JWT_SECRET, args(&["--variable=jwt_public_key=@key.pem"])),
             (JWT_SECRET, args(&["--variable", &at(&with)])),

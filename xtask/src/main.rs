@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod conformance;
 mod data;
+mod dependencies;
 mod egress;
 mod fuzz;
 mod kept_secret;
@@ -65,7 +66,7 @@ enum Task {
     },
     /// Build the components and the host
     Build,
-    /// Check formatting and lints, without running tests
+    /// Check formatting, lints and dependencies, without running tests
     Check,
     /// Check the running application against the RFCs of HTTP: byte by byte, with REDbot, and behind Varnish
     #[command(after_help = CONFORMANCE_EXAMPLES)]

@@ -12,11 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::QUICK;
 use crate::data::Data;
-use crate::kept_secret::{ADMIN_TOKEN, JWT_SECRET, Secret};
+use crate::kept_secret::{ADMIN_TOKEN, API_TOKEN, JWT_SECRET, Secret};
 use crate::steps::Steps;
 use crate::stores::{self, Stores};
 use crate::wasm::Toolchain;
-use crate::{build, packages, probe, routes, workspace};
+use crate::{build, packages, probe, routes, variables, workspace};
 
 /// The default address, the same as Spin's.
 pub const LISTEN: &str = "127.0.0.1:3000";
@@ -24,6 +24,16 @@ pub const LISTEN: &str = "127.0.0.1:3000";
 const START: Duration = Duration::from_secs(120);
 /// How long the host may take to stop: a little more than it gives the requests in flight.
 const DRAIN: Duration = Duration::from_secs(35);
+
+/// The variable that says who may use `/users`.
+const USERS_ACCESS: &str = "users_access";
+
+/// The secrets of the application.
+struct Secrets {
+    admin: Secret,
+    api: Secret,
+    jwt: Secret,
+}
 
 /// Runs the application. `host_args` are passed to the host unchanged, except `--listen`.
 ///
@@ -40,8 +50,11 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     let data = Data::lock(&format!("`cargo xtask up` at http://{listen}"))?;
     check_address(&listen)?;
     stores::check_args(&host_args)?;
-    let admin = ADMIN_TOKEN.choose(&host_args, data.folder())?;
-    let jwt = JWT_SECRET.choose(&host_args, data.folder())?;
+    let secrets = Secrets {
+        admin: ADMIN_TOKEN.choose(&host_args, data.folder())?,
+        api: API_TOKEN.choose(&host_args, data.folder())?,
+        jwt: JWT_SECRET.choose(&host_args, data.folder())?,
+    };
 
     let mut steps = Steps::new(5);
     steps.next("checking the tools");
@@ -59,7 +72,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
         () = stop.received() => bail!("stopped"),
     };
     steps.next("starting the application");
-    let mut host = start_host(&program, &listen, &host_args, &stores, [&admin, &jwt])?;
+    let mut host = start_host(&program, &listen, &host_args, &stores, &secrets)?;
     let manifest = workspace::root().join("spin.toml");
     let ready = async {
         host.until(START, async || TcpStream::connect(&listen).is_ok()).await?;
@@ -71,7 +84,7 @@ pub async fn run(mut listen: String, mut host_args: Vec<String>) -> Result<()> {
     }
     drop(steps);
 
-    announce(&listen, &stores, &data, &admin, &jwt)?;
+    announce(&listen, &host_args, &stores, &data, &secrets)?;
     let failure = tokio::select! {
         () = stop.received() => None,
         status = host.ended() => Some(anyhow!("the host exited unexpectedly ({status}): its log above says why")),
@@ -94,13 +107,17 @@ fn start_host(
     listen: &str,
     host_args: &[String],
     stores: &Stores,
-    secrets: [&Secret; 2],
+    secrets: &Secrets,
 ) -> Result<Process> {
     let mut command = Command::new(program);
     command.current_dir(workspace::root()).args(["up", "--from", "spin.toml", "--listen", listen]);
     stores.add_variables(&mut command)?;
-    for secret in secrets {
+    for secret in [&secrets.admin, &secrets.api, &secrets.jwt] {
         secret.add_to(&mut command);
+    }
+    if !variables::is_set(host_args, USERS_ACCESS) {
+        // The default of spin.toml is that everybody may change users.
+        command.env(variables::environment(USERS_ACCESS), "token");
     }
     command.args(host_args);
     Ok(Process::spawn("the host", command, Output::Inherited, Signal::TERM)?)
@@ -116,7 +133,7 @@ fn check_address(listen: &str) -> Result<()> {
     }
 }
 
-fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Secret) -> Result<()> {
+fn announce(listen: &str, host_args: &[String], stores: &Stores, data: &Data, secrets: &Secrets) -> Result<()> {
     println!("\nTumbler is running at http://{listen}\n\nRoutes");
     for line in routes::of(&workspace::root().join("spin.toml"))? {
         println!("  {line}");
@@ -126,11 +143,17 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
         println!("  {line}");
     }
     println!("\nTry");
-    println!("  curl -i http://{listen}/users --json '{{\"name\": \"Ada\", \"email\": \"ada@example.org\"}}'");
-    println!("  curl -i http://{listen}/users/1");
+    // If the user has set users_access, it may be `open` or `jwt`.
+    if !variables::is_set(host_args, USERS_ACCESS) {
+        let field = header_field(&secrets.api, "api-token", "YOUR_API_TOKEN");
+        let user = "'{\"name\": \"Ada\", \"email\": \"ada@example.org\"}'";
+        println!("  curl -i http://{listen}/users -H {field} --json {user}");
+        println!("  curl -i http://{listen}/users/1 -H {field}");
+    }
     println!("  curl -i http://{listen}/health/ready");
-    println!("  curl -i http://{listen}/admin/cache/stats -H {}", header_field(admin));
-    if let Secret::Kept { .. } = jwt {
+    let admin = header_field(&secrets.admin, "admin-token", "YOUR_ADMIN_TOKEN");
+    println!("  curl -i http://{listen}/admin/cache/stats -H {admin}");
+    if let Secret::Kept { .. } = secrets.jwt {
         let token = "authorization: Bearer $(cargo xtask token --sub 1)";
         println!("  curl -i http://{listen}/sellers -H \"{token}\" --json '{{\"businessName\": \"Engines\"}}'");
     }
@@ -138,11 +161,12 @@ fn announce(listen: &str, stores: &Stores, data: &Data, admin: &Secret, jwt: &Se
     Ok(())
 }
 
-/// The header field for an example. It does not show the token: the output may be copied to other people.
-fn header_field(admin: &Secret) -> String {
-    match admin {
-        Secret::Given => r#""authorization: Bearer $YOUR_ADMIN_TOKEN""#.into(),
-        Secret::Kept { .. } => r#""authorization: Bearer $(cat .tumbler/admin-token)""#.into(),
+/// The header field for an example, with the token that is kept in `file`. It does not show the token: the output may be
+/// copied to other people.
+fn header_field(token: &Secret, file: &str, given: &str) -> String {
+    match token {
+        Secret::Given => format!("\"authorization: Bearer ${given}\""),
+        Secret::Kept { .. } => format!("\"authorization: Bearer $(cat .tumbler/{file})\""),
     }
 }
 

@@ -24,6 +24,9 @@ fn lock_error(error: LockError, unavailable: &str) -> Problem {
             tracing::warn!(%error, "the lock servers are unavailable");
             Problem::new(Kind::Unavailable, unavailable)
         }
+        LockError::SameServer => Problem::internal(
+            "lock_redis_urls must name different servers: two of them are one server, under two names or databases",
+        ),
         LockError::InvalidCursor => {
             Problem::parameters(vec![FieldError::field("cursor", "must be the cursor of a link to a next page")])
         }

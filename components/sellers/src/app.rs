@@ -7,7 +7,7 @@ use http_api::{JwtVerifier, Problem};
 use spin_adapter::cache::{self, ttl};
 use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
-use spin_adapter::{Events, Service, SpinRuntime};
+use spin_adapter::{Events, Service, SpinRuntime, UsersAccess};
 use versioned_cache::{Cache, Ttl};
 
 use crate::problems;
@@ -44,15 +44,16 @@ impl App {
             "cache_ttl_absent",
         ])
         .await?;
-        let [users_url, users_timeout, secret, public_key, issuer, audience] = variables::read([
+        let [users_url, users_timeout, users_access, users_token, api_token] = variables::read([
             "user_service_url",
             "user_service_timeout_ms",
-            "jwt_secret",
-            "jwt_public_key",
-            "jwt_issuer",
-            "jwt_audience",
+            "users_access",
+            "user_service_token",
+            "api_token",
         ])
         .await?;
+        let [secret, public_key, issuer, audience] =
+            variables::read(["jwt_secret", "jwt_public_key", "jwt_issuer", "jwt_audience"]).await?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         let settings = cache::settings(enabled, timeout, policy, verify).await?;
         let counters = Rc::clone(&service.counters);
@@ -60,9 +61,11 @@ impl App {
         let ttl = Ttl { found_s: ttl(found)?, absent_s: ttl(absent)? };
         let verifier = variables::jwt_verifier(secret, public_key, issuer, audience)?;
         service.identify_by_jwt(&verifier);
+        let (timeout_ms, access) = (users_timeout.milliseconds()?, UsersAccess::of(users_access)?);
+        let users = UserService::from_variables(users_url, timeout_ms, access, users_token, api_token)?;
         Ok(Self {
             sellers: Sellers::new(cache, ttl, Store::new(database)),
-            users: UserService::from_variable(users_url, users_timeout.milliseconds()?)?,
+            users,
             verifier,
             events: service.events.clone(),
         })

@@ -1,14 +1,18 @@
 //! The client of the users service, another service that is called over HTTP.
 
+mod credentials;
 mod user;
 
 use axum::http::{StatusCode, Uri};
 use ports::{CircuitBreaker, Runtime};
-use spin_adapter::SpinRuntime;
 use spin_adapter::http_client::{Client, FetchError, Fetched};
 use spin_adapter::variables::{Variable, VariableError};
+use spin_adapter::{SpinRuntime, UsersAccess};
 
+pub use credentials::Authorization;
 pub use user::User;
+
+use credentials::Credentials;
 
 /// How long an instance does not call the service after a failure, in milliseconds.
 const CIRCUIT_OPEN_MS: u64 = 3_000;
@@ -42,27 +46,36 @@ pub struct UserService {
     /// Without a slash at the end.
     url: String,
     timeout_ms: u64,
+    credentials: Credentials,
     circuit: CircuitBreaker,
 }
 
 impl UserService {
-    /// The service at this URL. A request waits at most `timeout_ms` for the response.
+    /// The service at this URL, which asks for what `access` says. A request waits at most `timeout_ms` for the
+    /// response. `own` and `api` are tokens: see [`Credentials::from_variables`].
     ///
     /// # Errors
-    /// `url` is not an http or https URL.
-    pub fn from_variable(url: Variable, timeout_ms: u64) -> Result<Self, VariableError> {
+    /// `url` is not an http or https URL; those of [`Credentials::from_variables`].
+    pub fn from_variables(
+        url: Variable,
+        timeout_ms: u64,
+        access: UsersAccess,
+        own: Variable,
+        api: Variable,
+    ) -> Result<Self, VariableError> {
         let is_url = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none();
         let url: Uri = url.parsed("an http or https URL without a query", is_url)?;
+        let credentials = Credentials::from_variables(&url, access, own, api)?;
         let url = url.to_string().trim_end_matches('/').to_owned();
-        Ok(Self { url, timeout_ms, circuit: CircuitBreaker::default() })
+        Ok(Self { url, timeout_ms, credentials, circuit: CircuitBreaker::default() })
     }
 
     /// The user, whether active or not; `None`: there is no such user.
     ///
     /// # Errors
     /// See [`UserServiceError`].
-    pub async fn get_user_by_id(&self, id: i64) -> Result<Option<User>, UserServiceError> {
-        let response = self.get(&format!("/users/{id}"), self.timeout_ms).await?;
+    pub async fn get_user_by_id(&self, id: i64, credentials: Authorization) -> Result<Option<User>, UserServiceError> {
+        let response = self.get(&format!("/users/{id}"), credentials).await?;
         match response.status {
             StatusCode::OK => match User::of_response(&response.body) {
                 Some(user) if user.id == id => Ok(Some(user)),
@@ -77,12 +90,16 @@ impl UserService {
     ///
     /// # Errors
     /// See [`UserServiceError`].
-    pub async fn get_users_by_ids(&self, ids: &[i64]) -> Result<Vec<User>, UserServiceError> {
+    pub async fn get_users_by_ids(
+        &self,
+        ids: &[i64],
+        credentials: Authorization,
+    ) -> Result<Vec<User>, UserServiceError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        let response = self.get(&format!("/users?ids={}", ids.join(",")), self.timeout_ms).await?;
+        let response = self.get(&format!("/users?ids={}", ids.join(",")), credentials).await?;
         match response.status {
             StatusCode::OK => User::list_of_response(&response.body)
                 .ok_or_else(|| UserServiceError::Unusable("the response is not a list of users".to_owned())),
@@ -91,25 +108,30 @@ impl UserService {
     }
 
     /// Asks for one user, whoever it is, also while the circuit is open.
-    pub async fn health_check(&self) -> Health {
+    pub async fn health_check(&self, credentials: Authorization) -> Health {
         let start_ms = SpinRuntime.monotonic_ms();
-        let response = self.fetch("/users?limit=1", HEALTH_TIMEOUT_MS).await;
+        let response = self.fetch("/users?limit=1", HEALTH_TIMEOUT_MS, credentials).await;
         let is_up = response.is_ok_and(|response| !response.status.is_server_error());
         Health { is_up, latency_ms: SpinRuntime.monotonic_ms() - start_ms }
     }
 
     /// Asks the service unless the circuit is open. After an outage one request at a time tries again.
-    async fn get(&self, path: &str, timeout_ms: u64) -> Result<Fetched, UserServiceError> {
-        if !self.circuit.allows(SpinRuntime.monotonic_ms(), timeout_ms) {
+    async fn get(&self, path: &str, credentials: Authorization) -> Result<Fetched, UserServiceError> {
+        if !self.circuit.allows(SpinRuntime.monotonic_ms(), self.timeout_ms) {
             return Err(UserServiceError::Unavailable("the circuit is open".to_owned()));
         }
-        self.fetch(path, timeout_ms).await
+        self.fetch(path, self.timeout_ms, credentials).await
     }
 
-    async fn fetch(&self, path: &str, timeout_ms: u64) -> Result<Fetched, UserServiceError> {
+    async fn fetch(
+        &self,
+        path: &str,
+        timeout_ms: u64,
+        Authorization(value): Authorization,
+    ) -> Result<Fetched, UserServiceError> {
         let uri: Uri = format!("{}{path}", self.url).parse().map_err(|_| unusable("the URL is not valid"))?;
         let client = Client { accept: "application/json", timeout_ms, body_max: RESPONSE_MAX };
-        let outcome = client.get(uri).await;
+        let outcome = client.get_authorized(uri, value).await;
         match &outcome {
             Err(reason @ (FetchError::Unreachable(_) | FetchError::TimedOut)) => {
                 if self.circuit.open(SpinRuntime.monotonic_ms() + CIRCUIT_OPEN_MS) {
@@ -145,7 +167,11 @@ mod tests {
 
     #[test]
     fn the_url_has_no_slash_at_the_end() {
-        let service = |url: &str| UserService::from_variable(Variable::new("user_service_url", url), 5_000);
+        let service = |url: &str| {
+            let [url, own, api] = [("user_service_url", url), ("user_service_token", ""), ("api_token", "")]
+                .map(|(name, value)| Variable::new(name, value));
+            UserService::from_variables(url, 5_000, UsersAccess::Open, own, api)
+        };
         for (url, expected) in [
             ("http://users.spin.internal", "http://users.spin.internal"),
             ("https://a.example/api/", "https://a.example/api"),

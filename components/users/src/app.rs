@@ -4,21 +4,33 @@ use std::rc::Rc;
 
 use http_api::Problem;
 use spin_adapter::cache::{self, ttl};
-use spin_adapter::postgres::{Database, DatabaseError};
+use spin_adapter::postgres::{Database, DatabaseError, STATEMENT_TIMEOUT_MS};
 use spin_adapter::variables::{self, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
-use versioned_cache::{Cache, Kind, Repository, Ttl, WriteError};
+use versioned_cache::{Cache, Kind, Pages, Repository, Settings, Ttl, WriteError};
 
+use crate::access::Access;
 use crate::input::NewUser;
 use crate::store::{Store, StoreError};
 use crate::user::User;
+
+/// How long a request for a page waits for another request that reads the page, in ms: as long as a statement may run.
+/// If the database is that slow, one more statement per request would make it slower.
+const PAGE_WAIT_MS: u64 = STATEMENT_TIMEOUT_MS;
 
 /// The state of the component.
 pub struct App {
     /// Users, through the cache.
     pub users: Repository<SpinRedis, SpinRuntime>,
+    /// The same on the connection of the pages, for many users at once.
+    pub many_users: Repository<SpinRedis, SpinRuntime>,
+    /// Pages of the list, on a connection and with a timeout of their own: single users do not wait behind a large
+    /// page, and a slow page does not open their circuit breaker.
+    pub pages: Pages<SpinRedis, SpinRuntime, DatabaseError>,
     /// Users in the database.
     pub store: Store,
+    /// Who may use the routes.
+    pub access: Access,
     /// Publishes what has changed.
     pub events: Events,
 }
@@ -49,9 +61,19 @@ impl App {
         };
         let settings = cache::settings(enabled, timeout, policy, verify).await?;
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
-        let counters = Rc::clone(&service.counters);
-        let cache = Cache::with_counters(service.redis.clone(), SpinRuntime, settings, counters);
-        Ok(Self { users: Repository::new(cache, kind), store: Store::new(database), events: service.events.clone() })
+        // The reply with one page may take as long as all attempts of other operations together.
+        let timeout_ms = settings.timeout_ms.max(settings.patience_ms);
+        let page_settings = Settings { timeout_ms, fill_wait_ms: PAGE_WAIT_MS, ..settings };
+        let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
+        let page_cache = cache(service.redis.separate(), page_settings);
+        Ok(Self {
+            users: Repository::new(cache(service.redis.clone(), settings), kind),
+            many_users: Repository::new(Rc::clone(&page_cache), kind),
+            pages: Pages::new(page_cache, kind),
+            store: Store::new(database),
+            access: Access::from_variables(service).await?,
+            events: service.events.clone(),
+        })
     }
 
     /// Creates all of `new`, or none. Draws their ids first, because the cache must know before the INSERT which users

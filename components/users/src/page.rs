@@ -10,6 +10,10 @@ use crate::user::User;
 /// Users on a page if the request has no limit.
 pub const LIMIT_DEFAULT: usize = 100;
 
+/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. A user has at most
+/// about 10 KB, so a page of the default limit always fits.
+pub const PAGE_MAX_BYTES: usize = 1024 * 1024;
+
 /// A page of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageQuery {
@@ -54,10 +58,17 @@ pub fn decode_cursor(cursor: &str) -> Option<i64> {
     (id > 0).then_some(id)
 }
 
-/// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page.
+/// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page. A page of more
+/// than [`PAGE_MAX_BYTES`] ends earlier.
 pub fn to_json(users: &[User], limit: usize) -> Vec<u8> {
-    let mut json = array(users.iter().take(limit).map(User::to_json));
-    if users.len() > limit {
+    let mut size = "[]\n".len();
+    let fitting = users.iter().take(limit).map(User::to_json).enumerate().take_while(|(at, user)| {
+        size += user.len() + usize::from(*at > 0);
+        *at == 0 || size <= PAGE_MAX_BYTES
+    });
+    let page: Vec<_> = fitting.map(|(_, user)| user).collect();
+    let mut json = array(page.iter());
+    if users.len() > page.len() {
         json.push(b'\n');
     }
     json
@@ -113,6 +124,19 @@ mod tests {
         let query = PageQuery { limit: 2, is_active: Some(true), ..PageQuery::default() };
         let link = format!("/users?limit=2&isActive=true&cursor={}", encode_cursor(5));
         assert_eq!(next(&json, &query), Some(link));
+    }
+
+    #[test]
+    fn a_page_of_too_many_bytes_ends_earlier() {
+        let large: Vec<User> = (1..=200).map(|id| user(id, &"\u{10348}".repeat(255).repeat(9))).collect();
+        let json = to_json(&large, 150);
+        assert!(json.len() <= PAGE_MAX_BYTES && json.len() + large[0].to_json().len() + 2 > PAGE_MAX_BYTES);
+        let shown = serde_json::from_slice::<Vec<serde_json::Value>>(&json).unwrap().len();
+        let link = next(&json, &PageQuery { limit: 150, ..PageQuery::default() });
+        assert_eq!(link, Some(format!("/users?limit=150&cursor={}", encode_cursor(shown as i64))));
+        assert_eq!(next(&to_json(&large[..shown], 150), &PageQuery::default()), None, "a page that just fits");
+        let huge = [user(1, &"x".repeat(PAGE_MAX_BYTES)), user(2, "b")];
+        assert!(to_json(&huge, 2).ends_with(b"}]\n"), "at least one user");
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub fn write(error: WriteError<StoreError>, id: i64) -> Problem {
     })
 }
 
+/// Members that only an administrator may change, by their pointers.
+pub fn members_refused(pointers: &[&str]) -> Problem {
+    let errors = pointers.iter().map(|pointer| FieldError::at(*pointer, "may be changed by an administrator only"));
+    Problem::new(Kind::Forbidden, "Only an administrator may change these members.").with_errors(errors.collect())
+}
+
 /// Email addresses that belong to other users, or are duplicates in a batch.
 pub fn email_conflict(errors: Vec<FieldError>) -> Problem {
     Problem::new(Kind::Conflict, "An email address can belong to one user only.").with_errors(errors)

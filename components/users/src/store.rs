@@ -8,7 +8,7 @@ use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
 
 use crate::input::{Changes, NewUser};
-use crate::page::PageQuery;
+use crate::page::{PAGE_MAX_BYTES, PageQuery};
 use crate::user::{User, columns};
 
 /// The unique index on the addresses of users that are not archived.
@@ -71,19 +71,25 @@ impl Store {
         users(&self.database.read(SQL, vec![ids]).await?)
     }
 
-    /// A page of the list and, if there is one, the first user of the next page.
+    /// A page of the list and, if there is one, the first user of the next page. Users that would make the page larger
+    /// than [`PAGE_MAX_BYTES`] are not read, except for the first of them: the text of a user's columns is never longer
+    /// than its JSON.
     pub async fn page(&self, query: &PageQuery) -> Result<Vec<User>, DatabaseError> {
         const SQL: &str = concat!(
             "SELECT ",
             columns!(),
-            " FROM users WHERE archived_at IS NULL AND id > $1 AND ($2::text IS NULL OR lower(email) = $2) \
-             AND ($3::boolean IS NULL OR is_active = $3) ORDER BY id LIMIT $4"
+            " FROM (SELECT *, sum(octet_length(name) + octet_length(email) + octet_length(roles::text)) \
+             OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before \
+             FROM (SELECT * FROM users WHERE archived_at IS NULL AND id > $1 \
+             AND ($2::text IS NULL OR lower(email) = $2) AND ($3::boolean IS NULL OR is_active = $3) ORDER BY id LIMIT $4) AS page) AS measured \
+             WHERE bytes_before IS NULL OR bytes_before <= $5 ORDER BY id"
         );
         let parameters = vec![
             query.after.unwrap_or(0).into(),
             nullable(query.email.clone()),
             nullable(query.is_active),
             (query.limit as i64 + 1).into(),
+            (PAGE_MAX_BYTES as i64).into(),
         ];
         users(&self.database.read(SQL, parameters).await?)
     }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use axum::body::Bytes;
-use axum::http::header::ACCEPT;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use futures_util::future::{Either, select};
 use http_api::{BodyError, collect_limited};
@@ -59,7 +59,16 @@ impl Client {
     /// # Errors
     /// There is no response within the limits; the connection is closed then.
     pub async fn get(&self, uri: Uri) -> Result<Fetched, FetchError> {
-        let exchange = pin!(self.exchange(uri));
+        self.get_authorized(uri, None).await
+    }
+
+    /// As [`Client::get`], with this value of `Authorization`. No other server gets it, because redirects are not
+    /// followed.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_authorized(&self, uri: Uri, authorization: Option<HeaderValue>) -> Result<Fetched, FetchError> {
+        let exchange = pin!(self.exchange(uri, authorization));
         let timeout = pin!(SpinRuntime.sleep(self.timeout_ms));
         match select(exchange, timeout).await {
             Either::Left((fetched, _)) => fetched,
@@ -67,10 +76,13 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, uri: Uri) -> Result<Fetched, FetchError> {
+    async fn exchange(&self, uri: Uri, authorization: Option<HeaderValue>) -> Result<Fetched, FetchError> {
         let mut request = Request::new(EmptyBody::new());
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(self.accept));
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
+        }
         if let Some(trace) = telemetry::traceparent().and_then(|trace| HeaderValue::try_from(trace).ok()) {
             request.headers_mut().insert(telemetry::TRACEPARENT, trace);
         }

@@ -17,6 +17,7 @@ mod redis;
 mod runtime;
 mod serve;
 mod service;
+mod users_access;
 
 pub use counting::{METRICS, Recorder};
 pub use on_undelivered::on_undelivered;
@@ -26,6 +27,7 @@ pub use redis::{DedicatedConnection, SpinRedis, exceeds_limit};
 pub use runtime::SpinRuntime;
 pub use serve::serve;
 pub use service::Service;
+pub use users_access::UsersAccess;
 
 /// Components have one thread.
 #[cfg(target_family = "wasm")]

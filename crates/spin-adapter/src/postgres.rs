@@ -1,23 +1,41 @@
 //! PostgreSQL over Spin's host interface: one statement per call, on a connection from the host's pool.
+//!
+//! A call first waits for a connection: until one of the host's pool is free, and while the server refuses more
+//! connections. Nothing is sent before that, so a call that gives up has changed nothing.
 
 mod address;
 mod error;
+mod ssl_mode;
 
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http_api::Versions;
+use ports::Runtime;
 use spin_sdk::pg::{Connection, DbValue, Decode, ParameterValue};
 
 pub use address::{CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_MS};
 pub use error::DatabaseError;
 
-/// How long a call may take: connecting, the statement, and a second for the network.
-const DEADLINE: Duration = Duration::from_millis(CONNECT_TIMEOUT_S * 1000 + STATEMENT_TIMEOUT_MS + 1000);
+use crate::runtime::SpinRuntime;
+
+/// How long a call waits for a connection.
+const CONNECTION_WAIT: Duration = Duration::from_millis(5_000);
+
+/// How long a call on a connection may take: the statement, and a second for the network.
+const DEADLINE: Duration = Duration::from_millis(STATEMENT_TIMEOUT_MS + 1000);
+
+/// The first and the longest pause after the server has refused a connection, before jitter. The longest is short
+/// compared with the wait: the connections that others have are free again within milliseconds.
+const PAUSE_MS: u64 = 16;
+const PAUSE_MAX_MS: u64 = 256;
 
 /// Rows that are read from the host at once, at most.
 const ROWS_AT_ONCE: usize = 256;
+
+/// Why a call has no connection after [`CONNECTION_WAIT`].
+const NO_CONNECTION: &str = "no connection in time: all connections of the pool are in use, or the server refuses more";
 
 /// A PostgreSQL database.
 pub struct Database {
@@ -90,11 +108,10 @@ impl Database {
     /// # Errors
     /// See [`DatabaseError`].
     pub async fn query(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
-        let deadline = pin!(spin_sdk::time::sleep(DEADLINE));
-        match select(pin!(self.run(sql, parameters)), deadline).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(((), _)) => Err(DatabaseError::Overdue(DEADLINE)),
-        }
+        let connection = within(CONNECTION_WAIT, self.connect())
+            .await
+            .unwrap_or_else(|| Err(DatabaseError::Unavailable(NO_CONNECTION.to_owned())))?;
+        within(DEADLINE, run(&connection, sql, parameters)).await.unwrap_or(Err(DatabaseError::Overdue(DEADLINE)))
     }
 
     /// Runs a statement that may run twice without harm: a SELECT, or a `nextval` (a lost id leaves a gap). It runs a
@@ -110,21 +127,46 @@ impl Database {
         }
     }
 
-    async fn run(&self, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
-        let connection = Connection::open(self.address.as_str()).await.map_err(DatabaseError::opening)?;
-        let result = connection.query(sql, parameters).await.map_err(DatabaseError::running)?;
-        let (_, mut stream, end) = result.into_inner();
-        let mut rows = Vec::new();
+    /// A connection from the host's pool. While the server refuses more connections, it tries again: one of those that
+    /// are open returns to the pool soon, or another program closes one.
+    async fn connect(&self) -> Result<Connection, DatabaseError> {
+        let mut pause_ms = PAUSE_MS;
         loop {
-            let (status, chunk) = stream.read(Vec::with_capacity(ROWS_AT_ONCE)).await;
-            rows.extend(chunk.into_iter().map(Row));
-            if status == spin_sdk::wit_bindgen::StreamResult::Dropped {
-                break;
+            match Connection::open(self.address.as_str()).await.map_err(DatabaseError::opening) {
+                Err(error) if error.is_refused_connection() => SpinRuntime.sleep(jittered(pause_ms)).await,
+                outcome => return outcome,
             }
+            pause_ms = (2 * pause_ms).min(PAUSE_MAX_MS);
         }
-        end.await.map_err(|error| DatabaseError::running(error.into()))?;
-        Ok(rows)
     }
+}
+
+/// What `work` returns; `None`, and it is dropped, after `limit`.
+async fn within<V>(limit: Duration, work: impl Future<Output = V>) -> Option<V> {
+    match select(pin!(work), pin!(spin_sdk::time::sleep(limit))).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// Between half of `ms` and `ms`, so that those who wait do not all try at the same time.
+fn jittered(ms: u64) -> u64 {
+    ms / 2 + fastrand::u64(..=ms / 2)
+}
+
+async fn run(connection: &Connection, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Row>, DatabaseError> {
+    let result = connection.query(sql, parameters).await.map_err(DatabaseError::running)?;
+    let (_, mut stream, end) = result.into_inner();
+    let mut rows = Vec::new();
+    loop {
+        let (status, chunk) = stream.read(Vec::with_capacity(ROWS_AT_ONCE)).await;
+        rows.extend(chunk.into_iter().map(Row));
+        if status == spin_sdk::wit_bindgen::StreamResult::Dropped {
+            break;
+        }
+    }
+    end.await.map_err(|error| DatabaseError::running(error.into()))?;
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -118,6 +118,14 @@ pub fn tokens(api: Variable, admin: Variable) -> Result<Tokens, VariableError> {
     Tokens::new(Some(api.as_str()).filter(|token| !token.is_empty()), &admin).ok_or(same)
 }
 
+/// As [`tokens`], for routes that need a token: `api` may not be empty. `expected` says what it must be.
+///
+/// # Errors
+/// As [`tokens`]; there is no API token.
+pub fn required_tokens(api: Variable, admin: Variable, expected: &'static str) -> Result<Tokens, VariableError> {
+    if api.value.is_empty() { Err(api.invalid(expected)) } else { tokens(api, admin) }
+}
+
 /// The verifier of JSON Web Tokens with the keys and rules of these variables. An empty one is not set; `secret` or
 /// `public_key` must be.
 ///
@@ -176,7 +184,13 @@ mod tests {
             let tokens = tokens(Variable::new("api_token", api), Variable::new("admin_token", admin));
             assert_eq!(tokens.err().unwrap().to_string(), expected);
         }
-        assert!(tokens(Variable::new("api_token", ""), Variable::new("admin_token", "s3cret")).is_ok());
+        let variables = |api: &str| (Variable::new("api_token", api), Variable::new("admin_token", "s3cret"));
+        let (api, admin) = variables("");
+        assert!(tokens(api.clone(), admin.clone()).is_ok());
+        let error = required_tokens(api, admin, "a token, because …").err().unwrap();
+        assert_eq!(error.to_string(), "the variable api_token must be a token, because …");
+        let (api, admin) = variables("other");
+        assert!(required_tokens(api, admin, "a token").is_ok());
     }
 
     #[test]

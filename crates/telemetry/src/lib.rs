@@ -11,6 +11,9 @@
 //! | name the route of the current request | [`set_route`] |
 //! | write the lines | [`flush`]: lines below the level `warn` wait for it |
 //!
+//! A warning or an error is written at most ten times per second and instance (`repeats.rs`). The next one then says
+//! how many lines were omitted. Other lines have no such limit.
+//!
 //! Lines never contain tokens, addresses with passwords, e-mail addresses, or bodies.
 //!
 //! This crate depends neither on Spin nor on axum. An instance has one thread; everything here is per thread.
@@ -19,6 +22,7 @@ mod format;
 mod level;
 mod lines;
 mod logger;
+mod repeats;
 mod request;
 mod trace_context;
 

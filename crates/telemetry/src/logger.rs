@@ -11,6 +11,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::format::{Format, Line};
 use crate::lines;
+use crate::repeats;
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
@@ -62,9 +63,16 @@ impl Subscriber for Logger {
     }
 
     fn event(&self, event: &Event<'_>) {
+        // Other lines are not about outages, and some of them say what has changed: none is left out.
+        let is_limited = *event.metadata().level() <= Level::WARN;
+        let omitted = if is_limited { repeats::admit(event.metadata()) } else { Some(0) };
+        let Some(omitted) = omitted else { return };
         self.write(*event.metadata().level(), |line| {
             event.record(&mut Message(line));
             event.record(&mut Values(line));
+            if omitted > 0 {
+                line.number("omitted", omitted);
+            }
             if let Some(trace) = Self::current_trace() {
                 line.field("trace_id", trace.trace_id());
             }

@@ -54,7 +54,9 @@
 //! - **Growing numbers if clocks go back.** A lost counter starts from the server's clock. If this clock shows a time
 //!   before the last grant (it was set back, or another machine is behind), numbers repeat. With several servers, the
 //!   same happens if their clocks differ by more than the time that a lost server was away.
-//! - **Fairness.** Waiting clients retry every few dozen milliseconds. Any of them may win.
+//! - **Fairness between instances.** The requests of one instance get a lock in the order in which they came, and only
+//!   the first of them asks the servers, every few dozen milliseconds (`locks/waiting.rs`). Of several instances, any
+//!   may win.
 
 mod capabilities;
 mod fencing;

@@ -95,6 +95,9 @@ pub enum LockError {
     /// an extension or a break may have taken effect. The text is for the log.
     #[error("locks are unavailable: {0}")]
     Unavailable(String),
+    /// Two of the servers of the quorum are the same one.
+    #[error("two of the lock servers are one and the same server")]
+    SameServer,
     /// The cursor is not one that a page returned.
     #[error("the cursor is not one that a page returned")]
     InvalidCursor,

@@ -14,7 +14,7 @@ use crate::invalidate::{Invalidator, Registry};
 use crate::kv::{Cached, KeyValue};
 use crate::read::{Found, Hints, Lookup, ReadResult, Reader};
 use crate::settings::Settings;
-use crate::stats::{Server, Stats, StatsRecorder};
+use crate::stats::{Event, Server, Stats, StatsRecorder};
 use crate::user::User;
 use crate::verify::Verifier;
 use crate::write::{StatementError, Write, WriteError, Writer};
@@ -42,6 +42,19 @@ impl<R: Connect, T: Runtime> Cache<R, T> {
     /// [`Cache::new`] with the counters of a service that counts other things, too: all are sent together.
     pub fn with_counters(redis: R, runtime: T, settings: Settings, counters: Rc<Recorder<R, T>>) -> Rc<Self> {
         Self::over(client(redis, runtime, settings), counters, settings)
+    }
+
+    pub(crate) fn runtime(&self) -> &T {
+        self.reader.client.runtime()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.reader.settings
+    }
+
+    /// Counts what happened to a read of this entry.
+    pub(crate) fn count(&self, entry: &Entry, event: Event) {
+        self.stats.count(entry, event);
     }
 
     fn over(client: Rc<Client<R, T>>, counters: Rc<Recorder<R, T>>, settings: Settings) -> Rc<Self> {

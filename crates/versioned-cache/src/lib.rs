@@ -33,7 +33,8 @@
 //! # Ok(()) }).await }
 //! ```
 //!
-//! More in `examples/`. A [`Repository`] caches rows that are written with SQL: see `components/users`. The terms are
+//! More in `examples/`. A [`Repository`] caches rows that are written with SQL, and [`Pages`] the list of them: see
+//! `components/users`. The terms are
 //! explained in `docs/glossary.md`, the keys in Redis in [`key`].
 //!
 //! # Entries
@@ -118,6 +119,12 @@
 //! Writes always try, and follow [`WritePolicy`] if they fail. What a client requests by name (get, set, invalidate,
 //! stats) is repeated for [`Settings::patience_ms`], then fails.
 //!
+//! # Large values
+//!
+//! The pages of a list ([`Pages`]) are read on a connection of their own, and the requests of an instance that read one
+//! page at the same time share one read of it, whether Redis answers or not. A request only joins a read that starts
+//! after it, so the proof covers it (`read/shared.rs`).
+//!
 //! # The files
 //!
 //! [`Cache`] (`cache.rs`) lists what a cache can do and calls its parts. `read/` looks entries up. `fill/` handles a
@@ -133,6 +140,7 @@ mod generations;
 mod invalidate;
 pub mod key;
 mod kv;
+mod pages;
 mod read;
 mod repository;
 mod settings;
@@ -146,6 +154,7 @@ pub use entry::{Check, Entry};
 pub use invalidate::listing::{Listed, Page, Registered};
 pub use key::Scope;
 pub use kv::Cached;
+pub use pages::Pages;
 pub use read::{Bypass, CacheStatus, ReadResult, Source, Stored};
 pub use repository::{Kind, Repository};
 pub use settings::{Settings, Ttl, WritePolicy};

@@ -1,4 +1,5 @@
-//! Rows of one kind through a cache: find and list read through it, create and change write through it.
+//! Rows of one kind through a cache: find reads through it, create and change write through it. For the list of the
+//! rows see [`Pages`](crate::Pages).
 
 use std::rc::Rc;
 
@@ -60,20 +61,6 @@ impl<R: Connect, T: Runtime> Repository<R, T> {
     ) -> Result<Vec<ReadResult>, E> {
         let entries: Vec<Entry> = ids.iter().map(|id| self.item(*id).counted_as("getByIds")).collect();
         self.cache.get_or_set_many_verified(&entries, fetch).await
-    }
-
-    /// A page of the list. `query` is its query in canonical form, and empty for the first page without filters.
-    ///
-    /// # Errors
-    /// Those of `fetch`.
-    pub async fn list<E: 'static>(
-        &self,
-        query: &str,
-        fetch: impl AsyncFnOnce() -> Result<Option<Vec<u8>>, E> + 'static,
-    ) -> Result<ReadResult, E> {
-        let page = Entry::new(&self.rows(), self.kind.list_ttl).labelled(self.kind.list, "list");
-        let page = if query.is_empty() { page } else { page.query(query) };
-        self.cache.get_or_set_verified(&page, fetch).await
     }
 
     /// Runs the statement that creates these rows. Their absence may be cached, so their versions are bumped, too.

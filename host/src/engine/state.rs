@@ -48,7 +48,7 @@ impl InstanceState {
         });
         Self {
             spin: SpinState { shared: shared.clone(), table: ResourceTable::new() },
-            memory: MemoryLimiter::new(memory),
+            memory: MemoryLimiter::new(memory, shared.memory.clone()),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             outbound: Outbound(shared.clone()),
@@ -58,6 +58,11 @@ impl InstanceState {
     /// The limit on the instance's memory.
     pub fn memory_limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
+    }
+
+    /// Whether the instance could not allocate memory because the host has no more.
+    pub fn is_host_full(&self) -> bool {
+        self.memory.is_host_full()
     }
 }
 

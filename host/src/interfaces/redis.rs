@@ -3,12 +3,13 @@
 //! concurrent commands when the task has used up its budget.)
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Value, cmd};
+use ::redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, Value, cmd};
 use wasmtime::component::{Accessor, Resource};
 
 use super::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
+use super::clients;
 use super::redis_address;
 use super::state::{MAX_BUFFERED_BYTES, Spin, SpinState};
 
@@ -46,7 +47,8 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
         if !redis_address::is_allowed(&shared.component.allowed_hosts, &address) {
             return Err(Error::InvalidAddress);
         }
-        let client = Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
+        let info = address.into_connection_info().map_err(|_| Error::InvalidAddress)?;
+        let client = clients::redis::client(info).map_err(|_| Error::InvalidAddress)?;
         // No timeouts, as in Spin: the component decides how long it waits.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let connection = client.get_multiplexed_async_connection_with_config(&config).await;

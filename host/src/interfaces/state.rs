@@ -10,6 +10,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::clients::http::HttpClient;
 use super::clients::postgres::Pools;
 use crate::manifest::Component;
+use crate::memory::Budget;
 use crate::metrics::Recorder;
 
 /// A result that the host collects in memory may have this many bytes, as in Spin.
@@ -36,6 +37,8 @@ pub struct WorkerResources {
     pub call_component: CallComponent,
     /// Address and port of the application.
     pub origin: Authority,
+    /// The memory of the host.
+    pub memory: Arc<Budget>,
     /// Where the component's requests and instances are counted.
     pub recorder: Recorder,
 }

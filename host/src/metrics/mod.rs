@@ -4,6 +4,7 @@
 //! for the metrics adds them up ([`Metrics::text`]). Without the option there are no atomics: a [`Recorder`] is empty,
 //! and counting is one comparison.
 
+mod connections;
 #[cfg(test)]
 mod documented_tests;
 mod process;
@@ -12,8 +13,11 @@ mod text;
 
 use std::sync::Arc;
 
-use recorder::{ConnectionFigures, Figures};
-pub use recorder::{Message, Recorder, Request};
+pub use connections::Closed;
+use connections::ConnectionFigures;
+pub use process::note_memory_limit;
+use recorder::Figures;
+pub use recorder::{Message, Recorder, Refusal, Request};
 
 /// The figures of the whole process.
 pub struct Metrics {
@@ -64,7 +68,11 @@ impl Metrics {
     }
 
     fn open_connections(&self) -> u64 {
-        self.workers.iter().filter_map(|worker| worker.connections.as_ref()).map(|figures| figures.open()).sum()
+        self.connections().map(ConnectionFigures::open).sum()
+    }
+
+    fn connections(&self) -> impl Iterator<Item = &ConnectionFigures> {
+        self.workers.iter().filter_map(|worker| worker.connections.as_deref())
     }
 }
 
@@ -82,5 +90,10 @@ impl WorkerMetrics {
     /// Counts a connection as open until the returned guard is dropped.
     pub fn connection_opened(&self) -> impl Drop + use<> {
         ConnectionFigures::count(self.connections.clone())
+    }
+
+    /// Counts a connection that the host closes, or refuses.
+    pub fn connection_closed(&self, why: Closed) {
+        self.connections.iter().for_each(|figures| figures.closed(why));
     }
 }

@@ -1,6 +1,6 @@
 //! Figures of the process. Their names are those of Prometheus' client libraries.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
@@ -9,6 +9,20 @@ use rustix::time::{ClockId, clock_gettime};
 /// When the process started, in seconds since 1970: the first use is at the start of the host.
 static STARTED: LazyLock<f64> =
     LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
+
+/// The memory that the process may use, in bytes.
+static MEMORY_LIMIT: OnceLock<usize> = OnceLock::new();
+
+/// Notes how much memory the process may use, in bytes.
+pub fn note_memory_limit(bytes: usize) {
+    // Only the first one counts: there is one per process.
+    let _ = MEMORY_LIMIT.set(bytes);
+}
+
+/// The memory that the process may use, in bytes. Infinite without a limit.
+pub fn memory_limit_bytes() -> Option<f64> {
+    Some(MEMORY_LIMIT.get().filter(|bytes| **bytes < usize::MAX).map_or(f64::INFINITY, |bytes| *bytes as f64))
+}
 
 /// Notes the time at which the process started.
 pub fn note_start() {

@@ -20,6 +20,17 @@ pub enum Message {
     Dropped,
 }
 
+/// Why a request was refused with 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `--max-queue` requests were waiting.
+    Queue,
+    /// It had waited too long: `--max-queue-wait`, or `--max-overload-wait`.
+    Wait,
+    /// The host had used up `--max-memory`.
+    Memory,
+}
+
 /// The figures of one component on one worker. They are aligned to 128 bytes, because some processors load two cache
 /// lines of 64 bytes at once.
 #[derive(Default)]
@@ -34,8 +45,8 @@ pub struct Figures {
     pub duration_us: AtomicU64,
     /// Requests whose client closed the connection before the response.
     pub cancelled: AtomicU64,
-    /// Requests that were refused because the queue was full.
-    pub refused: AtomicU64,
+    /// Requests that were refused, in the order of [`Refusal`].
+    pub refused: [AtomicU64; 3],
     /// Requests that wait for an instance.
     pub waiting: AtomicU64,
     /// Requests without a response, including those that wait.
@@ -94,9 +105,9 @@ impl Recorder {
         self.0.iter().for_each(|figures| figures.responded(status));
     }
 
-    /// A request was refused because the queue is full.
-    pub fn refused(&self) {
-        self.0.iter().for_each(|figures| add(&figures.refused));
+    /// A request was refused.
+    pub fn refused(&self, why: Refusal) {
+        self.0.iter().for_each(|figures| add(&figures.refused[why as usize]));
     }
 
     /// `count` requests are waiting for an instance.
@@ -160,33 +171,6 @@ impl Drop for Request {
     }
 }
 
-/// The connections of one worker.
-#[derive(Default)]
-#[repr(align(128))]
-pub struct ConnectionFigures(AtomicU64);
-
-/// A connection that is open.
-struct OpenConnection(Option<Arc<ConnectionFigures>>);
-
-impl ConnectionFigures {
-    /// The number of open connections.
-    pub fn open(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    /// Counts a connection until the guard is dropped, if there is something to count in.
-    pub fn count(figures: Option<Arc<Self>>) -> impl Drop {
-        figures.iter().for_each(|figures| add(&figures.0));
-        OpenConnection(figures)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|figures| subtract(&figures.0));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,14 +198,5 @@ mod tests {
         recorder.request().answered(StatusCode::OK);
         drop(recorder.instance());
         assert!(recorder.figures().is_none());
-    }
-
-    #[test]
-    fn a_connection_counts_until_it_is_closed() {
-        let figures = Arc::new(ConnectionFigures::default());
-        let open = ConnectionFigures::count(Some(figures.clone()));
-        assert_eq!(figures.open(), 1);
-        drop(open);
-        assert_eq!(figures.open(), 0);
     }
 }

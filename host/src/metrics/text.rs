@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use prometheus::TextEncoder;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType as Kind};
 
+use super::connections::REASONS;
 use super::recorder::{BUCKETS, Figures};
 use super::{Metrics, process};
 
@@ -14,20 +15,17 @@ const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// In the order of [`super::Message`].
 const MESSAGE_RESULTS: [&str; 3] = ["handled", "failed", "dropped"];
 
+/// In the order of [`super::Refusal`].
+const REFUSALS: [&str; 3] = ["queue", "wait", "memory"];
+
 /// Counters and gauges with one sample per component: name, kind, meaning, and where the value is.
 type OfComponent = (&'static str, Kind, &'static str, fn(&Figures) -> &AtomicU64);
-const OF_COMPONENTS: [OfComponent; 7] = [
+const OF_COMPONENTS: [OfComponent; 6] = [
     (
         "requests_cancelled_total",
         Kind::COUNTER,
         "Requests whose client closed the connection before the response.",
         |figures| &figures.cancelled,
-    ),
-    (
-        "requests_refused_total",
-        Kind::COUNTER,
-        "Requests answered 503 because --max-queue requests were waiting.",
-        |figures| &figures.refused,
     ),
     ("requests_waiting", Kind::GAUGE, "Requests that wait for an instance.", |figures| &figures.waiting),
     (
@@ -61,8 +59,14 @@ pub fn of(metrics: &Metrics) -> String {
         family(
             "request_duration_seconds",
             Kind::HISTOGRAM,
-            "Time from the header of the request to the header of the response.",
+            "Time from the header of the request, or the end of a short body, to the header of the response.",
             components.iter().map(histogram),
+        ),
+        family(
+            "requests_refused_total",
+            Kind::COUNTER,
+            "Requests answered 503 because the queue was full, they had waited too long, or memory was short.",
+            components.iter().flat_map(|labelled| by_value(labelled, "reason", &REFUSALS, |figures| &figures.refused)),
         ),
         family(
             "redis_messages_total",
@@ -78,6 +82,7 @@ pub fn of(metrics: &Metrics) -> String {
             |(component, figures): &Labelled<'_>| sample(kind, &[("component", component)], sum(figures, value));
         family(name, kind, help, components.iter().map(of_component))
     }));
+    families.push(closed_connections(metrics));
     families.extend(of_process(metrics));
     // It checks the names, which are constants.
     TextEncoder::new().encode_to_string(&families).expect("valid names")
@@ -100,6 +105,13 @@ fn by_value(
     values.iter().enumerate().map(sample).collect()
 }
 
+fn closed_connections(metrics: &Metrics) -> MetricFamily {
+    let count = |index: usize| metrics.connections().map(|figures| figures.closed[index].load(Relaxed)).sum::<u64>();
+    let samples = REASONS.iter().enumerate().map(|(index, reason)| counter(&[("reason", reason)], count(index) as f64));
+    let help = "Connections that the host closed before their time, or refused.";
+    family("connections_closed_total", Kind::COUNTER, help, samples)
+}
+
 fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {
     [
         (
@@ -110,6 +122,12 @@ fn of_process(metrics: &Metrics) -> impl Iterator<Item = MetricFamily> {
         ),
         ("process_cpu_seconds_total", Kind::COUNTER, "Processor time, in seconds.", Some(process::cpu_s())),
         ("process_resident_memory_bytes", Kind::GAUGE, "Resident memory, in bytes.", process::resident_memory_bytes()),
+        (
+            "tumbler_host_memory_limit_bytes",
+            Kind::GAUGE,
+            "The memory that the host may use: --max-memory.",
+            process::memory_limit_bytes(),
+        ),
         ("process_open_fds", Kind::GAUGE, "Open file descriptors.", process::open_fds()),
         ("process_max_fds", Kind::GAUGE, "Limit of open file descriptors.", process::max_fds()),
         (

@@ -49,6 +49,13 @@ impl InFlight {
         reply
     }
 
+    /// Removes all requests, with `error` for their clients.
+    pub fn fail_all(&self, error: &CallError) {
+        for reply in self.requests.borrow_mut().drain().filter_map(|request| request.reply) {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
     /// Removes all requests: their clients see the end of the channel.
     pub fn clear(&self) {
         self.requests.borrow_mut().clear();

@@ -35,7 +35,7 @@ pub fn pool(
     component: ServicePre<InstanceState>,
     quiet: bool,
 ) -> Rc<Pool> {
-    Rc::new(Pool::new(limits, shared.recorder.clone(), move |pool| {
+    Rc::new(Pool::new(limits, shared.recorder.clone(), shared.memory.clone(), move |pool| {
         let state = InstanceState::new(&shared, limits.memory, quiet);
         tokio::task::spawn_local(run_instance(pool, engine::store(component.engine(), state), component.clone()));
     }))
@@ -72,6 +72,10 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, component
                 Err(error) => {
                     pool.recorder.trapped();
                     eprintln!("[{id}] failed: {error:?}");
+                    if store.data().is_host_full() {
+                        eprintln!("[{id}] could not allocate memory because the host has no more: see --max-memory");
+                        slot.in_flight.fail_all(&CallError::NoMemory);
+                    }
                 }
             }
         }
@@ -136,7 +140,7 @@ async fn serve_requests(
     let mut calls = FuturesUnordered::new();
     let function = *service.wasi_http_handler().func_handle().func();
     let take = |cx: &mut Context<'_>| -> Option<Job> {
-        if slot.free(limits) == 0 || !pool.has_waiting() {
+        if slot.free(limits) == 0 || !pool.has_startable() {
             return None;
         }
         if accessor.poll_ready_for_concurrent_call(function, cx).is_pending() {

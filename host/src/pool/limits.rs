@@ -1,8 +1,10 @@
-//! Limits of instances and of the queue in front of them, and how the command line sets them.
+//! Limits of instances, of the queue in front of them and of the host's memory, and how the command line sets them.
 
 use std::time::Duration;
 
 use clap::Args;
+
+use crate::memory::available_bytes;
 
 /// Limits of instances.
 #[derive(Args, Clone, Copy, Debug)]
@@ -35,6 +37,28 @@ pub struct Limits {
     /// Requests that wait for an instance of a component, per thread. Further requests are answered 503.
     #[arg(long = "max-queue", value_name = "COUNT", default_value_t = 1024, value_parser = positive)]
     pub queue: usize,
+
+    /// How long a request may wait for a place in an instance, in the same form as the other durations. Then it is
+    /// answered 503.
+    #[arg(long = "max-queue-wait", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub queue_wait: Duration,
+
+    /// How long a request may wait while a component gets more requests than the processor can serve: then it is
+    /// answered 503. 0: as long as at other times, and the processor's time is shared by all requests.
+    #[arg(long = "max-overload-wait", value_name = "DURATION", default_value = "5ms", value_parser = duration)]
+    pub overload_wait: Duration,
+
+    /// Memory of the host, in bytes, or with a suffix (K, M, G: 1024 bytes, and so on). When seven eighths are used,
+    /// new requests are answered 503. Default: three quarters of the memory of the machine or of the control group.
+    #[arg(long = "max-memory", value_name = "BYTES", value_parser = bytes)]
+    pub host_memory: Option<usize>,
+}
+
+impl Limits {
+    /// The memory of the host, in bytes.
+    pub fn host_memory(&self) -> usize {
+        self.host_memory.or_else(|| Some(available_bytes()? / 4 * 3)).unwrap_or(usize::MAX)
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -46,7 +70,7 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// Parses a duration in Spin's format: a whole number of seconds (no suffix, or `s`), or with another unit as suffix.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let from: fn(u64) -> Duration = match unit {
         "" | "s" => Duration::from_secs,
@@ -60,6 +84,23 @@ fn duration(text: &str) -> Result<Duration, String> {
     })
 }
 
+/// Parses a number of bytes: digits, perhaps with K, M, G or T for powers of 1024, or with KiB and so on.
+fn bytes(text: &str) -> Result<usize, String> {
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let shift = match suffix {
+        "" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        "T" | "TiB" => 40,
+        _ => return Err(format!("unknown unit {suffix:?}: expected K, M, G or T")),
+    };
+    let number: usize = text[..text.len() - suffix.len()]
+        .parse()
+        .map_err(|error| format!("expected a whole number, perhaps followed by `K`, `M`, `G` or `T`: {error}"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
 /// Small limits for tests.
 #[cfg(test)]
 pub const SMALL: Limits = Limits {
@@ -70,6 +111,9 @@ pub const SMALL: Limits = Limits {
     memory: 0,
     instances: 1,
     queue: 1,
+    queue_wait: Duration::from_secs(10),
+    overload_wait: Duration::from_millis(5),
+    host_memory: None,
 };
 
 #[cfg(test)]
@@ -85,6 +129,16 @@ mod tests {
         }
         for bad in ["", "s", "1.5s", "-1", "1m", "1..8s", "three"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_may_have_a_suffix() {
+        for (text, number) in [("0", 0), ("1000", 1000), ("2K", 2048), ("3MiB", 3 << 20), ("4G", 4 << 30)] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for bad in ["", "M", "1.5G", "-1", "1MB", "1 G", "99999999T"] {
+            assert!(bytes(bad).is_err(), "{bad}");
         }
     }
 }

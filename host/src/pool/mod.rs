@@ -12,11 +12,15 @@ mod job;
 mod limits;
 #[expect(clippy::module_inception, reason = "the type that gives this folder its name")]
 mod pool;
+mod queue;
 mod response_body;
 mod slot;
+mod start_pause;
 mod timer;
+mod turn;
+mod waiting;
 
 pub use job::{CallError, PendingResponse, Reply};
-pub use limits::Limits;
+pub use limits::{Limits, duration};
 pub use pool::Pool;
 pub use response_body::ResponseBody;

@@ -5,9 +5,9 @@
 //! started.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use http::Request;
 use slab::Slab;
@@ -16,12 +16,12 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::job::{CallError, Job, PendingResponse, Reply};
 use super::limits::Limits;
+use super::queue::Ticket;
 use super::slot::Slot;
-use crate::metrics::Recorder;
-
-/// The pause after an instance could not be started. It doubles with each failure up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const MAX_PAUSE: Duration = Duration::from_secs(5);
+use super::start_pause::StartPause;
+use super::waiting::WaitingLine;
+use crate::memory::Budget;
+use crate::metrics::{Recorder, Refusal};
 
 /// The instances of one component on one worker, and the queue in front of them.
 pub struct Pool {
@@ -29,13 +29,14 @@ pub struct Pool {
     pub limits: Limits,
     /// Where requests and instances are counted.
     pub recorder: Recorder,
+    memory: Arc<Budget>,
     start_instance: Box<dyn Fn(Rc<Pool>)>,
-    queue: RefCell<VecDeque<Job>>,
+    waiting: WaitingLine,
+    /// Whether [`refuse_overdue`] runs.
+    refusing: Cell<bool>,
     slots: RefCell<Slab<Rc<Slot>>>,
     starting: Cell<usize>,
-    failures: Cell<u32>,
-    /// No instance is started before this time.
-    paused_until: Cell<Option<Instant>>,
+    pause: StartPause,
     draining: Cell<bool>,
     ended: Notify,
 }
@@ -43,90 +44,117 @@ pub struct Pool {
 impl Pool {
     /// An empty pool. `start_instance` starts a task for an instance, which calls [`Self::started`] or
     /// [`Self::not_started`], and at its end [`Self::ended`].
-    pub fn new(limits: Limits, recorder: Recorder, start_instance: impl Fn(Rc<Self>) + 'static) -> Self {
+    pub fn new(
+        limits: Limits,
+        recorder: Recorder,
+        memory: Arc<Budget>,
+        start_instance: impl Fn(Rc<Self>) + 'static,
+    ) -> Self {
         Self {
+            waiting: WaitingLine::new(limits, recorder.clone()),
             limits,
             recorder,
+            memory,
             start_instance: Box::new(start_instance),
-            queue: RefCell::default(),
+            refusing: Cell::new(false),
             slots: RefCell::default(),
             starting: Cell::new(0),
-            failures: Cell::new(0),
-            paused_until: Cell::new(None),
+            pause: StartPause::default(),
             draining: Cell::new(false),
             ended: Notify::new(),
         }
     }
 
-    /// Queues a request and returns the channel for its response.
+    /// Queues a request of a client and returns the channel for its response. While the host has too little memory, that
+    /// is [`CallError::NoMemory`] at once.
     pub fn submit(self: &Rc<Self>, request: Request<WasiBody>) -> PendingResponse {
         let (reply, response) = oneshot::channel();
-        self.enqueue(request, reply);
-        response
+        let ticket = if self.memory.is_short() {
+            self.waiting.refuse(reply, CallError::NoMemory, Refusal::Memory);
+            None
+        } else {
+            self.enqueue(request, reply)
+        };
+        PendingResponse { response, place: ticket.map(|ticket| (self.clone(), ticket)) }
     }
 
     /// Queues a request whose response goes to `reply`. If the queue is full, that is [`CallError::Overloaded`] at
-    /// once.
-    pub fn enqueue(self: &Rc<Self>, request: Request<WasiBody>, reply: Reply) {
-        let refusal = if self.is_full() {
-            self.recorder.refused();
-            Some(CallError::Overloaded)
-        } else if self.is_paused() && self.slots.borrow().is_empty() {
-            Some(CallError::NotInstantiated)
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
-            let _ = reply.send(Err(error));
-            return;
+    /// once. A request of another component is not refused for lack of memory: it is part of one that was accepted.
+    pub fn enqueue(self: &Rc<Self>, request: Request<WasiBody>, reply: Reply) -> Option<Ticket> {
+        if self.is_full() {
+            self.waiting.refuse(reply, CallError::Overloaded, Refusal::Queue);
+            return None;
+        }
+        if self.pause.is_on() && self.slots.borrow().is_empty() {
+            let _ = reply.send(Err(self.not_instantiated()));
+            return None;
         }
         let deadline = self.limits.request_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.queue.borrow_mut().push_back(Job { request, reply, deadline });
-        self.recorder.waiting(self.queue.borrow().len());
-        self.dispatch();
+        let ticket = self.waiting.push(Job { request, reply, deadline, waits_since: None });
+        // The clock is read only if the request has to wait.
+        if !self.dispatch() {
+            self.waiting.must_wait(ticket);
+        }
+        Some(ticket)
+    }
+
+    fn not_instantiated(&self) -> CallError {
+        if self.memory.is_short() { CallError::NoMemory } else { CallError::NotInstantiated }
+    }
+
+    /// The client of a request has gone: the request no longer waits.
+    pub fn leave(&self, ticket: Ticket) {
+        self.waiting.leave(ticket);
     }
 
     /// Whether the queue is full, not counting the requests that instances are about to take.
     fn is_full(&self) -> bool {
-        let waiting = self.queue.borrow().len();
+        let waiting = self.waiting.len();
         waiting >= self.limits.queue && {
             let free: usize = self.slots.borrow().iter().map(|(_, slot)| slot.free(&self.limits)).sum();
             waiting >= self.limits.queue + free
         }
     }
 
-    /// Takes the next request whose client still waits. Requests that have waited too long are answered here.
-    pub fn take(&self) -> Option<Job> {
-        loop {
-            let job = self.queue.borrow_mut().pop_front()?;
-            self.recorder.waiting(self.queue.borrow().len());
-            if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                let _ = job.reply.send(Err(CallError::TimedOut));
-            } else if !job.reply.is_closed() {
-                return Some(job);
-            }
+    /// Takes the next request, if another one may be started in this turn.
+    pub fn take(self: &Rc<Self>) -> Option<Job> {
+        let (job, is_last_of_turn) = self.waiting.take()?;
+        if is_last_of_turn {
+            tokio::task::spawn_local(next_turn(self.clone()));
         }
+        Some(job)
     }
 
     /// Whether requests are waiting.
     pub fn has_waiting(&self) -> bool {
-        !self.queue.borrow().is_empty()
+        self.waiting.len() > 0
     }
 
-    /// Wakes as many instances as the waiting requests need, the oldest first, and starts new ones for the rest.
-    pub fn dispatch(self: &Rc<Self>) {
-        let waiting = self.queue.borrow().len();
+    /// Whether requests are waiting that may be started in this turn.
+    pub fn has_startable(&self) -> bool {
+        self.waiting.startable() > 0
+    }
+
+    /// Wakes as many instances as the waiting requests need that may start in this turn, the oldest first, and starts
+    /// new ones for the rest. Returns whether instances that exist take all waiting requests in this turn.
+    pub fn dispatch(self: &Rc<Self>) -> bool {
+        let wanted = self.waiting.startable();
         let per_instance = self.limits.concurrent.min(self.limits.reuse);
         let starting = self.starting.get() * per_instance;
-        let mut capacity = self.wake_instances(waiting, starting, |slot| slot.free(&self.limits));
-        while capacity < waiting && self.can_grow() {
+        let mut capacity = self.wake_instances(wanted, starting, |slot| slot.free(&self.limits));
+        let all_start_now = starting == 0 && capacity >= self.waiting.len();
+        while capacity < wanted && self.can_grow() {
             self.starting.set(self.starting.get() + 1);
             (self.start_instance)(self.clone());
             capacity += per_instance;
         }
         // At the instance limit: reset the request count of instances kept alive by long requests, or they block the
         // queue.
-        self.wake_instances(waiting, capacity, |slot| slot.reset_request_count(&self.limits));
+        self.wake_instances(wanted, capacity, |slot| slot.reset_request_count(&self.limits));
+        if !all_start_now && !self.refusing.replace(true) {
+            tokio::task::spawn_local(refuse_overdue(self.clone()));
+        }
+        all_start_now
     }
 
     /// Wakes instances until `capacity` is enough for `waiting` requests. `free` says how many requests an instance can
@@ -147,37 +175,26 @@ impl Pool {
 
     /// Whether another instance can be started now.
     fn can_grow(&self) -> bool {
-        !self.is_paused() && self.count() < self.limits.instances
+        !self.pause.is_on() && self.count() < self.limits.instances
     }
 
     fn count(&self) -> usize {
         self.starting.get() + self.slots.borrow().len()
     }
 
-    fn is_paused(&self) -> bool {
-        self.paused_until.get().is_some_and(|until| Instant::now() < until)
-    }
-
     /// An instance has started. Returns its key.
     pub fn started(&self, slot: Rc<Slot>) -> usize {
         self.starting.set(self.starting.get() - 1);
-        self.failures.set(0);
-        self.paused_until.set(None);
+        self.pause.end();
         self.slots.borrow_mut().insert(slot)
     }
 
     /// An instance could not be started. If there is no other, the waiting requests are answered with an error.
     pub fn not_started(self: &Rc<Self>) {
         self.starting.set(self.starting.get() - 1);
-        let failures = self.failures.get();
-        self.failures.set(failures.saturating_add(1));
-        let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(MAX_PAUSE);
-        self.paused_until.set(Some(Instant::now() + pause));
+        self.pause.begin();
         if self.count() == 0 {
-            for job in self.queue.borrow_mut().drain(..) {
-                let _ = job.reply.send(Err(CallError::NotInstantiated));
-            }
-            self.recorder.waiting(0);
+            self.waiting.fail_all(&self.not_instantiated());
         }
         // The other instances take the requests that were meant for this one.
         self.dispatch();
@@ -189,6 +206,13 @@ impl Pool {
         self.slots.borrow_mut().remove(key);
         self.dispatch();
         self.ended.notify_waiters();
+    }
+
+    /// Ends the instances that have nothing to do, because the host has too little memory.
+    pub fn end_idle(&self) {
+        if !self.has_waiting() {
+            self.slots.borrow().iter().for_each(|(_, slot)| slot.end_if_idle());
+        }
     }
 
     /// Whether idle instances must end.
@@ -208,6 +232,23 @@ impl Pool {
             ended.await;
         }
     }
+}
+
+/// Begins the next turn of `pool`. Spawned behind all tasks that are ready.
+async fn next_turn(pool: Rc<Pool>) {
+    let has_place = pool.starting.get() > 0
+        || pool.can_grow()
+        || pool.slots.borrow().iter().any(|(_, slot)| slot.free(&pool.limits) > 0);
+    pool.waiting.next_turn(has_place);
+    pool.dispatch();
+}
+
+/// Refuses requests of `pool` that wait too long, until none waits. Under overload, the turns do it earlier.
+async fn refuse_overdue(pool: Rc<Pool>) {
+    while let Some(due) = pool.waiting.refuse_overdue(Instant::now()) {
+        tokio::time::sleep_until(due.into()).await;
+    }
+    pool.refusing.set(false);
 }
 
 #[cfg(test)]

@@ -92,6 +92,14 @@ impl Slot {
         stop
     }
 
+    /// Makes the instance end if it has nothing to do.
+    pub fn end_if_idle(&self) {
+        if self.in_flight.len() == 0 && matches!(self.timer.activity(), Activity::Idle(_)) {
+            self.closed.set(true);
+            self.wake();
+        }
+    }
+
     /// Takes no more requests, and drops those in flight: their clients see the end of the channel.
     pub fn close(&self) {
         self.closed.set(true);

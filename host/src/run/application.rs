@@ -8,10 +8,14 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
+use super::connection_limits::ConnectionLimits;
 use super::routes::Router;
 use super::{listen, redis_trigger};
 use crate::engine::{self, Compiled};
+use crate::interfaces::clients::postgres::ConnectionLimit;
 use crate::manifest::{App, Component, Target};
+use crate::memory::{self, Budget};
+use crate::metrics;
 use crate::pool::Limits;
 
 /// How to run an application: options of the command line.
@@ -37,6 +41,14 @@ pub struct Options {
     /// The limits of instances and queues.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// The limits of clients' connections.
+    #[command(flatten)]
+    pub connections: ConnectionLimits,
+
+    /// The limit of PostgreSQL connections.
+    #[command(flatten)]
+    pub postgres: ConnectionLimit,
 }
 
 impl Options {
@@ -57,13 +69,17 @@ pub struct Application {
     pub components: Vec<Arc<Component>>,
     /// … compiled, in the same order.
     pub compiled: Vec<Compiled>,
+    /// The memory of the host.
+    pub memory: Arc<Budget>,
     /// The Redis servers that it listens to.
     pub redis_servers: Vec<redis_trigger::Server>,
 }
 
 impl Application {
-    /// Compiles `app`. Errors: routes that are not valid, components that cannot be compiled.
-    pub fn new(app: App) -> Result<Self> {
+    /// Compiles `app`, and watches the memory: at most `max_memory` bytes. Errors: routes that are not valid, components
+    /// that cannot be compiled.
+    pub fn new(app: App, max_memory: usize) -> Result<Self> {
+        let memory = Arc::new(Budget::new(max_memory));
         let router = Router::new(&app)?;
         let compiled = engine::compile(&engine::engine()?, &app)?;
         let mut info = json!({ "name": app.name });
@@ -73,7 +89,10 @@ impl Application {
         let info = serde_json::to_vec_pretty(&info)?.into();
         let redis_servers = redis_trigger::Server::all(app.redis_triggers)?;
         let components = app.components.into_iter().map(Arc::new).collect();
-        Ok(Self { info, router, components, compiled, redis_servers })
+        metrics::note_memory_limit(max_memory);
+        // After compiling, which needs much memory for a moment.
+        memory::watch(&memory)?;
+        Ok(Self { info, router, components, compiled, memory, redis_servers })
     }
 
     /// The text that names the address and all routes, and the channels of Redis triggers.

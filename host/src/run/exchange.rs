@@ -1,55 +1,158 @@
 //! What is under way on a connection: whether a request's body is still read and a response still sent.
 //!
 //! The stream below hyper ([`super::stream`]) needs it: what arrives while nothing is under way starts a request, and
-//! what hyper sends then is a response of its own. The handler learns from it that the framing of a body is broken.
+//! what hyper sends then is a response of its own. The handler learns from it that the framing of a body is broken, and
+//! the connection's timeouts ([`super::deadlines`]) learn what the connection waits for.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use wasmtime_wasi_http::{Error, WasiBody};
-
-use super::response::OutgoingBody;
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// The request's body has neither ended nor been dropped.
-const READING: u8 = 1;
+const READING: u16 = 1;
 /// hyper has not yet received the whole response.
-const ANSWERING: u8 = 2;
+const ANSWERING: u16 = 2;
 /// hyper has the whole response, but has not yet written all of it.
-const UNSENT: u8 = 4;
+const UNSENT: u16 = 4;
 /// The request's body ended with an error.
-const BROKEN: u8 = 8;
+const BROKEN: u16 = 8;
 /// The request's target has a fragment.
-const FRAGMENT: u8 = 16;
+const FRAGMENT: u16 = 16;
+
+/// A part of the next request's header has arrived.
+const STARTED: u16 = 32;
+/// Somebody waits for more of the request's body.
+const WAITING: u16 = 64;
+/// The request's body did not arrive in time.
+const LATE: u16 = 128;
+/// The client does not read the response: the socket takes no more of it.
+const BLOCKED: u16 = 256;
+/// Not all of the request's body has been read.
+const UNREAD: u16 = 512;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// For the first byte of the client.
+    Silent,
+    /// For the rest of a request's header.
+    Header,
+    /// For the next request.
+    Idle,
+    /// For the rest of a request's body.
+    Body,
+    /// For the client, which does not read the response.
+    Blocked,
+    /// For nothing that the client could do.
+    #[default]
+    Busy,
+}
+
+/// A connection at one moment. While nothing happens, it stays the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What it waits for.
+    pub phase: Phase,
+    /// How many requests there have been.
+    pub requests: u32,
+    /// In [`Phase::Body`]: how many bytes of the body have arrived. In [`Phase::Blocked`]: how often the client has read
+    /// again.
+    pub progress: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    flags: AtomicU16,
+    requests: AtomicU32,
+    received: AtomicU64,
+    resumed: AtomicU64,
+}
 
 /// The state of one connection. All clones share it. A connection and its requests stay on one thread: loads and stores
 /// need no order. It is atomic because the data of an instance must be `Send`.
 #[derive(Clone, Debug, Default)]
-pub struct Exchange(Arc<AtomicU8>);
+pub struct Exchange(Arc<State>);
 
 impl Exchange {
-    fn has(&self, flag: u8) -> bool {
-        self.0.load(Relaxed) & flag != 0
+    fn has(&self, flag: u16) -> bool {
+        self.0.flags.load(Relaxed) & flag != 0
     }
 
-    fn set(&self, flag: u8) {
-        self.0.store(self.0.load(Relaxed) | flag, Relaxed);
+    fn set(&self, flag: u16) {
+        self.0.flags.store(self.0.flags.load(Relaxed) | flag, Relaxed);
     }
 
-    fn clear(&self, flag: u8) {
-        self.0.store(self.0.load(Relaxed) & !flag, Relaxed);
+    fn clear(&self, flag: u16) {
+        self.0.flags.store(self.0.flags.load(Relaxed) & !flag, Relaxed);
     }
 
     /// A request starts. It ends when the returned value and the request's body have been dropped, and the response has
     /// been sent.
     pub fn start(&self) -> Answering {
-        self.clear(BROKEN);
+        self.0.requests.store(self.0.requests.load(Relaxed).wrapping_add(1), Relaxed);
+        self.clear(BROKEN | STARTED | UNREAD);
         self.set(ANSWERING);
         Answering(self.clone())
+    }
+
+    /// What the connection waits for now.
+    pub fn seen(&self) -> Seen {
+        let requests = self.0.requests.load(Relaxed);
+        let (phase, progress) = if self.has(BLOCKED) {
+            (Phase::Blocked, self.0.resumed.load(Relaxed))
+        } else if self.has(WAITING) {
+            (Phase::Body, self.0.received.load(Relaxed))
+        } else if !self.is_idle() {
+            (Phase::Busy, 0)
+        } else if self.has(STARTED) {
+            (Phase::Header, 0)
+        } else if requests == 0 {
+            (Phase::Silent, 0)
+        } else {
+            (Phase::Idle, 0)
+        };
+        Seen { phase, requests, progress }
+    }
+
+    /// A part of the next request has arrived.
+    pub fn started(&self) {
+        self.set(STARTED);
+    }
+
+    /// Whether the socket has just refused a part of the response, or has taken it.
+    pub fn blocked(&self, blocked: bool) {
+        match (self.has(BLOCKED), blocked) {
+            (false, true) => self.set(BLOCKED),
+            (true, false) => {
+                self.clear(BLOCKED);
+                self.0.resumed.store(self.0.resumed.load(Relaxed) + 1, Relaxed);
+            }
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Whether somebody waits for more of the request's body.
+    pub fn waits_for_body(&self, waits: bool) {
+        if waits { self.set(WAITING) } else { self.clear(WAITING) }
+    }
+
+    /// The request's body is late: reading it is an error from now on.
+    pub fn body_is_late(&self) {
+        self.set(LATE);
+    }
+
+    /// Whether a request's body was late.
+    pub fn is_late(&self) -> bool {
+        self.has(LATE)
+    }
+
+    /// The request has a body, or is broken, and nothing of that has been read.
+    pub fn has_unread(&self) {
+        self.set(UNREAD);
+    }
+
+    /// Whether the client may still be sending what nobody reads.
+    pub fn is_unread(&self) -> bool {
+        self.has(UNREAD)
     }
 
     /// Whether no request is under way.
@@ -78,13 +181,31 @@ impl Exchange {
         found
     }
 
-    /// The body of a request, which reports here how it ended.
-    pub fn body(&self, body: Incoming) -> WasiBody {
-        self.set(READING);
-        RequestBody { body, exchange: self.clone() }.boxed_unsync()
+    /// Somebody may read the request's body from now on, of which nothing has arrived.
+    pub fn body_starts(&self) {
+        self.0.received.store(0, Relaxed);
+        self.set(READING | UNREAD);
     }
 
-    /// Whether the body of the request could not be read: its framing is wrong, or it is incomplete.
+    /// So many bytes of the request's body have arrived.
+    pub fn body_arrived(&self, bytes: usize) {
+        self.0.received.store(self.0.received.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    /// The request's body could not be read.
+    pub fn body_broke(&self) {
+        self.set(BROKEN);
+    }
+
+    /// Nobody reads the request's body any more. All of it has been read if it is `complete`.
+    pub fn body_ends(&self, complete: bool) {
+        self.clear(READING | WAITING);
+        if complete {
+            self.clear(UNREAD);
+        }
+    }
+
+    /// Whether the body of the request could not be read: its framing is wrong, or it is incomplete or late.
     pub fn is_broken(&self) -> bool {
         self.has(BROKEN)
     }
@@ -108,98 +229,6 @@ impl Drop for Answering {
     }
 }
 
-/// A response's body that ends the exchange when hyper drops it.
-pub struct Answer {
-    /// The body.
-    pub body: OutgoingBody,
-    /// Dropped with the body.
-    pub _answering: Answering,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-struct RequestBody {
-    body: Incoming,
-    exchange: Exchange,
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Err(_))) => self.exchange.set(BROKEN),
-            Poll::Ready(None) => self.exchange.clear(READING),
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
-        }
-        polled.map_err(Error::from)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        self.exchange.clear(READING);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_is_idle_when_the_response_has_been_sent() {
-        let exchange = Exchange::default();
-        assert!(exchange.is_idle());
-        let answering = exchange.start();
-        exchange.flushed();
-        assert!(!exchange.is_idle());
-        drop(answering);
-        assert!(!exchange.is_idle());
-        exchange.flushed();
-        assert!(exchange.is_idle());
-    }
-
-    #[test]
-    fn a_body_that_is_still_read_keeps_the_connection_busy() {
-        let exchange = Exchange::default();
-        drop(exchange.start());
-        exchange.set(READING);
-        exchange.flushed();
-        assert!(!exchange.is_idle());
-        // Nothing makes hyper flush again before the next request.
-        exchange.clear(READING);
-        assert!(exchange.is_idle());
-    }
-
-    #[test]
-    fn a_fragment_counts_for_one_request() {
-        let exchange = Exchange::default();
-        exchange.found_fragment();
-        assert!(exchange.take_fragment() && !exchange.take_fragment());
-    }
-}
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 
 use super::exchange::Exchange;
+use super::request_body::{Failure, RequestBody};
 use super::response::{self, OutgoingBody};
 use super::routes::WELL_KNOWN_PREFIX;
 use super::worker::Worker;
-use super::{headers, problem, validity};
+use super::{headers, problem, request_body, validity};
 use crate::manifest::Target;
 use crate::metrics;
 use crate::pool::CallError;
@@ -23,15 +24,17 @@ pub async fn handle(
     client: HeaderValue,
     exchange: &Exchange,
 ) -> Response<OutgoingBody> {
-    let has_body = !request.body().is_end_stream();
+    if !request.body().is_end_stream() {
+        exchange.has_unread();
+    }
     let (mut response, counted) = respond(&worker, request, client, exchange).await;
-    if has_body {
+    if exchange.is_unread() {
         // If nobody reads the rest of the body, hyper notices that when it runs again. It discards what has arrived. If
         // that is not all, it closes the connection after the response, and says so in the response.
         response::yield_once().await;
-        if exchange.is_broken() {
-            response = of_broken_body();
-        }
+    }
+    if exchange.is_broken() {
+        response = response::own(of_broken_body(exchange));
     }
     // Only now it is known what the client gets.
     match counted {
@@ -42,11 +45,15 @@ pub async fn handle(
 }
 
 /// The body's end is not known, so the connection cannot be used again: RFC 9112, section 8.
-fn of_broken_body() -> Response<OutgoingBody> {
-    let detail = "The request's body is incomplete, or its chunks are not valid.";
-    let mut response = problem::response(StatusCode::BAD_REQUEST, detail);
+fn of_broken_body(exchange: &Exchange) -> Response<Bytes> {
+    let mut response = if exchange.is_late() {
+        problem::response(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time.")
+    } else {
+        let detail = "The request's body is incomplete, or its chunks are not valid.";
+        problem::response(StatusCode::BAD_REQUEST, detail)
+    };
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response::own(response)
+    response
 }
 
 /// The response, and the request as its component counts it; `None`: it is for no component.
@@ -82,15 +89,23 @@ async fn respond(
     };
     headers::add(&mut request, &matched, &client);
     let method = request.method().clone();
+    let is_expected = request.headers().contains_key(EXPECT);
+    let (parts, body) = request.into_parts();
+    let body = if body.is_end_stream() {
+        Empty::new().map_err(|never| match never {}).boxed_unsync()
+    } else {
+        let body = RequestBody::new(body, exchange.clone());
+        match request_body::receive(body, is_expected, &worker.long_bodies[component]).await {
+            Ok(body) => body,
+            Err(Failure::Unreadable) => return own(of_broken_body(exchange)),
+            Err(Failure::NoPlace) => {
+                return own(problem::unavailable("Too many long request bodies are being received."));
+            }
+        }
+    };
+    let request = Request::from_parts(parts, body);
     let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
     let counted = pool.recorder.request();
-    let request = request.map(|body| {
-        if body.is_end_stream() {
-            Empty::new().map_err(|never| match never {}).boxed_unsync()
-        } else {
-            exchange.body(body)
-        }
-    });
     let error = match pool.submit(request).await {
         Ok(Ok(response)) => {
             return (response::prepare(&method, response).await, Some(counted));

@@ -2,11 +2,23 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 const BACKLOG: i32 = 1024;
+
+/// When the system asks whether a silent client still exists, and how often. A client that has gone without a word would
+/// be waited for for ever, while a component waits for a lock or has no events to send.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How much of a response the system keeps that it cannot send yet, in bytes. By default it keeps megabytes for each
+/// client that does not read. This also makes the write timeout fair: the system tells of progress when half of this has
+/// been sent.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 128 * 1024;
 
 /// Parses the value of `--listen`: an address and a port, or a name and a port.
 pub fn parse(text: &str) -> Result<SocketAddr, String> {
@@ -42,6 +54,11 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
+    // The connections inherit these options.
+    socket
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(4))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     socket.listen(BACKLOG)?;
     Ok(socket)
 }

@@ -18,6 +18,7 @@ use prometheus::TEXT_FORMAT;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 use super::problem;
 use super::server::ACCEPT_PAUSE;
@@ -31,6 +32,9 @@ const MAX_CONNECTIONS: usize = 64;
 
 /// How long a connection may take until the next request is complete. Prometheus asks every 15 s to 60 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a connection may exist. A client that reads nothing keeps its place for so long.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Serves `metrics` until the process ends.
 pub fn start(metrics: Arc<Metrics>, listener: TcpListener) -> Result<()> {
@@ -72,7 +76,7 @@ async fn connection(metrics: &Metrics, stream: TcpStream) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT);
     // Clients cause the errors of connections.
-    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    let _ = timeout(CONNECTION_TIMEOUT, server.serve_connection(TokioIo::new(stream), service)).await;
 }
 
 fn respond<B: Body>(metrics: &Metrics, request: &Request<B>) -> Response<Full<Bytes>> {

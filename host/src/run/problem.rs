@@ -1,7 +1,9 @@
 //! Error responses of the host itself: problem details, RFC 9457.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::pool::CallError;
@@ -18,13 +20,40 @@ pub fn response(status: StatusCode, detail: &str) -> Response<Bytes> {
     response
 }
 
-/// The response for a component that gave none: 503 with `Retry-After: 1` if it is overloaded, else 500.
+/// The response for a component that gave none: 503 with `Retry-After: 1` if it may soon give one, else 500.
 pub fn of_call_error(error: &CallError) -> Response<Bytes> {
     let detail = error.to_string();
-    if *error != CallError::Overloaded {
+    if !error.is_temporary() {
         return response(StatusCode::INTERNAL_SERVER_ERROR, &detail);
     }
-    let mut response = response(StatusCode::SERVICE_UNAVAILABLE, &detail);
+    unavailable(&detail)
+}
+
+/// 503 with `Retry-After: 1`.
+pub fn unavailable(detail: &str) -> Response<Bytes> {
+    let mut response = response(StatusCode::SERVICE_UNAVAILABLE, detail);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// `response` as HTTP/1.1 sends it, with `Connection: close`, for a connection that has no request.
+pub fn message(response: &Response<Bytes>) -> Vec<u8> {
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let (status, length) = (response.status(), response.body().len());
+    let mut message =
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ndate: {date}\r\ncontent-length: {length}\r\n").into_bytes();
+    push_fields(&mut message, response.headers());
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(response.body());
+    message
+}
+
+/// Appends header fields as HTTP/1.1 sends them.
+pub fn push_fields(message: &mut Vec<u8>, fields: &HeaderMap) {
+    for (name, value) in fields {
+        message.extend_from_slice(name.as_str().as_bytes());
+        message.extend_from_slice(b": ");
+        message.extend_from_slice(value.as_bytes());
+        message.extend_from_slice(b"\r\n");
+    }
 }

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::Error;
 
+use super::exchange::Answering;
 use crate::pool::ResponseBody;
 
 /// How much of a body is collected before the header is sent, in bytes.
@@ -59,6 +60,31 @@ impl Body for OutgoingBody {
             Self::Stream(collected, _, rest) if collected.is_empty() => rest.size_hint(),
             Self::Stream(..) => SizeHint::default(),
         }
+    }
+}
+
+/// A response's body that ends the exchange when hyper drops it.
+pub struct Answer {
+    /// The body.
+    pub body: OutgoingBody,
+    /// Dropped with the body.
+    pub _answering: Answering,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{Result, anyhow};
 use http::HeaderValue;
 
+use super::route_pattern::{Found, Pattern};
 use crate::manifest::{App, Target};
 
 /// Paths with this prefix belong to the host.
@@ -11,7 +12,8 @@ pub const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
 /// All routes of an application.
 #[derive(Debug)]
 pub struct Router {
-    router: routefinder::Router<Route>,
+    /// In the order in which they are tried.
+    routes: Vec<(Pattern, Route)>,
 }
 
 /// A route.
@@ -64,7 +66,7 @@ fn absolute_path(pattern: &str) -> String {
 impl Router {
     /// The routes of `app`. Errors: a pattern that cannot be parsed, two triggers for one pattern.
     pub fn new(app: &App) -> Result<Self> {
-        let mut router = routefinder::Router::new();
+        let mut routes = Vec::new();
         let mut seen = std::collections::HashMap::new();
         for trigger in &app.http_triggers {
             let Some(pattern) = &trigger.route else { continue };
@@ -76,35 +78,32 @@ impl Router {
             if let Some(other) = seen.insert(absolute.clone(), &trigger.place) {
                 return Err(error(format!("the same route as at {other}")));
             }
-            let spec = match absolute.strip_suffix("/...") {
-                Some(prefix) => format!("{prefix}/*"),
-                None => absolute,
-            };
             let route = Route::new(trigger.target.clone(), pattern).map_err(|e| error(e.to_string()))?;
-            router.add(spec.as_str(), route).map_err(|e| error(e.to_string()))?;
+            routes.push((Pattern::parse(&absolute).map_err(|e| error(e.to_string()))?, route));
         }
-        Ok(Self { router })
+        routes.sort_by_key(|(pattern, _)| pattern.rank());
+        Ok(Self { routes })
     }
 
     /// The best route for `path`, if there is one.
     pub fn find(&self, path: &str) -> Option<Matched<'_>> {
-        let best = self.router.best_match(path)?;
-        let captures = best.captures();
-        // routefinder removes slashes at both ends; components see them.
-        let path_info = match captures.wildcard() {
+        let (Found { named, wildcard }, route) =
+            self.routes.iter().find_map(|(pattern, route)| Some((pattern.find(path)?, route)))?;
+        // The pattern does not see slashes at the ends; components do.
+        let path_info = match wildcard {
             None => String::new(),
             Some("") if path.ends_with('/') => "/".to_owned(),
             Some("") => String::new(),
             Some(rest) if path.ends_with('/') => format!("/{rest}/"),
             Some(rest) => format!("/{rest}"),
         };
-        let named = captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Some(Matched { route: best.handler(), path_info, captures: named })
+        let captures = named.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some(Matched { route, path_info, captures })
     }
 
     /// All routes, in the order in which they are tried.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.router.iter().map(|(_, route)| route)
+        self.routes.iter().map(|(_, route)| route)
     }
 }
 
@@ -163,5 +162,6 @@ mod tests {
         let error = |patterns: &[&str]| router(patterns).map(drop).expect_err("refused").to_string();
         assert!(error(&["/.well-known/spin/x"]).starts_with("spin.toml:0:1: "));
         assert!(error(&["/x", "/x/"]).contains("the same route as at spin.toml:0:1"));
+        assert_eq!(error(&["/x", "/:"]), "spin.toml:1:1: route \"/:\": a name must follow `:`");
     }
 }

@@ -11,9 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
+use super::admission::Admission;
 use super::application::{Application, Options};
+use super::connections::Connections;
 use super::worker::Worker;
-use super::{listen, metrics_server, redis_trigger, server};
+use super::{connection_limits, listen, metrics_server, redis_trigger, server};
 use crate::interfaces::clients::tls;
 use crate::manifest::App;
 use crate::metrics::{Metrics, WorkerMetrics};
@@ -24,7 +26,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a worker's thread serves.
 enum Work {
     /// Requests of clients that connect here.
-    Connections(TcpListener),
+    Connections(TcpListener, Arc<Admission>),
     /// The messages of all Redis triggers.
     RedisTriggers,
 }
@@ -32,7 +34,7 @@ enum Work {
 impl Work {
     fn thread_name(&self, number: usize) -> String {
         match self {
-            Self::Connections(_) => format!("worker-{number}"),
+            Self::Connections(..) => format!("worker-{number}"),
             Self::RedisTriggers => "redis".to_owned(),
         }
     }
@@ -42,12 +44,16 @@ impl Work {
 /// channels on standard output when it accepts connections. Errors: components that cannot be compiled, an address that
 /// is in use.
 pub fn serve(app: App, options: &Options) -> Result<()> {
+    let limits = &options.connections;
+    let max_connections = limits.max_connections(connection_limits::raise_open_files())?;
+    let admission = Admission::new(max_connections, limits.max_connections_per_address);
     tls::install_provider();
     let has_http = !app.http_triggers.is_empty();
-    let application = Arc::new(Application::new(app)?);
+    let application = Arc::new(Application::new(app, options.limits.host_memory())?);
     let listeners = if has_http { listen::open(options.listen, options.workers())? } else { Vec::new() };
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
-    let mut work: Vec<Work> = listeners.into_iter().map(Work::Connections).collect();
+    let mut work: Vec<Work> =
+        listeners.into_iter().map(|listener| Work::Connections(listener, admission.clone())).collect();
     if !application.redis_servers.is_empty() {
         work.push(Work::RedisTriggers);
     }
@@ -123,8 +129,10 @@ fn run_worker(
         let mut stopping = stop.clone();
         let served = async {
             match work {
-                Work::Connections(listener) => {
-                    server::serve(worker.clone(), tokio::net::TcpListener::from_std(listener)?, stop).await;
+                Work::Connections(listener, admission) => {
+                    let listener = tokio::net::TcpListener::from_std(listener)?;
+                    let connections = Connections::new(options.connections, worker.metrics.clone());
+                    server::serve(worker.clone(), listener, admission, connections, stop).await;
                 }
                 Work::RedisTriggers => redis_trigger::serve(&worker, options.limits, options.quiet, stop).await,
             }

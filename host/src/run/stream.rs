@@ -50,6 +50,11 @@ impl<S> Stream<S> {
         }
     }
 
+    /// The stream below.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
     /// Checks what arrived while no request is under way. A line that arrives in pieces, or together with the request
     /// before it, is left to hyper.
     fn arrived(&mut self, bytes: &mut [u8], is_start: bool) {
@@ -76,6 +81,7 @@ impl<S> Stream<S> {
             None => StatusCode::BAD_REQUEST,
         };
         (self.on_refusal)(status);
+        self.exchange.has_unread();
         self.refusal = with_problem(automatic, status).unwrap_or_else(|| automatic.to_vec()).into();
     }
 }
@@ -95,12 +101,7 @@ fn with_problem(automatic: &[u8], status: StatusCode) -> Option<Vec<u8>> {
     let (parts, body) = problem::response(status, detail).into_parts();
     let mut response = format!("HTTP/1.1 {status}\r\n").into_bytes();
     response.extend_from_slice(&automatic[line..length]);
-    for (name, value) in &parts.headers {
-        response.extend_from_slice(name.as_str().as_bytes());
-        response.extend_from_slice(b": ");
-        response.extend_from_slice(value.as_bytes());
-        response.extend_from_slice(b"\r\n");
-    }
+    problem::push_fields(&mut response, &parts.headers);
     response.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
     response.extend_from_slice(&automatic[length + NO_BODY.len()..]);
     response.extend_from_slice(&body);
@@ -111,7 +112,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let this = &mut *self;
+        if this.exchange.is_late() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        if buf.filled().len() > before && this.exchange.is_idle() {
+            this.exchange.started();
+        }
         if !this.line_ended && this.exchange.is_idle() {
             let is_start = !this.line_started;
             this.line_started = true;
@@ -124,7 +131,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
 impl<S: AsyncWrite + Unpin> Stream<S> {
     fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.refusal.is_empty() {
-            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.refusal))?;
+            let written = Pin::new(&mut self.inner).poll_write(cx, &self.refusal);
+            self.exchange.blocked(written.is_pending());
+            let written = ready!(written)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -140,7 +149,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             self.refuse(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.exchange.blocked(written.is_pending());
+        written
     }
 
     fn poll_write_vectored(
@@ -153,7 +164,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             self.refuse(&bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.exchange.blocked(written.is_pending());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use http::uri::Authority;
+use tokio::sync::{Semaphore, watch};
 
 use super::application::{Application, Options};
 use super::call_component::{calls, submit_calls};
@@ -25,6 +26,8 @@ pub struct Worker {
     pub pools: Vec<Option<Rc<Pool>>>,
     /// What the instances of each component share, in the same order.
     pub resources: Vec<Arc<WorkerResources>>,
+    /// For each component, in the same order: places for requests whose body is long or slow, half of all places.
+    pub long_bodies: Vec<Arc<Semaphore>>,
     /// Where the application listens: the authority of requests that name none.
     pub origin: Authority,
     /// Where this worker counts.
@@ -41,7 +44,7 @@ impl Worker {
     ) -> Result<Self> {
         let origin = Authority::try_from(address.to_string()).context("the address is not an authority")?;
         let client = HttpClient::default();
-        let postgres = Arc::new(Pools::new(options.workers()));
+        let postgres = Arc::new(Pools::new(options.postgres, options.workers()));
         let (call_component, calls) = calls(application.clone(), metrics.clone());
         let resources = |(index, component): (usize, &Arc<Component>)| {
             Arc::new(WorkerResources {
@@ -50,6 +53,7 @@ impl Worker {
                 postgres: postgres.clone(),
                 call_component: call_component.clone(),
                 origin: origin.clone(),
+                memory: application.memory.clone(),
                 recorder: metrics.of_component(index),
             })
         };
@@ -59,7 +63,18 @@ impl Worker {
             Some(instance::pool(options.limits, shared.clone(), component, options.quiet))
         };
         let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
+        let places = options.limits.instances.saturating_mul(options.limits.concurrent);
+        let half = (places / 2).clamp(1, Semaphore::MAX_PERMITS);
+        let long_bodies = pools.iter().map(|_| Arc::new(Semaphore::new(half))).collect();
         tokio::task::spawn_local(submit_calls(pools.clone(), calls));
-        Ok(Self { application, pools, resources, origin, metrics })
+        tokio::task::spawn_local(end_idle_instances(pools.clone(), application.memory.when_short()));
+        Ok(Self { application, pools, resources, long_bodies, origin, metrics })
+    }
+}
+
+/// Ends instances that have nothing to do whenever memory is short.
+async fn end_idle_instances(pools: Vec<Option<Rc<Pool>>>, mut short: watch::Receiver<()>) {
+    while short.changed().await.is_ok() {
+        pools.iter().flatten().for_each(|pool| pool.end_idle());
     }
 }

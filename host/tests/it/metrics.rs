@@ -10,30 +10,35 @@ use crate::gate::{Gate, OPEN};
 use crate::host::{DEADLINE, Host, get};
 
 /// A host that serves metrics.
-struct Measured {
-    host: Host,
+pub struct Measured {
+    pub host: Host,
     url: String,
 }
 
+/// The labels of requests that were refused for `reason`.
+pub fn refused(reason: &str) -> [(&str, &str); 2] {
+    [("component", "probe"), ("reason", reason)]
+}
+
 /// What one request for the metrics returned.
-struct Figures(Vec<Sample>);
+pub struct Figures(Vec<Sample>);
 
 impl Measured {
-    async fn start(arguments: &[&str]) -> Self {
+    pub async fn start(arguments: &[&str]) -> Self {
         let arguments: Vec<&str> = arguments.iter().chain(&["--metrics-listen", "127.0.0.1:0"]).copied().collect();
         let host = Host::start(&arguments).await;
         let url = host.wait_for_line("Metrics: ").await.trim_start_matches("Metrics: ").to_owned();
         Self { host, url }
     }
 
-    async fn figures(&self) -> Figures {
+    pub async fn figures(&self) -> Figures {
         let response = get(&self.url).await;
         assert_eq!(response.status, 200, "{}", response.body);
         Figures::parse(&response.body)
     }
 
     /// Waits until a figure has this value.
-    async fn wait_for(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
+    pub async fn wait_for(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
         let reached = async {
             while self.figures().await.value(name, labels) != expected {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -72,7 +77,7 @@ impl Figures {
     }
 
     /// The value of a counter or gauge, or of the sum or count of a histogram.
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         match self.sample(name, labels) {
             Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => *value,
             other => panic!("{name}: {other:?}"),
@@ -175,10 +180,9 @@ async fn waiting_and_refused_requests_are_counted() {
     measured.host.get("/hello").await.assert_body("hello");
     let path = gate.through("/fetch?");
     let responses = join_all((0..6).map(|_| measured.host.get(&path)));
-    let probe = &[("component", "probe")][..];
     let watch = async {
         // One is in the instance, two wait.
-        measured.wait_for("tumbler_host_requests_refused_total", probe, 3.0).await;
+        measured.wait_for("tumbler_host_requests_refused_total", &refused("queue"), 3.0).await;
         let figures = measured.figures().await;
         assert_eq!(figures.of_component("requests_waiting", "probe"), 2.0);
         assert_eq!(figures.of_component("requests_in_flight", "probe"), 3.0);

@@ -182,3 +182,20 @@ async fn a_list_of_servers_that_is_not_a_quorum_is_refused() {
         assert!(log.contains("lock_redis_urls") && !log.contains("redis://b"), "{log}");
     }
 }
+
+#[tokio::test]
+async fn one_server_under_two_names_is_no_quorum() {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = lock_servers(folder.path()).await;
+    let [first, second] = [servers[0].url(), servers[1].url()];
+    let urls = format!("{first},{}/1,{second}", first.trim_end_matches('/'));
+    let builder = App::builder().variable("lock_redis_urls", &urls).variable("lock_egress", "redis://127.0.0.1:*");
+    let app = builder.spawn().await;
+    app.post("/api/cache/lock/acquire").json(json!({"resource": "orders"})).await.expect_problem(500, "internal");
+    for server in &servers {
+        assert_eq!(token(server).await, None);
+    }
+    let page = app.admin().get("/admin/locks").await.expect_ok();
+    assert!(page["warnings"][0].as_str().is_some_and(|text| text.contains("lock_redis_urls")), "{page}");
+    assert!(app.host.output().contains("lock_redis_urls must name different servers"));
+}

@@ -30,6 +30,7 @@ mod settings;
 mod show;
 mod transitions;
 mod users_service;
+mod users_service_access;
 mod validation;
 mod verify;
 

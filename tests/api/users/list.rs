@@ -1,17 +1,9 @@
 //! GET /users: pages, filters and several ids.
 
-use blackbox::{App, Response};
+use blackbox::App;
 use serde_json::{Value, json};
 
-use super::ids;
-
-/// The target of `Link: <…>; rel="next"`.
-fn next(response: &Response) -> Option<String> {
-    let link = response.header("link");
-    let target = link.strip_suffix(">; rel=\"next\"").and_then(|link| link.strip_prefix('<'));
-    assert_eq!(target.is_none(), link.is_empty(), "{link}");
-    target.map(str::to_owned)
-}
+use super::{ids, next};
 
 /// Follows the links from `path`. Returns the ids of each page.
 async fn pages(app: &App, path: &str) -> Vec<Vec<i64>> {
@@ -169,4 +161,23 @@ async fn every_list_shows_a_write_at_once() {
     assert_eq!(names("?limit=2").await, ["User 0", "User 2"]);
     app.given_user("late").await;
     assert!(names("").await.contains(&"late".to_owned()));
+}
+
+/// The statement that the service sends, with the values of a page of inactive users after a cursor.
+#[tokio::test]
+async fn a_page_of_inactive_users_reads_only_them() {
+    let app = App::builder().log_statements().spawn().await;
+    let db = app.db().await;
+    let users = "INSERT INTO users (name, email, is_active) SELECT 'User', 'u' || n || '@b.co', n % 1000 > 0 \
+                 FROM generate_series(1, 50000) n";
+    db.batch_execute(&format!("{users}; ANALYZE users")).await.expect("users are inserted");
+    assert_eq!(app.get("/users?isActive=false&limit=20").await.json().as_array().map(Vec::len), Some(20));
+    let statements = app.database.statements();
+    let mut sql = statements.iter().rfind(|sql| sql.contains("LIMIT $4")).expect("the page was read").clone();
+    for (parameter, value) in [("$1", "25000"), ("$2", "NULL"), ("$3", "false"), ("$4", "21"), ("$5", "1048576")] {
+        sql = sql.replace(parameter, value);
+    }
+    let plan = db.query(&format!("EXPLAIN {sql}"), &[]).await.expect("the statement is planned");
+    let plan: String = plan.iter().map(|row| row.get::<_, String>(0) + "\n").collect();
+    assert!(plan.contains("users_activity_idx") && !plan.contains("Seq Scan") && !plan.contains("Sort"), "{plan}");
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
-//! events; large invalidations.
+//! events; large invalidations; overload; hostile clients.
 
 pub mod application;
+mod attacks;
 mod clients;
 mod cpu;
 mod http;
@@ -9,8 +10,10 @@ mod invalidation;
 mod locks;
 mod machine;
 mod measure;
+mod open_loop;
 mod operations;
 mod options;
+mod overload;
 mod readers;
 mod report;
 mod requests;
@@ -68,6 +71,12 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.include(Table::Invalidation) {
         results.invalidations = invalidation::rows(&environment, options).await?;
+    }
+    if options.include(Table::Attacks) {
+        results.attacks = attacks::rows(&environment, options).await?;
+    }
+    if options.include(Table::Overload) {
+        results.overload = overload::rows(&environment, options).await?;
     }
     drop(steps);
 

@@ -27,6 +27,8 @@ pub enum Table {
     Values,
     Events,
     Invalidation,
+    Attacks,
+    Overload,
 }
 
 impl Options {

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::attacks::Attacked;
 use super::invalidation::Invalidation;
 use super::measure::Row;
 use super::options::Options;
+use super::overload::Overload;
 use super::readers::Readers;
 
 /// Other services, measured on two cores with 32 keep-alive connections.
@@ -60,6 +62,19 @@ Each row is one request over HTTP. The longest command is the longest time that 
 longest PING is the longest time that another client waited meanwhile, while all cores were busy.
 ";
 
+const ABOUT_ATTACKS: &str = "
+Eight clients read a cached user, one after another with a pause of 5 ms after each response, while hostile or slow
+clients are connected. All their responses are 200, or the row fails. The last column is p99 against the first row.
+";
+
+const ABOUT_OVERLOAD: &str = "
+All rows are `GET /users?limit=1000`, cached, on a host with one worker. 1 × is the rate that 32 connections reach in a
+closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop). Times count
+from the moment at which a request was due. A client closes its connection after 5 s: no answer. Memory is the most
+resident memory of the host. Without a limit of the queue nothing is refused, as in most services: above 1 × almost
+every response comes too late.
+";
+
 /// All rows. A table without rows is left out.
 #[derive(Default)]
 pub struct Results {
@@ -77,6 +92,10 @@ pub struct Results {
     pub events: Vec<Readers>,
     /// Invalidations of many entries.
     pub invalidations: Vec<Invalidation>,
+    /// A cached read beside hostile clients.
+    pub attacks: Vec<Attacked>,
+    /// More requests than the host can serve.
+    pub overload: Vec<Overload>,
 }
 
 /// The whole of bench/results.md.
@@ -96,6 +115,8 @@ pub fn markdown(results: &Results, options: &Options, machine: &[(&str, String)]
         values(&results.values),
         events(&results.events),
         invalidations(&results.invalidations),
+        attacks(&results.attacks),
+        overload(&results.overload),
     ];
     for table in tables.into_iter().flatten() {
         text.push('\n');
@@ -154,9 +175,8 @@ fn events(rows: &[Readers]) -> Option<String> {
     line(&mut text, "|---|---:|---:|---:|---:|---:|");
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
     for row in rows {
-        let memory = row.memory.map(|bytes| format!("{:.0}", bytes as f64 / 1_048_576.0));
-        let percent = |share: f64| format!("{:.1}", share * 100.0);
-        let cells = [memory, row.host.map(percent), row.redis.map(percent), row.p50.map(ms), row.p99.map(ms)];
+        let cells =
+            [row.memory.map(mib), row.host.map(percent), row.redis.map(percent), row.p50.map(ms), row.p99.map(ms)];
         line(&mut text, &format!("| {} | {} |", row.name, cells.map(or_dash).join(" | ")));
     }
     text.push_str(ABOUT_EVENTS);
@@ -176,6 +196,41 @@ fn invalidations(rows: &[Invalidation]) -> Option<String> {
     (!rows.is_empty()).then_some(text)
 }
 
+fn attacks(rows: &[Attacked]) -> Option<String> {
+    let undisturbed = rows.first()?.report.p99;
+    let mut text = String::from("## Hostile clients\n\n");
+    line(&mut text, "| | requests/s | p50 ms | p99 ms | CPU % of the host | MiB of the host | p99 × |");
+    line(&mut text, "|---|---:|---:|---:|---:|---:|---:|");
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+    for Attacked { name, report, host, memory } in rows {
+        let cells = [
+            thousands(report.rate),
+            ms(report.p50),
+            ms(report.p99),
+            or_dash(host.map(percent)),
+            or_dash(memory.map(mib)),
+            format!("{:.1}", report.p99.div_duration_f64(undisturbed)),
+        ];
+        line(&mut text, &format!("| {name} | {} |", cells.join(" | ")));
+    }
+    text.push_str(ABOUT_ATTACKS);
+    Some(text)
+}
+
+fn overload(rows: &[Overload]) -> Option<String> {
+    let mut text = String::from("## Overload\n\n");
+    line(&mut text, "| | offered/s | served/s | 503/s | no answer/s | p50 ms | p99 ms | p99 ms of a 503 | MiB |");
+    line(&mut text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for row in rows {
+        let rates = [row.offered, row.served, row.refused, row.unanswered].map(thousands);
+        let times = [row.p50, row.p99, row.refused_p99].map(|time| time.map_or_else(|| "–".into(), ms));
+        let memory = row.memory.map_or_else(|| "–".into(), mib);
+        line(&mut text, &format!("| {} | {} | {} | {memory} |", row.name, rates.join(" | "), times.join(" | ")));
+    }
+    text.push_str(ABOUT_OVERLOAD);
+    (!rows.is_empty()).then_some(text)
+}
+
 fn load(text: &mut String, rows: &[Row]) -> Option<()> {
     line(text, "|---|---:|---:|---:|---:|---:|");
     for row in rows {
@@ -191,6 +246,14 @@ fn line(text: &mut String, line: &str) {
 
 fn ms(duration: Duration) -> String {
     format!("{:.2}", duration.as_secs_f64() * 1e3)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.0}", bytes as f64 / 1_048_576.0)
 }
 
 fn us(duration: Option<Duration>) -> String {
@@ -238,7 +301,7 @@ mod tests {
         let text = markdown(&results, &options, &[]);
         assert!(text.contains("| by pattern | 10,000 | 1,000,000 | 250.00 | 1.00 | 3.00 |\n"), "{text}");
         assert!(
-            !["## Requests", "## Sellers", "## Locks", "## Operations", "## Events"]
+            !["## Requests", "## Sellers", "## Locks", "## Operations", "## Events", "## Overload"]
                 .iter()
                 .any(|title| text.contains(title)),
             "{text}"

@@ -87,8 +87,9 @@ fn check_resources(names: Vec<String>, errors: &mut Errors) -> Option<Vec<Resour
 /// are released: the client may have disconnected while it waited.
 ///
 /// # Errors
-/// A bad body; Redis is unavailable.
+/// A bad body; Redis is unavailable; two of the lock servers are the same one.
 pub async fn acquire(app: Shared<App>, _: NoQuery, JsonBody(body): JsonBody<AcquireBody>) -> Result<Response, Problem> {
+    app.locks.check_servers().await.map_err(problems::acquire)?;
     let acquired = app.locks.acquire_within(&body.resources, body.ttl_ms, body.wait_ms).await;
     let grants = match acquired.map_err(problems::acquire)? {
         Acquired::Granted(grants) => grants,

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use http_api::response::{next_link, to_json};
 use http_api::{ETag, Errors, FromQuery, Preconditions, Problem, Query, Shared, WholeNumber, query};
+use token_lock::LockError;
 
 use crate::app::App;
 use crate::problems;
@@ -71,13 +72,22 @@ pub async fn list(
 
 /// What an administrator should change, on the first page only.
 async fn warnings(app: &App) -> Vec<String> {
-    match app.locks.evicting_servers().await {
-        0 => Vec::new(),
-        servers => vec![format!(
+    let mut warnings = Vec::new();
+    let servers = app.locks.evicting_servers().await;
+    if servers > 0 {
+        warnings.push(format!(
             "{servers} of the Redis servers with locks may evict keys when the memory is full: then a lock that is \
              held can be granted again. Set lock_redis_urls to servers with maxmemory-policy noeviction."
-        )],
+        ));
     }
+    if app.locks.check_servers().await == Err(LockError::SameServer) {
+        warnings.push(
+            "Two of the servers in lock_redis_urls are one and the same server, under two names or databases: no lock \
+             is granted until each has one vote."
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::list_query::{OffsetLimit, PendingQuery, SellersQuery, next_page};
 use crate::seller::Seller;
 use crate::store::Page;
-use crate::user_service::User;
+use crate::user_service::{Authorization, User};
 use crate::{problems, responses};
 
 #[derive(Serialize)]
@@ -42,11 +42,12 @@ pub async fn list(
     _: Admin,
     Query(query): Query<SellersQuery>,
     RawQuery(text): RawQuery,
+    credentials: Authorization,
     conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
     let link = Link { path: "/sellers", query: text.unwrap_or_default(), part: query.part };
-    respond(&app, page, query.with_users, &link, &conditions).await
+    respond(&app, page, query.with_users.then_some(credentials), &link, &conditions).await
 }
 
 /// Returns a page of the sellers that wait for verification, the oldest request first.
@@ -58,11 +59,12 @@ pub async fn pending(
     _: Admin,
     Query(query): Query<PendingQuery>,
     RawQuery(text): RawQuery,
+    credentials: Authorization,
     conditions: Preconditions,
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.pending(query.part).await.map_err(DatabaseError::into_problem)?;
     let link = Link { path: "/sellers/pending-verification", query: text.unwrap_or_default(), part: query.part };
-    respond(&app, page, query.with_users, &link, &conditions).await
+    respond(&app, page, query.with_users.then_some(credentials), &link, &conditions).await
 }
 
 /// Where this page is.
@@ -83,14 +85,14 @@ pub async fn check(app: &App, conditions: &Preconditions) -> Result<(), Problem>
     }
     let query = SellersQuery::from_query("")?;
     let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
-    let json = page_json(app, page, query.with_users).await?;
+    let json = page_json(app, page, None).await?;
     conditions.check(Some(&ETag::of_bytes(&json)))
 }
 
 async fn respond(
     app: &App,
     page: Page<Seller>,
-    with_users: bool,
+    with_users: Option<Authorization>,
     link: &Link,
     conditions: &Preconditions,
 ) -> Result<Response, Problem> {
@@ -100,8 +102,12 @@ async fn respond(
     Ok((link, responses::uncached(conditions, &ETag::of_bytes(&json), json)?).into_response())
 }
 
-async fn page_json(app: &App, page: Page<Seller>, with_users: bool) -> Result<Vec<u8>, Problem> {
-    let users = if with_users { Some(users_of(app, &page.rows).await?) } else { None };
+/// The JSON of a page; with users, if there are credentials for the users service.
+async fn page_json(app: &App, page: Page<Seller>, with_users: Option<Authorization>) -> Result<Vec<u8>, Problem> {
+    let users = match with_users {
+        Some(credentials) => Some(users_of(app, &page.rows, credentials).await?),
+        None => None,
+    };
     let listed = |seller: Seller| {
         let user = users.as_ref().map(|users| users.get(&seller.user_id).cloned());
         Listed { seller: seller.masked(), user }
@@ -110,8 +116,8 @@ async fn page_json(app: &App, page: Page<Seller>, with_users: bool) -> Result<Ve
 }
 
 /// The users of these sellers, by id.
-async fn users_of(app: &App, sellers: &[Seller]) -> Result<HashMap<i64, User>, Problem> {
+async fn users_of(app: &App, sellers: &[Seller], credentials: Authorization) -> Result<HashMap<i64, User>, Problem> {
     let ids: Vec<i64> = sellers.iter().map(|seller| seller.user_id).collect();
-    let users = app.users.get_users_by_ids(&ids).await.map_err(problems::user_service)?;
+    let users = app.users.get_users_by_ids(&ids, credentials).await.map_err(problems::user_service)?;
     Ok(users.into_iter().map(|user| (user.id, user)).collect())
 }

@@ -6,6 +6,7 @@ use http_api::{Caller, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use super::list;
 use crate::app::App;
 use crate::fields::NewSeller;
+use crate::user_service::Authorization;
 use crate::{problems, responses, seller_events};
 
 /// Registers the caller. The user comes from the token, never from the body.
@@ -16,6 +17,7 @@ use crate::{problems, responses, seller_events};
 pub async fn register(
     app: Shared<App>,
     caller: Caller,
+    credentials: Authorization,
     _: NoQuery,
     conditions: Preconditions,
     JsonBody(NewSeller(new)): JsonBody<NewSeller>,
@@ -24,7 +26,7 @@ pub async fn register(
         return Err(problems::commission_rate_refused());
     }
     list::check(&app, &conditions).await?;
-    validate_user(&app, caller.user_id).await?;
+    validate_user(&app, caller.user_id, credentials).await?;
     let created = app.sellers.create(caller.user_id, &new).await;
     // The id is for problems of sellers that exist.
     let seller = created.map_err(|error| problems::write(error, 0, problems::never_refused))?;
@@ -33,8 +35,8 @@ pub async fn register(
 }
 
 /// Checks that the user exists and is active.
-async fn validate_user(app: &App, id: i64) -> Result<(), Problem> {
-    match app.users.get_user_by_id(id).await.map_err(problems::user_service)? {
+async fn validate_user(app: &App, id: i64, credentials: Authorization) -> Result<(), Problem> {
+    match app.users.get_user_by_id(id, credentials).await.map_err(problems::user_service)? {
         Some(user) if user.is_active => Ok(()),
         Some(_) => Err(problems::user_inactive(id)),
         None => Err(problems::no_such_user(id)),

@@ -9,7 +9,7 @@ use http_api::{FieldError, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use spin_adapter::postgres::DatabaseError;
 use versioned_cache::WriteError;
 
-use super::list;
+use super::{MayCreate, list};
 use crate::app::App;
 use crate::input::{NewUser, NewUsers};
 use crate::store::StoreError;
@@ -19,9 +19,11 @@ use crate::{page, problems, responses, user_events};
 /// Returns the new user and its URL.
 ///
 /// # Errors
-/// A bad body, a condition that does not hold, an address that is taken, an unavailable database.
+/// The client may not create users; a bad body, a condition that does not hold, an address that is taken, an
+/// unavailable database.
 pub async fn create(
     app: Shared<App>,
+    _: MayCreate,
     _: NoQuery,
     conditions: Preconditions,
     JsonBody(new): JsonBody<NewUser>,
@@ -36,9 +38,11 @@ pub async fn create(
 /// Returns an array of the new users, in the order of the request.
 ///
 /// # Errors
-/// A bad body, an `If-Match`, addresses that are taken or duplicate, an unavailable database.
+/// The client may not create users; a bad body, an `If-Match`, addresses that are taken or duplicate, an unavailable
+/// database.
 pub async fn create_batch(
     app: Shared<App>,
+    _: MayCreate,
     _: NoQuery,
     conditions: Preconditions,
     JsonBody(NewUsers(new)): JsonBody<NewUsers>,

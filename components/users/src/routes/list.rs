@@ -103,7 +103,7 @@ async fn find_page(app: &Shared<App>, query: &PageQuery) -> Result<(Vec<u8>, Cac
         let (app, query) = (app.clone(), query.clone());
         async move || Ok(Some(page::to_json(&app.store.page(&query).await?, query.limit)))
     };
-    let found = app.users.list(&query.canonical(), fetch).await.map_err(DatabaseError::into_problem)?;
+    let found = app.pages.page(&query.canonical(), fetch).await.map_err(DatabaseError::into_problem)?;
     // A page always has a value, even if it is an empty array; this service does not store "absent" for one.
     Ok((found.value.unwrap_or_else(|| page::to_json(&[], query.limit)), found.status))
 }
@@ -118,7 +118,7 @@ async fn show_many(app: &Shared<App>, ids: &[i64], conditions: &Preconditions) -
             Ok(wanted.map(|id| found.get(&id).map(User::to_json)).collect())
         }
     };
-    let found = app.users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
+    let found = app.many_users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
     let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
     responses::read(conditions, &ETag::of_bytes(&json), summary(&found), json)
 }

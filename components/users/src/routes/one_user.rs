@@ -1,28 +1,16 @@
 //! One user, `/users/:id`: `GET`, `PUT`, `PATCH` and `DELETE`.
 
-use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
 use http_api::response::cache_status;
-use http_api::{ETag, JsonBody, NoQuery, Preconditions, Problem, Shared, path, row_id};
+use http_api::{ETag, JsonBody, NoQuery, Preconditions, Problem, Shared};
 use spin_adapter::postgres::DatabaseError;
 
+use super::{ChangedUser, UserId};
 use crate::app::App;
 use crate::input::Changes;
 use crate::user::User;
 use crate::{problems, responses, user_events};
-
-/// The extractor of the path parameter `id`. Each id has one spelling, so each user has one URL.
-pub struct UserId(i64);
-
-impl<S: Sync> FromRequestParts<S> for UserId {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        path::last_segment(parts.uri.path(), "id", |id| row_id(&id)).map(Self)
-    }
-}
 
 /// Returns the user, from the cache or the database.
 ///
@@ -49,16 +37,16 @@ pub async fn show(
 /// `PUT`: changes the given members and keeps the others, as in the service that this one replaces.
 ///
 /// # Errors
-/// A bad body or condition; there is no such user, its version is not allowed, the address is taken, or the database is
-/// unavailable.
+/// The client may not change this; a bad body or condition; there is no such user, its version is not allowed, the
+/// address is taken, or the database is unavailable.
 pub async fn put(
     app: Shared<App>,
-    UserId(id): UserId,
+    user: ChangedUser,
     _: NoQuery,
     conditions: Preconditions,
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Response, Problem> {
-    update(&app, id, &conditions, &changes).await.map(|user| responses::put(&user))
+    update(&app, &user, &conditions, &changes).await.map(|user| responses::put(&user))
 }
 
 /// `PATCH`: changes the given members.
@@ -67,15 +55,17 @@ pub async fn put(
 /// As [`put`].
 pub async fn patch(
     app: Shared<App>,
-    UserId(id): UserId,
+    user: ChangedUser,
     _: NoQuery,
     conditions: Preconditions,
     JsonBody(changes): JsonBody<Changes>,
 ) -> Result<Response, Problem> {
-    update(&app, id, &conditions, &changes).await.map(|user| responses::patched(&user))
+    update(&app, &user, &conditions, &changes).await.map(|user| responses::patched(&user))
 }
 
-async fn update(app: &App, id: i64, conditions: &Preconditions, changes: &Changes) -> Result<User, Problem> {
+async fn update(app: &App, user: &ChangedUser, conditions: &Preconditions, changes: &Changes) -> Result<User, Problem> {
+    user.check(changes)?;
+    let id = user.id;
     let only = conditions.versions();
     let statement = async || app.store.update(id, changes, &only).await;
     let user = app.users.change(id, statement).await.map_err(|error| problems::write(error, id))?;
@@ -86,10 +76,11 @@ async fn update(app: &App, id: i64, conditions: &Preconditions, changes: &Change
 /// Archives the user, and responds with 204.
 ///
 /// # Errors
-/// A bad condition; there is no such user, its version is not allowed, or the database is unavailable.
+/// The client may not delete this user; a bad condition; there is no such user, its version is not allowed, or the
+/// database is unavailable.
 pub async fn remove(
     app: Shared<App>,
-    UserId(id): UserId,
+    ChangedUser { id, .. }: ChangedUser,
     _: NoQuery,
     conditions: Preconditions,
 ) -> Result<StatusCode, Problem> {

@@ -2,12 +2,16 @@
 //! detail that follows the field's name.
 
 use email_address::{EmailAddress, Options};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Octets of an email address, at most (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 pub const EMAIL_MAX: usize = 254;
 
-/// A text of one line with `min` to `max` characters (Unicode scalar values), without control characters: PostgreSQL's
-/// `text` cannot hold NUL. Surrounding white space does not count towards the minimum.
+/// The joiners ZWNJ and ZWJ, which show nothing themselves: Persian and Indic scripts and some emoji need them.
+const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
+
+/// A text of one line with `min` to `max` characters (Unicode scalar values), without control characters and invisible
+/// ones: PostgreSQL's `text` cannot hold NUL. Surrounding white space and joiners do not count towards the minimum.
 ///
 /// # Errors
 /// The detail: what it must be.
@@ -15,6 +19,7 @@ pub fn line(text: String, min: usize, max: usize) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err("must not have control characters".to_owned());
     }
+    visible(&text)?;
     length(text, min, max)
 }
 
@@ -26,11 +31,30 @@ pub fn lines(text: String, min: usize, max: usize) -> Result<String, String> {
     if text.chars().any(|character| character.is_control() && !"\n\r\t".contains(character)) {
         return Err("must not have control characters other than line feeds, carriage returns and tabs".to_owned());
     }
+    visible(&text)?;
     length(text, min, max)
 }
 
+/// Refuses characters that make a text look like another one: they show nothing, or change the order of others. That is
+/// the general category Cf (Unicode Standard Annex 44) except for the joiners, the line and paragraph separators, and
+/// the fillers of Hangul. Cf also has the tags in the flags of England, Scotland and Wales: a text cannot have these.
+fn visible(text: &str) -> Result<(), String> {
+    const FILLERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+    let is_invisible = |character: char| match character.general_category() {
+        GeneralCategory::Format => !JOINERS.contains(&character),
+        GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => true,
+        _ => FILLERS.contains(&character),
+    };
+    // ASCII has none: most texts need no table.
+    if !text.is_ascii() && text.chars().any(is_invisible) {
+        return Err("must not have invisible characters or characters that change the direction of text".to_owned());
+    }
+    Ok(())
+}
+
 fn length(text: String, min: usize, max: usize) -> Result<String, String> {
-    if text.trim().chars().count() < min || text.chars().count() > max {
+    if text.trim().chars().filter(|character| !JOINERS.contains(character)).count() < min || text.chars().count() > max
+    {
         return Err(format!("must have {min} to {max} characters"));
     }
     Ok(text)
@@ -86,6 +110,29 @@ mod tests {
         assert_eq!(lines("a\r\n\tb".to_owned(), 1, 5).as_deref(), Ok("a\r\n\tb"));
         for bad in ["", "\n", "a\0b", "abcdef", "\u{7f}"] {
             assert!(lines(bad.to_owned(), 1, 5).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn texts_have_no_invisible_characters() {
+        for good in
+            ["\u{6cc}\u{200c}\u{6cc}\u{6cc}", "\u{1f469}\u{200d}\u{1f52c}!", "\u{2764}\u{fe0f}\u{2764}", "e\u{301}e"]
+        {
+            assert_eq!(line(good.to_owned(), 2, 255).as_deref(), Ok(good));
+        }
+        for bad in [
+            "ada\u{202e}nimda",
+            "ad\u{200b}a",
+            "\u{feff}ada",
+            "a\u{ad}da",
+            "ada\u{2066}x\u{2069}",
+            "ada\u{2028}x",
+            "\u{3164}\u{3164}",
+            "ada\u{e0067}",
+            "\u{200d}\u{200d}",
+            "\u{200c}a\u{200c}",
+        ] {
+            assert!(line(bad.to_owned(), 2, 255).is_err() && lines(bad.to_owned(), 2, 255).is_err(), "{bad:?}");
         }
     }
 

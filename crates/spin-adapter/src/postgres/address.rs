@@ -4,16 +4,19 @@
 //! Both forms of libpq are supported: a URL with parameters after `?`, and a list of `key=value` whose values may be
 //! quoted with `'`. Limits that the address sets itself have priority.
 
+use super::ssl_mode;
+
 /// How long connecting may take, in seconds.
 pub const CONNECT_TIMEOUT_S: u64 = 2;
 
 /// How long a statement may run, in milliseconds.
 pub const STATEMENT_TIMEOUT_MS: u64 = 5_000;
 
-/// `address` with both limits.
+/// `address` with both limits, and with an `sslmode` that the hosts know.
 pub(super) fn with_time_limits(address: &str) -> String {
     let is_url = address.starts_with("postgres://") || address.starts_with("postgresql://");
-    if is_url { url(address) } else { key_values(address) }
+    let address = ssl_mode::known(address, is_url);
+    if is_url { url(&address) } else { key_values(&address) }
 }
 
 fn url(address: &str) -> String {
@@ -61,7 +64,7 @@ fn key_values(address: &str) -> String {
 }
 
 /// Where the value of `wanted` starts in a list of `key=value`.
-fn value_of(address: &str, wanted: &str) -> Option<usize> {
+pub(super) fn value_of(address: &str, wanted: &str) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     let mut key_start = Some(0);
     let mut found = None;
@@ -121,6 +124,14 @@ mod tests {
         assert_eq!(config.get_ports(), [6543]);
         assert_eq!(config.get_dbname(), Some("db"));
         assert_eq!(config.get_application_name(), Some("x"));
+    }
+
+    #[test]
+    fn verified_tls_is_understood() {
+        for address in ["postgres://h/db?sslmode=verify-full", "host=h sslmode=verify-full"] {
+            let config: Config = with_time_limits(address).parse().expect(address);
+            assert_eq!(config.get_ssl_mode(), tokio_postgres::config::SslMode::Require, "{address}");
+        }
     }
 
     #[test]

@@ -58,6 +58,16 @@ impl DatabaseError {
         }
     }
 
+    /// Whether the server refused a connection because it, the role or the database has too many. The host gives only a
+    /// text (SQLSTATE 53300), which is in English unless the server's `lc_messages` says otherwise; then the refusal
+    /// counts as an outage.
+    pub(super) fn is_refused_connection(&self) -> bool {
+        // "sorry, too many clients already", "too many connections for role …" and "for database …", "remaining
+        // connection slots are reserved for …".
+        const REFUSED: [&str; 3] = ["too many clients", "too many connections", "remaining connection slots"];
+        matches!(self, Self::Unavailable(text) if REFUSED.iter().any(|sign| text.contains(sign)))
+    }
+
     /// Whether the statement may still take effect after this error.
     pub fn may_still_commit(&self) -> bool {
         matches!(self, Self::ConnectionLost(_) | Self::Overdue(_))
@@ -170,6 +180,25 @@ mod tests {
         let text = "refused\n\nCaused by:\n    0: why\n\nStack backtrace:\n   0: main".to_owned();
         let error = DatabaseError::opening(Error::PgError(PgError::ConnectionFailed(text)));
         assert_eq!(error, DatabaseError::Unavailable("refused\n\nCaused by:\n    0: why".to_owned()));
+    }
+
+    #[test]
+    fn a_server_with_too_many_connections_is_not_down() {
+        let opening = |why: &str| {
+            let text = format!("Error occurred while creating a new object: db error\n\nCaused by:\n    0: {why}");
+            DatabaseError::opening(Error::PgError(PgError::ConnectionFailed(text))).is_refused_connection()
+        };
+        for why in [
+            "FATAL: sorry, too many clients already",
+            "FATAL: too many connections for role \"tumbler\"",
+            "FATAL: too many connections for database \"tumbler\"",
+            "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        ] {
+            assert!(opening(why), "{why}");
+        }
+        for why in ["Connection refused (os error 111)", "FATAL: the database system is starting up"] {
+            assert!(!opening(why), "{why}");
+        }
     }
 
     #[test]

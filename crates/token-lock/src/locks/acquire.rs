@@ -8,6 +8,7 @@ use ports::{Connect, RedisError, Reply, Runtime};
 
 use super::Locks;
 use super::release_on_drop::ReleaseOnDrop;
+use super::waiting::Place;
 use crate::outcome::{Acquired, Grant, LockError};
 use crate::quorum::{Replies, Server};
 use crate::resource::Resource;
@@ -17,13 +18,19 @@ use crate::token::Token;
 const PAUSE_MS: u64 = 8;
 const MAX_PAUSE_MS: u64 = 64;
 
+/// How often the second in a line looks whether it is the first.
+const LOOK_MS: u64 = 4;
+
 /// The reply of one server: the fencing number if it granted the lock, `None` if another client holds it.
 type Fencing = Option<u64>;
+
+/// A lock that is held, and what releases it if its client does not receive it.
+type Granted<R, T> = (Grant, ReleaseOnDrop<R, T>);
 
 /// The result of an attempt.
 pub(super) enum Attempt<R: Connect, T: Runtime> {
     /// All locks are held.
-    Granted(Vec<(Grant, ReleaseOnDrop<R, T>)>),
+    Granted(Vec<Granted<R, T>>),
     /// Another client holds one of them. This attempt holds none.
     Taken,
 }
@@ -39,7 +46,8 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         self.acquire_within(resources, ttl_ms, 0).await
     }
 
-    /// [`Locks::acquire`], repeated until the locks are granted or `wait_ms` milliseconds are over.
+    /// [`Locks::acquire`], repeated until the locks are granted or `wait_ms` milliseconds are over. Of the requests of
+    /// this instance that wait for one resource, only the one that waits longest repeats it.
     ///
     /// # Errors
     /// As [`Locks::acquire`].
@@ -71,40 +79,70 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         resources.dedup();
         let runtime = &*self.quorum.runtime;
         let until_ms = runtime.monotonic_ms() + wait_ms;
+        let left_ms = || until_ms.saturating_sub(runtime.monotonic_ms());
+        // A request that waits does not overtake those of this instance that have waited longer.
+        let waited_for = resources.iter().find(|resource| wait_ms > 0 && self.lines.has(resource));
+        let mut place = waited_for.map(|resource| self.lines.join(resource));
         let mut pause_ms = PAUSE_MS;
         loop {
-            let attempt = self.attempt(&resources, ttl_ms).await?;
-            let left_ms = until_ms.saturating_sub(runtime.monotonic_ms());
-            if left_ms == 0 || matches!(attempt, Attempt::Granted(_)) {
-                return Ok(attempt);
+            if let Some(place) = &place {
+                self.wait_for_turn(place, left_ms).await;
             }
-            runtime.sleep(jittered(runtime, pause_ms).min(left_ms)).await;
-            pause_ms = (2 * pause_ms).min(MAX_PAUSE_MS);
+            let (attempt, taken) = match self.attempt(&resources, ttl_ms).await? {
+                Ok(granted) => (Attempt::Granted(granted), None),
+                Err(taken) => (Attempt::Taken, Some(taken)),
+            };
+            let Some(taken) = taken.filter(|_| left_ms() > 0) else { return Ok(attempt) };
+            if place.as_ref().is_none_or(|place| place.resource() != &taken) {
+                place = Some(self.lines.join(&taken));
+                pause_ms = PAUSE_MS;
+            }
+            if place.as_ref().is_some_and(|place| place.ahead() == 0) {
+                runtime.sleep(jittered(runtime, pause_ms).min(left_ms())).await;
+                pause_ms = (2 * pause_ms).min(MAX_PAUSE_MS);
+            }
+        }
+    }
+
+    /// Waits until the request is the first in its line, or no time is left. Requests of one instance are separate
+    /// tasks, which cannot wake one another. So each looks at the line more often the nearer it is to the front.
+    async fn wait_for_turn(&self, place: &Place<'_>, left_ms: impl Fn() -> u64) {
+        loop {
+            let (ahead, left_ms) = (place.ahead() as u64, left_ms());
+            if ahead == 0 || left_ms == 0 {
+                return;
+            }
+            self.quorum.runtime.sleep((LOOK_MS * ahead).min(MAX_PAUSE_MS).min(left_ms)).await;
         }
     }
 
     /// There is no deadlock, because an attempt that finds a lock taken releases the others before it waits.
-    async fn attempt(&self, resources: &[Resource], ttl_ms: u64) -> Result<Attempt<R, T>, LockError> {
+    /// `Err` in `Ok`: the resource that another client holds.
+    async fn attempt(
+        &self,
+        resources: &[Resource],
+        ttl_ms: u64,
+    ) -> Result<Result<Vec<Granted<R, T>>, Resource>, LockError> {
         let mut granted = Vec::with_capacity(resources.len());
         for resource in resources {
             match self.acquire_one(resource, ttl_ms).await {
                 Ok(Some(grant)) => granted.push(grant),
                 not_granted => {
                     self.release_all(granted).await;
-                    return not_granted.map(|_| Attempt::Taken);
+                    return not_granted.map(|_| Err(resource.clone()));
                 }
             }
         }
         // The first lock may have expired before the last was granted.
         if granted.iter().all(|(grant, _)| self.quorum.is_valid(grant.valid_until_ms)) {
-            return Ok(Attempt::Granted(granted));
+            return Ok(Ok(granted));
         }
         self.release_all(granted).await;
         Err(LockError::Unavailable(format!("locking all resources took longer than the TTL of {ttl_ms} ms")))
     }
 
     /// Releases the locks now, or in the background if that fails.
-    async fn release_all(&self, granted: Vec<(Grant, ReleaseOnDrop<R, T>)>) {
+    async fn release_all(&self, granted: Vec<Granted<R, T>>) {
         let releases = granted.into_iter().map(async |(grant, on_drop)| {
             if self.release(&grant.resource, &grant.token).await.is_ok() {
                 on_drop.disarm();
@@ -118,7 +156,7 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         &self,
         resource: &Resource,
         ttl_ms: u64,
-    ) -> Result<Option<(Grant, ReleaseOnDrop<R, T>)>, LockError> {
+    ) -> Result<Option<Granted<R, T>>, LockError> {
         let quorum = &self.quorum;
         let token = Token::random(&*quorum.runtime);
         let validity = quorum.validity(ttl_ms);

@@ -9,4 +9,5 @@ mod guard;
 mod holding;
 mod outages;
 mod quorum;
+mod waiting;
 mod world;

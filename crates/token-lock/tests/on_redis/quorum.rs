@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ports::Reply;
-use token_lock::{Acquired, Extended, LockError, Released, Resource, Settings};
+use ports::native::{NativeRedis, NativeRuntime};
+use token_lock::{Acquired, Extended, LockError, Locks, Released, Resource, Settings};
 
 use crate::world::{Instance, LONG, PATIENT, World, on_three, resource};
 
@@ -162,6 +163,19 @@ async fn numbers_grow_in_every_majority() {
             clients.work().await;
             world.servers[at].resume();
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_server_with_two_votes_is_refused() {
+    on_three(async |world| {
+        assert_eq!(world.one.locks.check_servers().await, Ok(()));
+        let [first, second] = [&world.servers[0], &world.servers[1]].map(|server| server.url());
+        let other_database = format!("{}/1", first.trim_end_matches('/'));
+        let servers = [first, other_database, second].map(|url| NativeRedis::new(&url).expect("a Redis URL"));
+        let locks = Locks::new(servers.into(), NativeRuntime::default(), PATIENT);
+        assert_eq!(locks.check_servers().await, Err(LockError::SameServer));
     })
     .await;
 }

@@ -9,7 +9,7 @@ use versioned_cache::Settings;
 
 use crate::redis::Value;
 use crate::step::Step;
-use crate::tasks::{Role, Task, cache, task};
+use crate::tasks::{Role, Task, instance, task};
 use crate::world::{Rules, Shared, World};
 
 /// Longer than any entry lives, jitter included.
@@ -97,8 +97,8 @@ impl Execution {
         let count = scenario.roles.len();
         // One more task warms the cache. It has ended when the search begins.
         let world = World::new(count + 1, scenario.rules);
-        let shared = cache(&world, scenario.settings);
-        let own = || if scenario.shared_instance { Rc::clone(&shared) } else { cache(&world, scenario.settings) };
+        let shared = instance(&world, scenario.settings);
+        let own = || if scenario.shared_instance { Rc::clone(&shared) } else { instance(&world, scenario.settings) };
         let mut tasks: Vec<Option<Task>> =
             scenario.roles.iter().enumerate().map(|(at, role)| Some(task(*role, at, &world, &own()))).collect();
         tasks.push(Some(task(Role::warming(&scenario.roles), count, &world, &own())));

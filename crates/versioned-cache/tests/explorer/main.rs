@@ -24,8 +24,8 @@ use execution::{Execution, Faults, Scenario, story};
 use interleavings::explore;
 use tasks::Means;
 use tasks::Role::{
-    BatchReader, CheckingReader, Creator, GuardedReader, NamedReader, NamedRefresher, Outsider, Reader, Refresher,
-    Setter, SlowReader, UsersReader, Writer,
+    BatchReader, CheckingReader, Creator, GuardedReader, NamedReader, NamedRefresher, Outsider, PageReader, PageWriter,
+    Reader, Refresher, Setter, SlowReader, UsersReader, Writer,
 };
 use versioned_cache::{Settings, WritePolicy};
 use weakness::Weakness;
@@ -116,6 +116,25 @@ fn requests_that_share_an_instance_and_wait_for_its_fills() {
     shared.faults.cancellations = 1;
     shared.settings.fill_wait_ms = 4;
     holds("shared instance", &shared);
+}
+
+/// Readers of one page on one instance, which wait for one another.
+fn sharing(faults: Faults) -> Scenario {
+    let mut shared = scenario(&[PageWriter, PageReader(1), PageReader(1)], true, faults);
+    shared.shared_instance = true;
+    shared.settings.fill_wait_ms = 2;
+    shared
+}
+
+#[test]
+fn requests_for_a_page_share_reads_that_start_after_them() {
+    holds("pages", &sharing(EVICTION));
+    holds("pages, a cancelled reader", &sharing(Faults { cancellations: 1, ..Faults::default() }));
+}
+
+#[test]
+fn requests_for_a_page_that_join_a_read_under_way_are_caught() {
+    is_caught(&weakened(sharing(EVICTION), Weakness::ReadsUnderWayAreShared));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use versioned_cache::Settings;
 use crate::execution::{Execution, Faults, Scenario, story};
 use crate::tasks::Means;
 use crate::tasks::Role::{
-    BatchReader, CheckingReader, NamedReader, Outsider, Reader, Refresher, Setter, SlowReader, Writer,
+    BatchReader, CheckingReader, NamedReader, Outsider, PageReader, PageWriter, Reader, Refresher, Setter, SlowReader,
+    Writer,
 };
 use crate::world::Rules;
 
@@ -76,7 +77,14 @@ fn many_requests_at_random() {
         settings: Settings { grace_ms: 3_600_000, soft_timeout_ms: 50, refresh_ahead: 1e12, ..base.settings },
         ..base.clone()
     };
+    let paged = Scenario {
+        roles: vec![PageWriter, PageReader(3), PageReader(2), PageWriter, PageReader(3), PageReader(2)],
+        shared_instance: true,
+        ..base.clone()
+    };
     let scenarios = [
+        lossy(&Scenario { rules: flushed.rules, ..paged.clone() }),
+        paged,
         refreshed,
         checked,
         lossy(&set),

@@ -1,18 +1,30 @@
 //! The requests that are explored: the crate's real reads and writes.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use interleavings::wait;
-use versioned_cache::{Cache, Entry, ReadResult, Scope, Settings, Source, StatementError, Ttl, Write, WriteError};
+use versioned_cache::{
+    Cache, Entry, Kind, Pages, ReadResult, Scope, Settings, Source, StatementError, Ttl, Write, WriteError,
+};
 
 use crate::simulated::{SimRedis, SimRuntime};
 use crate::step::{Outcome, Step};
+use crate::weakness::Weakness;
 use crate::world::Shared;
 
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub type SimCache = Rc<Cache<SimRedis, SimRuntime>>;
+
+/// What the requests of an instance share.
+pub struct Instance {
+    cache: SimCache,
+    pages: Pages<SimRedis, SimRuntime, NoError>,
+    /// The page that is being read, for [`Weakness::ReadsUnderWayAreShared`].
+    under_way: RefCell<Option<Rc<RefCell<Option<ReadResult>>>>>,
+}
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +44,10 @@ pub enum Role {
     NamedRefresher(u32),
     /// As a refresher; the source is slow.
     SlowReader(u32),
+    /// Reads the row as a page of a list this many times.
+    PageReader(u32),
+    /// Changes the row as one of that list.
+    PageWriter,
     /// Changes the row this many times.
     Writer(u32),
     /// Creates the row.
@@ -71,6 +87,7 @@ impl Role {
             matches!(role, Self::NamedReader(_) | Self::UsersReader(_) | Self::Setter(_) | Self::NamedRefresher(_))
         });
         match named {
+            _ if roles.contains(&Self::PageWriter) => Self::PageReader(1),
             Some(Self::UsersReader(_)) => Self::UsersReader(1),
             Some(_) => Self::NamedReader(1),
             None => Self::Reader(1),
@@ -79,7 +96,7 @@ impl Role {
 }
 
 /// A SELECT has failed. An UPDATE never fails: it ends, or its task dies.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct NoError;
 
 impl StatementError for NoError {
@@ -98,53 +115,70 @@ fn list() -> Scope {
     Scope::list("users")
 }
 
-pub fn cache(world: &Shared, settings: Settings) -> SimCache {
-    Cache::new(SimRedis(Rc::clone(world)), SimRuntime(Rc::clone(world)), settings)
+/// The list whose pages are read. Another one than [`list`], whose version no task reads.
+fn rows() -> Scope {
+    Scope::list("rows")
 }
 
-pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task {
-    let (world, cache) = (Rc::clone(world), Rc::clone(cache));
+pub fn instance(world: &Shared, settings: Settings) -> Rc<Instance> {
+    let cache = Cache::new(SimRedis(Rc::clone(world)), SimRuntime(Rc::clone(world)), settings);
+    let kind = Kind { item: "row", list: "rows", item_ttl: Ttl::default(), list_ttl: Ttl::default() };
+    let pages = Pages::new(Rc::clone(&cache), kind);
+    Rc::new(Instance { cache, pages, under_way: RefCell::default() })
+}
+
+pub fn task(role: Role, number: usize, world: &Shared, instance: &Rc<Instance>) -> Task {
+    let (world, instance) = (Rc::clone(world), Rc::clone(instance));
     Box::pin(async move {
+        let cache = &instance.cache;
         match role {
             Role::Reader(times) => {
                 for _ in 0..times {
-                    drop(read(number, &world, &cache, entry(), false).await);
+                    drop(read(number, &world, cache, entry(), false).await);
                 }
             }
             Role::BatchReader(times) => {
                 for _ in 0..times {
-                    read(number, &world, &cache, entry(), true).await;
+                    read(number, &world, cache, entry(), true).await;
                 }
             }
-            Role::GuardedReader => drop(read(number, &world, &cache, guarded(), false).await),
+            Role::GuardedReader => drop(read(number, &world, cache, guarded(), false).await),
             Role::CheckingReader(times) => {
                 for _ in 0..times {
-                    read_and_check(number, &world, &cache).await;
+                    read_and_check(number, &world, cache).await;
                 }
             }
             Role::Refresher(times) | Role::SlowReader(times) => {
                 for _ in 0..times {
-                    read_and_continue(number, &world, &cache, entry()).await;
+                    read_and_continue(number, &world, cache, entry()).await;
                 }
             }
             Role::NamedRefresher(times) => {
                 for _ in 0..times {
-                    read_and_continue(number, &world, &cache, named()).await;
+                    read_and_continue(number, &world, cache, named()).await;
                 }
+            }
+            Role::PageReader(times) => {
+                for _ in 0..times {
+                    read_page(number, &world, &instance).await;
+                }
+            }
+            Role::PageWriter => {
+                write(number, &world, cache, Write { mark: vec![rows()], bump: vec![rows()] }).await;
             }
             Role::Writer(times) => {
                 for _ in 0..times {
-                    write(number, &world, &cache, Write { mark: vec![scope()], bump: vec![scope()] }).await;
+                    write(number, &world, cache, Write { mark: vec![scope()], bump: vec![scope()] }).await;
                 }
             }
             Role::NamedReader(times) => {
                 for _ in 0..times {
-                    read(number, &world, &cache, named(), false).await;
+                    read(number, &world, cache, named(), false).await;
                 }
             }
             Role::UsersReader(times) => {
                 for _ in 0..times {
-                    read(number, &world, &cache, users(), false).await;
+                    read(number, &world, cache, users(), false).await;
                 }
             }
             Role::Setter(times) => {
@@ -154,9 +188,9 @@ pub fn task(role: Role, number: usize, world: &Shared, cache: &SimCache) -> Task
                     world.borrow_mut().promises.set_ends(number, outcome.is_ok());
                 }
             }
-            Role::Outsider(means) => invalidate(number, &world, &cache, means).await,
+            Role::Outsider(means) => invalidate(number, &world, cache, means).await,
             Role::Creator => {
-                write(number, &world, &cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
+                write(number, &world, cache, Write { mark: vec![list()], bump: vec![list(), scope()] }).await;
             }
         }
     })
@@ -236,16 +270,10 @@ async fn read_and_continue(number: usize, world: &Shared, cache: &SimCache, entr
 
 /// `None`: the source has failed, and there was no entry in grace.
 async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, batch: bool) -> Option<ReadResult> {
-    world.borrow_mut().failed.remove(&number);
-    wait(world, Step::Start).await;
+    begin(number, world).await;
     let entries = [entry];
     let of_select = Rc::clone(world);
-    let select = async move || match wait(&of_select, Step::Select).await {
-        Outcome::Row(0) => Ok(None),
-        Outcome::Row(value) => Ok::<_, NoError>(Some(value.to_string().into_bytes())),
-        Outcome::Lost => Err(NoError),
-        other => panic!("{other:?} is no row"),
-    };
+    let select = async move || select(&of_select).await;
     let result = if batch {
         let results = cache.get_or_set_many(&entries, async |missing| {
             assert_eq!(missing, [0]);
@@ -255,6 +283,61 @@ async fn read(number: usize, world: &Shared, cache: &SimCache, entry: Entry, bat
     } else {
         cache.get_or_set_verified(&entries[0], select).await
     };
+    end(number, world, result)
+}
+
+async fn read_page(number: usize, world: &Shared, instance: &Instance) {
+    begin(number, world).await;
+    let of_select = Rc::clone(world);
+    let page = instance.pages.page("", async move || select(&of_select).await);
+    let result = if world.borrow().rules.weakness == Some(Weakness::ReadsUnderWayAreShared) {
+        read_under_way(world, instance, page).await
+    } else {
+        page.await
+    };
+    end(number, world, result);
+}
+
+/// Shares the read that is under way, for some time.
+async fn read_under_way(
+    world: &Shared,
+    instance: &Instance,
+    page: impl Future<Output = Result<ReadResult, NoError>>,
+) -> Result<ReadResult, NoError> {
+    let under_way = instance.under_way.borrow().clone();
+    if let Some(read) = under_way {
+        for _ in 0..2 {
+            wait(world, Step::Sleep(1)).await;
+            if let Some(result) = &*read.borrow() {
+                return Ok(result.clone());
+            }
+        }
+        return page.await;
+    }
+    let read = Rc::new(RefCell::new(None));
+    *instance.under_way.borrow_mut() = Some(Rc::clone(&read));
+    let result = page.await?;
+    *read.borrow_mut() = Some(result.clone());
+    *instance.under_way.borrow_mut() = None;
+    Ok(result)
+}
+
+async fn begin(number: usize, world: &Shared) {
+    world.borrow_mut().failed.remove(&number);
+    wait(world, Step::Start).await;
+}
+
+async fn select(world: &Shared) -> Result<Option<Vec<u8>>, NoError> {
+    match wait(world, Step::Select).await {
+        Outcome::Row(0) => Ok(None),
+        Outcome::Row(value) => Ok(Some(value.to_string().into_bytes())),
+        Outcome::Lost => Err(NoError),
+        other => panic!("{other:?} is no row"),
+    }
+}
+
+/// Checks the result of a read.
+fn end(number: usize, world: &Shared, result: Result<ReadResult, NoError>) -> Option<ReadResult> {
     let Ok(result) = result else {
         world.borrow_mut().promises.forget(number);
         return None;

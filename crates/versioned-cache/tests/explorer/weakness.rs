@@ -35,6 +35,8 @@ pub enum Weakness {
     VersionsAreShortened,
     /// Versions start without a TTL.
     VersionsHaveNoEnd,
+    /// A request for a page joins a read that began before it. The tasks do that: no command shows it.
+    ReadsUnderWayAreShared,
 }
 
 impl Weakness {

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use clap::Args;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use rustls::pki_types::CertificateDer;
 use tokio_postgres::NoTls;
@@ -14,11 +16,22 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls;
 
-/// Connections per component and address in the whole process, as in Spin.
-const MAX_CONNECTIONS: usize = 64;
+/// How many connections there may be: an option of the command line.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ConnectionLimit {
+    /// PostgreSQL connections of a component to one address, of all threads together, but at least one per thread.
+    /// Requests wait while all are in use. Two hosts with three components that use a database open up to 96 with the
+    /// default; PostgreSQL accepts 100 by default.
+    #[arg(long = "max-postgres-connections", value_name = "COUNT", default_value = "16")]
+    pub connections: NonZeroUsize,
+}
 
-/// The minimum for each worker, even if there are many workers.
-const MIN_CONNECTIONS_PER_WORKER: usize = 8;
+impl ConnectionLimit {
+    /// The share of each of `workers` workers.
+    fn per_worker(self, workers: usize) -> usize {
+        (self.connections.get() / workers.max(1)).max(1)
+    }
+}
 
 /// A connection that several requests of one instance may use concurrently. It returns to its pool when it is dropped.
 pub type Client = Arc<Object>;
@@ -41,9 +54,8 @@ pub struct Pools {
 
 impl Pools {
     /// Pools of one of `workers` workers.
-    pub fn new(workers: usize) -> Self {
-        let connections = (MAX_CONNECTIONS / workers.max(1)).max(MIN_CONNECTIONS_PER_WORKER);
-        Self { pools: Mutex::default(), connections }
+    pub fn new(limit: ConnectionLimit, workers: usize) -> Self {
+        Self { pools: Mutex::default(), connections: limit.per_worker(workers) }
     }
 
     /// Waits for a free connection. Errors: an address that cannot be parsed, a failure to connect.
@@ -81,4 +93,15 @@ fn new_pool(ConnectionSettings { address, root }: &ConnectionSettings, connectio
         Manager::from_config(config, MakeRustlsConnect::new(client_config), settings)
     };
     Pool::builder(manager).max_size(connections).build().context("building Postgres connection pool")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_the_connections() {
+        let limit = |count| ConnectionLimit { connections: NonZeroUsize::new(count).expect("not 0") };
+        assert_eq!([1, 2, 5, 16, 64].map(|workers| limit(16).per_worker(workers)), [16, 8, 3, 1, 1]);
+    }
 }

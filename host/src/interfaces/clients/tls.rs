@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Makes `ring` the process's cryptography. Call it once, before anything uses TLS.
@@ -10,10 +11,23 @@ pub fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The root certificates.
+/// The root certificates that can be used: Mozilla's, and those of the system. The environment variables SSL_CERT_FILE
+/// and SSL_CERT_DIR select others in place of the system's.
+pub static ROOT_CERTIFICATES: LazyLock<Vec<CertificateDer<'static>>> = LazyLock::new(|| {
+    let is_usable =
+        |certificate: &CertificateDer<'_>| RootCertStore::empty().add(certificate.clone().into_owned()).is_ok();
+    let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+    let mut certificates: Vec<_> =
+        mozilla.chain(rustls_native_certs::load_native_certs().certs).filter(is_usable).collect();
+    certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    certificates.dedup();
+    certificates
+});
+
+/// [`ROOT_CERTIFICATES`].
 pub static ROOTS: LazyLock<RootCertStore> = LazyLock::new(|| {
-    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(ROOT_CERTIFICATES.iter().cloned());
     store
 });
 

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use redis::{Client, ConnectionInfo};
 
+use crate::interfaces::clients::redis::client as redis_client;
 use crate::manifest::RedisTrigger;
 
 /// One server.
@@ -31,7 +32,7 @@ impl Server {
 
     fn new(info: ConnectionInfo, triggers: Vec<(String, usize)>) -> Result<Self> {
         let name = info.addr().to_string();
-        let client = Client::open(super::subscription::with_keepalive(info));
+        let client = redis_client(super::subscription::with_keepalive(info));
         Ok(Self { client: client.with_context(|| format!("Redis {name}"))?, name, triggers })
     }
 

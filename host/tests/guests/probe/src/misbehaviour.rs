@@ -22,6 +22,9 @@ pub async fn respond(path: &str, query: &Query) -> Result<WasiResponse, ErrorCod
         }
         "/allocate" => {
             let bytes = vec![1_u8; usize::try_from(query.number("mib") << 20).unwrap_or(usize::MAX)];
+            if query.has_wait() {
+                query.wait().await;
+            }
             std::hint::black_box(&bytes).len().to_string().into_response()
         }
         "/stream" | "/stream-trap" => {
