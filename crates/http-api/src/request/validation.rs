@@ -163,7 +163,8 @@ impl WholeNumber {
 const EXACT_MAX: f64 = 1_125_899_906_842_624.0;
 
 /// The value of a JSON number, if it is whole. `60`, `60.0` and `6e1` are the same number (RFC 8259, section 6).
-/// Numbers of 2^50 and more must be written with digits only.
+/// Numbers of 2^50 and more must be written with digits only. A number that differs from a whole one by less than a
+/// double can express, such as `1e-400` from 0, counts as that.
 pub fn whole(number: &serde_json::Number) -> Option<i128> {
     let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < EXACT_MAX).then_some(float as i128);
     number.as_i128().or_else(|| number.as_f64().and_then(of_float))
