@@ -60,7 +60,7 @@ fn all_properties_hold() {
         let more = (0..changes).map(|_| changed(&inputs, &mut rng));
         for input in inputs.iter().cloned().chain(more) {
             let holds = std::panic::catch_unwind(|| property(&input)).is_ok();
-            assert!(holds, "{name}: {:?}", String::from_utf8_lossy(&input));
+            assert!(holds, "{name}: b\"{}\"", input.escape_ascii());
         }
     }
 }
