@@ -81,7 +81,8 @@ impl Cursor {
         let mut next = || numbers.next()?.parse::<u64>().ok();
         let (server, position, skipped) = (next()?, next()?, next()?);
         let parsed = Self { server: server.try_into().ok()?, position, skipped: skipped.try_into().ok()? };
-        (parsed.to_string() == text).then_some(parsed)
+        // Each server that failed is one of those before this one.
+        (parsed.to_string() == text && parsed.skipped <= parsed.server).then_some(parsed)
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
     fn only_cursors_that_a_page_returned_are_valid() {
         let cursor = Cursor { server: 2, position: 117, skipped: 1 };
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for text in ["", "1", "1.2", "1.2.x", "1.2.3.4", "-1.2.3", "01.2.3", "1.2.99999999999999999999"] {
+        for text in ["", "1", "1.2", "1.2.x", "1.2.0.4", "-1.2.0", "01.2.0", "1.2.2", "1.2.18446744073709551615"] {
             assert_eq!(Cursor::parse(text), None, "{text}");
         }
     }
