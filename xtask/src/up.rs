@@ -161,8 +161,8 @@ fn announce(listen: &str, host_args: &[String], stores: &Stores, data: &Data, se
     Ok(())
 }
 
-/// The header field for an example, with the token that is kept in `file`. It does not show the token: the output may be
-/// copied to other people.
+/// The header field for an example, with the token that is kept in `file`. It does not show the token: the output may
+/// be copied to other people.
 fn header_field(token: &Secret, file: &str, given: &str) -> String {
     match token {
         Secret::Given => format!("\"authorization: Bearer ${given}\""),

@@ -65,8 +65,8 @@ impl Pool {
         }
     }
 
-    /// Queues a request of a client and returns the channel for its response. While the host has too little memory, that
-    /// is [`CallError::NoMemory`] at once.
+    /// Queues a request of a client and returns the channel for its response. While the host has too little memory,
+    /// that is [`CallError::NoMemory`] at once.
     pub fn submit(self: &Rc<Self>, request: Request<WasiBody>) -> PendingResponse {
         let (reply, response) = oneshot::channel();
         let ticket = if self.memory.is_short() {

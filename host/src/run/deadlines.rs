@@ -1,5 +1,5 @@
-//! Which of a connection's timeouts is over. It is asked at regular ticks and reads no clock, so a request costs nothing
-//! here, and a host that was suspended does not blame its clients.
+//! Which of a connection's timeouts is over. It is asked at regular ticks and reads no clock, so a request costs
+//! nothing here, and a host that was suspended does not blame its clients.
 
 use std::time::Duration;
 

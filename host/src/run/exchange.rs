@@ -54,8 +54,8 @@ pub struct Seen {
     pub phase: Phase,
     /// How many requests there have been.
     pub requests: u32,
-    /// In [`Phase::Body`]: how many bytes of the body have arrived. In [`Phase::Blocked`]: how often the client has read
-    /// again.
+    /// In [`Phase::Body`]: how many bytes of the body have arrived. In [`Phase::Blocked`]: how often the client has
+    /// read again.
     pub progress: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The body of a request: a short one is received before the request takes a place in an instance, so that a slow client
-//! keeps none from others. Requests with longer bodies share half of the places.
+//! The body of a request: a short one is received before the request takes a place in an instance, so that a slow
+//! client keeps none from others. Requests with longer bodies share half of the places.
 
 use std::pin::Pin;
 use std::sync::Arc;
