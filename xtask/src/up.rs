@@ -22,7 +22,7 @@ use crate::{build, packages, probe, routes, variables, workspace};
 pub const LISTEN: &str = "127.0.0.1:3000";
 /// How long the host may take to start, including the compilation of all components.
 const START: Duration = Duration::from_secs(120);
-/// How long the host may take to stop: a little more than it gives the requests in flight.
+/// How long the host may take to stop: more than the 10 s that it gives the requests in flight.
 const DRAIN: Duration = Duration::from_secs(35);
 
 /// The variable that says who may use `/users`.

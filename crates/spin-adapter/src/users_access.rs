@@ -49,7 +49,7 @@ mod tests {
             ["open", "token", "jwt"].map(access),
             [Ok(UsersAccess::Open), Ok(UsersAccess::Token), Ok(UsersAccess::Jwt)]
         );
-        // No other value may open the service, not even one that looks like nothing.
+        // No other value may open the service, not even an empty one or one of white space.
         for bad in ["", "Open", "open ", "none", "JWT"] {
             let error = access(bad).unwrap_err().to_string();
             assert_eq!(error, "the variable users_access must be open, token or jwt", "{bad:?}");

@@ -243,7 +243,7 @@ async fn next_turn(pool: Rc<Pool>) {
     pool.dispatch();
 }
 
-/// Refuses requests of `pool` that wait too long, until none waits. Under overload, the turns do it earlier.
+/// Refuses requests of `pool` that wait too long, until none waits. Under overload, [`next_turn`] refuses them earlier.
 async fn refuse_overdue(pool: Rc<Pool>) {
     while let Some(due) = pool.waiting.refuse_overdue(Instant::now()) {
         tokio::time::sleep_until(due.into()).await;

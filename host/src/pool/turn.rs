@@ -2,30 +2,31 @@
 //! processor can serve.
 //!
 //! A worker is one thread. Each request that an instance takes makes all others slower, so under overload the instances
-//! must not take all that wait: then everybody would wait, in instances, and nobody could tell for what. Instead, the
-//! requests of a turn are limited so that a turn takes about a millisecond, and the rest waits in the queue, where the
-//! time can be measured. Requests that wait inside of a component (for a lock, for events, for PostgreSQL) take no time
-//! of the turn, and do not count.
+//! must not take all requests. Otherwise all requests would wait in instances, where the host cannot distinguish a
+//! request that waits for the processor from one that waits for something else. Therefore only so many requests start
+//! in a turn that the turn takes 1 to 2 ms. The rest waits in the queue, where the host can measure the time. Requests
+//! that wait inside of a component (for a lock, for events, for PostgreSQL) take no time of the turn, and do not count.
 //!
-//! What happens to the queue is the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if it was never empty
-//! for some time, a request may wait for 5 ms only, and the newest is served first. A short burst waits its turn;
-//! under lasting overload, those that are served have hardly waited, and the others are refused quickly.
+//! The queue follows the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if the queue was never empty for
+//! some time, a request may wait for 5 ms only, and the newest is served first. After a short burst, all requests are
+//! served in their order. Under lasting overload, those that are served have hardly waited, and the others are refused
+//! quickly.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long the queue may be not empty before the component counts as overloaded. The article has 100 ms; here a burst
-/// may need many new instances first, which take about 1 ms each.
+/// The component counts as overloaded when its queue has not been empty for this long. The article has 100 ms; here a
+/// burst may need many new instances first, which take about 1 ms each.
 pub const BURST: Duration = Duration::from_millis(500);
 
-/// A turn that takes more processor time gets fewer requests, one that takes less than half gets more. Processor time,
-/// because on a busy machine a turn may also take long without having done much.
+/// After a turn that took more processor time, the next one gets fewer requests; after one that took less than half of
+/// it, more. It is processor time, because on a busy machine a turn may take long without having done much.
 const LONG_TURN: Duration = Duration::from_millis(2);
 
 const FIRST_SIZE: usize = 32;
-/// So that a component is not starved by the turns of another one on the same worker.
+/// A component must make progress although the turns of another one on the same worker are long.
 const MIN_SIZE: usize = 4;
 const MAX_SIZE: usize = 256;
 
@@ -44,9 +45,9 @@ pub struct Turn {
     length: Cell<Duration>,
     /// Since when the queue has not been empty; only if it was not empty at the end of a turn.
     behind_since: Cell<Option<Instant>>,
-    /// When there were last more requests than the processor can serve.
+    /// When the component was overloaded for the last time.
     overloaded_at: Cell<Option<Instant>>,
-    /// Whether that was so when this turn began.
+    /// Whether it was overloaded when this turn began.
     newest_first: Cell<bool>,
 }
 

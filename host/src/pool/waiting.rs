@@ -1,4 +1,4 @@
-//! The line in front of the instances: which request is next, and who has waited too long.
+//! The line in front of the instances: which request is next, and which ones have waited too long.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct WaitingLine {
 }
 
 impl WaitingLine {
-    /// Nobody waits.
+    /// An empty line.
     pub fn new(limits: Limits, recorder: Recorder) -> Self {
         let turn = Turn::new(limits.overload_wait > Duration::ZERO);
         Self { limits, recorder, queue: RefCell::default(), turn }
@@ -56,7 +56,7 @@ impl WaitingLine {
         }
     }
 
-    /// Notes that the line is shorter now.
+    /// Counts how many requests wait after some have left.
     fn left(&self) {
         let waiting = self.len();
         self.recorder.waiting(waiting);
@@ -110,7 +110,7 @@ impl WaitingLine {
         }
     }
 
-    /// Refuses a request that does not wait, or no longer.
+    /// Refuses a request that is not in the line.
     pub fn refuse(&self, reply: Reply, error: CallError, why: Refusal) {
         self.recorder.refused(why);
         let _ = reply.send(Err(error));

@@ -17,8 +17,8 @@ const NO_LIMIT: u64 = 1 << 20;
 /// Limits of clients' connections. All times are accurate to half a second.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// How long a request's header may take from its first byte (408), and the first byte of a new connection (closed):
-    /// seconds, or with a suffix (s, ms, us, ns).
+    /// How long a request's header may take from its first byte; then the response is 408. Also how long a new
+    /// connection may send nothing; then it is closed. Seconds, or with a suffix (s, ms, us, ns).
     #[arg(long = "header-timeout", value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     pub header: Duration,
 
@@ -26,8 +26,8 @@ pub struct ConnectionLimits {
     #[arg(long = "keep-alive-timeout", value_name = "DURATION", default_value = "75s", value_parser = timeout)]
     pub keep_alive: Duration,
 
-    /// How long the next bytes of a request's body may take while they are waited for, in the same form. A body must
-    /// also have 500 bytes per second, after 20 s.
+    /// How long the next bytes of a request's body may take while the host or the component waits for them, in the same
+    /// form. After 20 s of waiting in all, a body must also have arrived at 500 bytes per second or more.
     #[arg(long = "body-timeout", value_name = "DURATION", default_value = "30s", value_parser = timeout)]
     pub body: Duration,
 

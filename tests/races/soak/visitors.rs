@@ -1,5 +1,5 @@
-//! Requests that nobody else sends: health, metrics, events, statistics, rate limits, bad input; and clients that leave
-//! before the response comes.
+//! Requests that no other client of the soak sends: health, metrics, events, statistics, rate limits, bad input; and
+//! clients that disconnect before the response arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn request(api: &Api, rng: &mut Rng) -> Request {
     }
 }
 
-/// Sends a request and leaves after a moment.
+/// Sends a request and disconnects after a moment.
 async fn leave(api: &Api, rng: &mut Rng) {
     let request = match rng.u8(..4) {
         0 => api.get("/users?limit=1000"),

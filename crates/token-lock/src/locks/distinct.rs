@@ -11,9 +11,9 @@ use crate::quorum::{Replies, Server};
 
 impl<R: Connect, T: Runtime> Locks<R, T> {
     /// Refuses a quorum in which one server has several votes: under several names, or in several databases. Such a
-    /// quorum looks as if it survived the loss of a server, and loses all locks with one. It compares the ids that the
-    /// servers have drawn at their start (`run_id` in `INFO server`). Servers that do not respond, or do not tell,
-    /// pass. It asks once per instance, and not at all if there is a single server.
+    /// quorum should survive the loss of any one server, but it loses all locks with that server. This compares the
+    /// ids that the servers have chosen at their start (`run_id` in `INFO server`). Servers that do not respond, or
+    /// have no id, pass. It asks once per instance, and not at all if there is a single server.
     ///
     /// # Errors
     /// [`LockError::SameServer`].
