@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::user::User;
 
 /// How long a request for a page waits for another request that reads the page, in ms: as long as a statement may run.
-/// If the database is that slow, one more statement per request would make it slower.
+/// If it waited for less, each request would send a statement of its own to a slow database.
 const PAGE_WAIT_MS: u64 = STATEMENT_TIMEOUT_MS;
 
 /// The state of the component.

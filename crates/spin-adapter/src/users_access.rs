@@ -1,4 +1,4 @@
-//! What the users service asks for: the variable `users_access`, which the service and its client read.
+//! Which token the users service needs: the variable `users_access`. The service and its client, sellers, read it.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ pub enum UsersAccess {
 }
 
 impl UsersAccess {
-    /// The value of the variable.
+    /// Parses the variable.
     ///
     /// # Errors
     /// It is not one of the three.
