@@ -67,7 +67,7 @@ async fn requests_that_wait_inside_of_a_component_are_no_overload() {
     let host = Host::start(&[]).await;
     let path = gate.through("/fetch?");
     let mut long = FuturesUnordered::new();
-    // A few at a time, so that they are no burst either.
+    // A few at a time, so that they do not count as a burst, either.
     for arrived in (25..=500).step_by(25) {
         long.extend((0..25).map(|_| host.get(&path)));
         tokio::select! {
