@@ -23,7 +23,7 @@ pub const LISTEN: &str = "127.0.0.1:3000";
 /// How long the host may take to start, including the compilation of all components.
 const START: Duration = Duration::from_secs(120);
 /// How long the host may take to stop: more than the 10 s that it gives the requests in flight.
-const DRAIN: Duration = Duration::from_secs(35);
+const DRAIN: Duration = Duration::from_secs(12);
 
 /// The variable that says who may use `/users`.
 const USERS_ACCESS: &str = "users_access";

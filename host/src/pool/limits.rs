@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::memory::available_bytes;
+use crate::memory::machine_bytes;
 
 /// Limits of instances.
 #[derive(Args, Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ pub struct Limits {
 impl Limits {
     /// The memory of the host, in bytes.
     pub fn host_memory(&self) -> usize {
-        self.host_memory.or_else(|| Some(available_bytes()? / 4 * 3)).unwrap_or(usize::MAX)
+        self.host_memory.or_else(|| Some(machine_bytes()? / 4 * 3)).unwrap_or(usize::MAX)
     }
 }
 

@@ -52,12 +52,12 @@ impl WaitingLine {
     pub fn leave(&self, ticket: Ticket) {
         let job = self.queue.borrow_mut().remove(ticket);
         if job.is_some() {
-            self.left();
+            self.has_shortened();
         }
     }
 
     /// Counts how many requests wait after some have left.
-    fn left(&self) {
+    fn has_shortened(&self) {
         let waiting = self.len();
         self.recorder.waiting(waiting);
         if waiting == 0 {
@@ -73,7 +73,7 @@ impl WaitingLine {
             let mut queue = self.queue.borrow_mut();
             let job = if self.turn.is_newest_first() { queue.pop_newest() } else { queue.pop_oldest() }?;
             drop(queue);
-            self.left();
+            self.has_shortened();
             if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let _ = job.reply.send(Err(CallError::TimedOut));
             } else if !job.reply.is_closed() {
@@ -122,7 +122,7 @@ impl WaitingLine {
             let Some(job) = self.queue.borrow_mut().pop_oldest() else { break };
             let _ = job.reply.send(Err(error.clone()));
         }
-        self.left();
+        self.has_shortened();
     }
 }
 

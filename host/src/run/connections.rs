@@ -240,11 +240,11 @@ mod tests {
         let connections = Connections::new(SHORT, WorkerMetrics::default());
         let (exchange, watched) = idle(&connections, 0);
         let _answering = exchange.start();
-        exchange.waits_for_body(true);
+        exchange.set_waiting_for_body(true);
         (0..100).for_each(|_| connections.tick());
         assert_eq!((is_closed(&watched), is_closed(&watched)), (Some(Closed::BodyTimeout), None));
-        exchange.waits_for_body(false);
-        exchange.blocked(true);
+        exchange.set_waiting_for_body(false);
+        exchange.set_blocked(true);
         (0..100).for_each(|_| connections.tick());
         assert_eq!((is_closed(&watched), is_closed(&watched)), (Some(Closed::WriteTimeout), None));
     }

@@ -119,7 +119,7 @@ impl Exchange {
     }
 
     /// Notes whether the socket has just refused a part of the response (`blocked`), or has taken it.
-    pub fn blocked(&self, blocked: bool) {
+    pub fn set_blocked(&self, blocked: bool) {
         match (self.has(BLOCKED), blocked) {
             (false, true) => self.set(BLOCKED),
             (true, false) => {
@@ -131,7 +131,7 @@ impl Exchange {
     }
 
     /// Notes whether somebody waits for more of the request's body.
-    pub fn waits_for_body(&self, waits: bool) {
+    pub fn set_waiting_for_body(&self, waits: bool) {
         if waits { self.set(WAITING) } else { self.clear(WAITING) }
     }
 
@@ -146,7 +146,7 @@ impl Exchange {
     }
 
     /// Notes that the request has a body, or is broken, and that nothing of it has been read yet.
-    pub fn has_unread(&self) {
+    pub fn set_unread(&self) {
         self.set(UNREAD);
     }
 

@@ -25,7 +25,7 @@ pub async fn handle(
     exchange: &Exchange,
 ) -> Response<OutgoingBody> {
     if !request.body().is_end_stream() {
-        exchange.has_unread();
+        exchange.set_unread();
     }
     let (mut response, counted) = respond(&worker, request, client, exchange).await;
     if exchange.is_unread() {

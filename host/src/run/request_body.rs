@@ -50,7 +50,7 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.exchange.waits_for_body(polled.is_pending());
+        self.exchange.set_waiting_for_body(polled.is_pending());
         match &polled {
             Poll::Ready(Some(Err(_))) => self.exchange.body_broke(),
             Poll::Ready(Some(Ok(frame))) => self.exchange.body_arrived(frame.data_ref().map_or(0, Bytes::len)),
