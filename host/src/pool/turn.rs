@@ -43,6 +43,8 @@ pub struct Turn {
     used_up_at: Cell<Option<(Instant, Duration)>>,
     /// How long the last turn took that used up its requests.
     length: Cell<Duration>,
+    /// When this turn began.
+    began: Cell<Option<Instant>>,
     /// Since when the queue has not been empty; only if it was not empty at the end of a turn.
     behind_since: Cell<Option<Instant>>,
     /// When the component was overloaded for the last time.
@@ -59,6 +61,7 @@ impl Turn {
             left: Cell::new(if is_limited { FIRST_SIZE } else { usize::MAX }),
             used_up_at: Cell::new(None),
             length: Cell::new(Duration::ZERO),
+            began: Cell::new(None),
             behind_since: Cell::new(None),
             overloaded_at: Cell::new(None),
             newest_first: Cell::new(false),
@@ -98,7 +101,9 @@ impl Turn {
         };
         self.size.set(Some(size));
         self.left.set(size);
-        self.behind_since.set(is_behind.then(|| self.behind_since.get().unwrap_or(now)));
+        // A turn whose requests took longer to start than a burst may last has waited for places, not for the processor.
+        let went_on = self.began.replace(Some(now)).is_some_and(|began| end.saturating_duration_since(began) <= BURST);
+        self.behind_since.set(is_behind.then(|| self.behind_since.get().filter(|_| went_on).unwrap_or(now)));
         if let Some(since) = self.behind_since.get()
             && (self.is_overloaded(now) || now.saturating_duration_since(since) >= BURST)
         {
@@ -110,6 +115,7 @@ impl Turn {
     /// The queue is empty.
     pub fn caught_up(&self) {
         self.behind_since.set(None);
+        self.newest_first.set(false);
     }
 
     /// Whether there have been more requests than the processor can serve, for some time and until now. It lasts for
@@ -181,6 +187,18 @@ mod tests {
         assert!(!turn.is_overloaded(after(949)) && !turn.is_newest_first(), "it was empty in between");
         turn.next(after(950), Duration::ZERO, true);
         assert!(turn.is_overloaded(after(950)) && turn.is_newest_first());
+    }
+
+    #[test]
+    fn a_queue_that_waits_for_places_is_no_overload() {
+        let turn = Turn::new(true);
+        turn.next(Instant::now(), Duration::ZERO, true);
+        // The places are taken for some time. Then many become free at once.
+        let later = Instant::now() + 2 * BURST;
+        use_up(&turn);
+        turn.used_up_at.set(Some((later, Duration::ZERO)));
+        turn.next(later, Duration::ZERO, true);
+        assert!(!turn.is_overloaded(later));
     }
 
     #[test]

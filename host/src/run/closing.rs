@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use super::problem;
 
 /// How long the next bytes may take, and all bytes together.
-const PAUSE: Duration = Duration::from_secs(2);
-const TOTAL: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(5);
+const TOTAL: Duration = Duration::from_secs(30);
 
 /// How many bytes are discarded at most.
 const MAX_BYTES: usize = 16 << 20;

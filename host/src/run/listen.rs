@@ -18,7 +18,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 /// client that does not read. The write timeout needs a small value, too: the system reports progress only when half of
 /// this has been sent.
 #[cfg(target_os = "linux")]
-const MAX_UNSENT: u32 = 128 * 1024;
+const MAX_UNSENT: u32 = 64 * 1024;
 
 /// Parses the value of `--listen`: an address and a port, or a name and a port.
 pub fn parse(text: &str) -> Result<SocketAddr, String> {

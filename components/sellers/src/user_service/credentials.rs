@@ -36,7 +36,9 @@ impl Credentials {
     pub fn from_variables(url: &Uri, access: UsersAccess, own: Variable, api: Variable) -> Result<Self, VariableError> {
         const OWN: &str = "empty, or a token of visible ASCII characters without spaces";
         let own: String = own.parsed(OWN, |token: &String| token.is_empty() || is_token(token))?;
-        let is_chained = url.host().is_some_and(|host| host.ends_with(CHAINED));
+        // One label: the host calls no component for `a.users.spin.internal`, but looks it up in the DNS.
+        let component = url.host().and_then(|host| host.strip_suffix(CHAINED));
+        let is_chained = component.is_some_and(|id| !id.is_empty() && !id.contains('.'));
         Ok(match access {
             _ if !own.is_empty() => Self::bearer(&own),
             UsersAccess::Token if is_chained => {
@@ -101,9 +103,12 @@ mod tests {
 
     #[test]
     fn another_server_gets_only_its_own_token() {
-        for url in
-            ["http://users.example", "http://users.spin.internal.example", "https://10.0.0.1/users.spin.internal"]
-        {
+        for url in [
+            "http://users.example",
+            "http://users.spin.internal.example",
+            "http://a.users.spin.internal",
+            "https://10.0.0.1/users.spin.internal",
+        ] {
             for access in [UsersAccess::Open, UsersAccess::Token, UsersAccess::Jwt] {
                 assert_eq!(credentials(url, access, "", "s3cret"), Ok(Credentials::None), "{url}");
                 let own = credentials(url, access, "0wn", "s3cret");
