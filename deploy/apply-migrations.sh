@@ -1,6 +1,6 @@
 #!/bin/sh
-# Applies /migrations/*.sql (or those in the folder $1) to an empty database, in the order of their names. Records each in
-# schema_migrations, so that `cargo xtask up` does not apply it again.
+# Applies /migrations/*.sql (or those in the folder $1) to an empty database, in the order of their names. Records each
+# in schema_migrations, so that `cargo xtask up` does not apply it again.
 # Connects with POSTGRES_USER and POSTGRES_DB, or the PG* variables of psql.
 set -eu
 folder=${1:-/migrations}

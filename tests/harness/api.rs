@@ -41,6 +41,8 @@ impl Api {
     }
 
     fn with(http: ClientBuilder, base: &str) -> Self {
+        // Less than the host keeps a connection: a request on one that is being closed would fail.
+        let http = http.pool_idle_timeout(Duration::from_secs(60));
         let http = http.timeout(HANGS).redirect(reqwest::redirect::Policy::none());
         Self { http: http.build().expect("a client without TLS has nothing to load"), base: base.into(), token: None }
     }

@@ -13,8 +13,8 @@ const START: Duration = Duration::from_secs(300);
 
 const LOG: &str = "host.log";
 
-/// Our host refuses requests that wait too long. On a slow machine the tests would notice that; the tests of the host
-/// are about it.
+/// Our host refuses requests that wait too long. On a slow machine this could happen in any test, so it is turned off.
+/// The tests of the host (`host/tests`) check it.
 const ANY_WAIT: [&str; 4] = ["--max-overload-wait", "0", "--max-queue-wait", "300s"];
 
 /// The settings of a host.

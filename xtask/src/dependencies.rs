@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// Runs cargo-deny. Without it, or without its database of advisories, it says aloud what was not checked.
+/// Runs cargo-deny. Without it, or without its database of advisories, this prints what was not checked.
 ///
 /// # Errors
 /// If cargo-deny refuses a dependency.

@@ -125,7 +125,7 @@ Examples:
   cargo xtask soak --minutes 20
   cargo xtask soak --minutes 5 --seed 1234   # the choices of the run that printed this seed
 
-It prints a line a minute. A violation ends it with exit code 1 and the seed.";
+It reports each minute. A violation ends it with exit code 1 and the seed.";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:

@@ -20,7 +20,7 @@ pub struct Options {
     seed: Option<u64>,
 }
 
-/// Builds what is needed and runs the soak of tests/races/soak. It prints a line a minute.
+/// Builds what is needed and runs the soak of tests/races/soak. It prints its figures after each minute.
 ///
 /// # Errors
 /// If an invariant is violated, or something cannot be built or started.

@@ -22,8 +22,8 @@ use crate::{build, packages, probe, routes, variables, workspace};
 pub const LISTEN: &str = "127.0.0.1:3000";
 /// How long the host may take to start, including the compilation of all components.
 const START: Duration = Duration::from_secs(120);
-/// How long the host may take to stop: a little more than it gives the requests in flight.
-const DRAIN: Duration = Duration::from_secs(35);
+/// How long the host may take to stop: more than the 10 s that it gives the requests in flight.
+const DRAIN: Duration = Duration::from_secs(12);
 
 /// The variable that says who may use `/users`.
 const USERS_ACCESS: &str = "users_access";
@@ -161,8 +161,8 @@ fn announce(listen: &str, host_args: &[String], stores: &Stores, data: &Data, se
     Ok(())
 }
 
-/// The header field for an example, with the token that is kept in `file`. It does not show the token: the output may be
-/// copied to other people.
+/// The header field for an example, with the token that is kept in `file`. It does not show the token: the output may
+/// be copied to other people.
 fn header_field(token: &Secret, file: &str, given: &str) -> String {
     match token {
         Secret::Given => format!("\"authorization: Bearer ${given}\""),

@@ -52,7 +52,7 @@ impl Access {
         }
     }
 
-    /// Who sends a request; `None`: that is not known, and everybody who passes the guard may do everything.
+    /// Who sends a request. `None`: the user is not known, and everybody who passes the guard may do everything.
     ///
     /// # Errors
     /// The routes have no guard.

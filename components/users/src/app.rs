@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http_api::Problem;
 use spin_adapter::cache::{self, ttl};
-use spin_adapter::postgres::{Database, DatabaseError, STATEMENT_TIMEOUT_MS};
+use spin_adapter::postgres::{Database, DatabaseError};
 use spin_adapter::variables::{self, VariableError};
 use spin_adapter::{Events, Service, SpinRedis, SpinRuntime};
 use versioned_cache::{Cache, Kind, Pages, Repository, Settings, Ttl, WriteError};
@@ -14,9 +14,10 @@ use crate::input::NewUser;
 use crate::store::{Store, StoreError};
 use crate::user::User;
 
-/// How long a request for a page waits for another request that reads the page, in ms: as long as a statement may run.
-/// If the database is that slow, one more statement per request would make it slower.
-const PAGE_WAIT_MS: u64 = STATEMENT_TIMEOUT_MS;
+/// How long a request for a page waits for another request that reads the page, in ms: longer than that one may wait
+/// for Redis, for a connection to PostgreSQL (5 s), and for its statement (6 s). Otherwise, each request would send a
+/// statement of its own to a slow database.
+const PAGE_WAIT_MS: u64 = 12_000;
 
 /// The state of the component.
 pub struct App {

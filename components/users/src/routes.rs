@@ -61,8 +61,8 @@ impl FromRequestParts<Shared<App>> for ChangedUser {
 }
 
 impl ChangedUser {
-    /// Refuses members that users must not change of themselves: who could add a role would become an administrator
-    /// with the next token, and who is deactivated would be active again.
+    /// Refuses members that users must not change of themselves. Otherwise a user could add the role of an
+    /// administrator, which the next token would have, and a deactivated user could become active again.
     ///
     /// # Errors
     /// [`Kind::Forbidden`](http_api::Kind::Forbidden), which names the members.

@@ -148,7 +148,8 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
         .await;
     }
 
-    /// Asks how many fields the hash has, if that is not known and a count depends on it. Fails if Redis is unreachable.
+    /// Asks how many fields the hash has, if that is not known and a count depends on it. Fails if Redis is
+    /// unreachable.
     async fn look_for_room(&self) -> Result<(), RedisError> {
         let limited =
             self.pending.borrow().keys().find(|counter| counter.instead.is_some()).map(|counter| counter.hash);

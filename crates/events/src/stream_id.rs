@@ -20,7 +20,8 @@ impl StreamId {
     /// Before all entries: no entry has this id.
     pub const ZERO: Self = Self { ms: 0, number: 0 };
 
-    /// The position of a reader that began when the stream was empty. No entry has this id: Redis counts from the clock.
+    /// The position of a reader that began when the stream was empty. No entry has this id: Redis counts from the
+    /// clock.
     pub const START: Self = Self { ms: 0, number: 1 };
 }
 

@@ -141,7 +141,7 @@ impl Database {
     }
 }
 
-/// What `work` returns; `None`, and it is dropped, after `limit`.
+/// The result of `work`. After `limit`, `work` is dropped, and the result is `None`.
 async fn within<V>(limit: Duration, work: impl Future<Output = V>) -> Option<V> {
     match select(pin!(work), pin!(spin_sdk::time::sleep(limit))).await {
         Either::Left((outcome, _)) => Some(outcome),

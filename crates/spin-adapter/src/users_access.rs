@@ -1,4 +1,4 @@
-//! What the users service asks for: the variable `users_access`, which the service and its client read.
+//! Which token the users service needs: the variable `users_access`. The service and its client, sellers, read it.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ pub enum UsersAccess {
 }
 
 impl UsersAccess {
-    /// The value of the variable.
+    /// Parses the variable.
     ///
     /// # Errors
     /// It is not one of the three.
@@ -49,7 +49,7 @@ mod tests {
             ["open", "token", "jwt"].map(access),
             [Ok(UsersAccess::Open), Ok(UsersAccess::Token), Ok(UsersAccess::Jwt)]
         );
-        // No other value may open the service, not even one that looks like nothing.
+        // No other value may open the service, not even an empty one or one of white space.
         for bad in ["", "Open", "open ", "none", "JWT"] {
             let error = access(bad).unwrap_err().to_string();
             assert_eq!(error, "the variable users_access must be open, token or jwt", "{bad:?}");

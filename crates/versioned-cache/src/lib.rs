@@ -106,8 +106,8 @@
 //! **Grace** ([`Settings::grace_ms`]): an entry stays beyond its end and is returned if the fetch fails or is slow
 //! (`fill/grace.rs`). The proof does not use the end of an entry, only its versions, which are read again for this.
 //!
-//! **Refresh-ahead** ([`Settings::refresh_ahead`]): a hit near the end of an entry fills it again after the response, in
-//! the order of a fill (`fill/refresh.rs`). It replaces what was fetched, and never what was set.
+//! **Refresh-ahead** ([`Settings::refresh_ahead`]): a hit near the end of an entry fills it again after the response,
+//! in the order of a fill (`fill/refresh.rs`). It replaces what was fetched, and never what was set.
 //!
 //! What is stored says when it ends, how long the fetch took, and whether it is compressed
 //! ([`Settings::compress_min_bytes`]): in a header (`entry/form.rs`), or in the first line of a named entry

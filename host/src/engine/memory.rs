@@ -6,7 +6,8 @@ use wasmtime::ResourceLimiter;
 
 use crate::memory::Budget;
 
-/// Limits the sum of all memories and tables of one store, and counts it in the host's budget until it is dropped.
+/// Limits the sum of all memories and tables of one store, and counts it in the host's budget. Dropping this value
+/// counts it no longer.
 #[derive(Debug)]
 pub struct MemoryLimiter {
     used: usize,

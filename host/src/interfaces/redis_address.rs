@@ -4,8 +4,9 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::manifest::AllowedHosts;
 
-/// Whether `allowed` has the host of `address`: by its text, and as the client reads it. Two parsers may disagree: in
-/// `redis://a#@b` the user is `a#`, or the host is `a`. Sockets in the file system are not allowed.
+/// Whether `allowed` permits the server at `address`. Both the text of the address and what the Redis client has parsed
+/// must be permitted, because two parsers may disagree: in `redis://a#@b` the user is `a#` and the host `b`, or the
+/// host is `a`. Sockets in the file system are not allowed.
 pub fn is_allowed(allowed: &AllowedHosts, address: &str) -> bool {
     let Ok(info) = address.into_connection_info() else { return false };
     let (host, port) = match info.addr() {

@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 /// How much memory the host uses, and how much it may use. All threads share it.
 ///
-/// What is used is counted twice. Instances report at once when their memory grows or is freed. From time to time
-/// [`super::watch()`] replaces the figure by what the kernel says, which has everything: also buffers of requests and
-/// responses, and only those pages of instances that were written to.
+/// What is used is measured in two ways. Instances report at once when their memory grows or is freed. Every 50 ms,
+/// [`super::watch()`] replaces the figure by that of the kernel. The kernel's figure contains everything, also buffers
+/// of requests and responses, and of the instances only the pages that were written to.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
@@ -62,7 +62,7 @@ impl Budget {
         }
     }
 
-    /// Changes with each measurement that finds memory short.
+    /// A receiver that is notified by each measurement that finds memory short.
     pub fn when_short(&self) -> watch::Receiver<()> {
         self.short.subscribe()
     }

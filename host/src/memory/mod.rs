@@ -9,10 +9,10 @@
 //!    kill the host, with all requests of all instances.
 //! 3. Both end as soon as enough memory is free.
 
-mod available;
 mod budget;
+mod machine;
 mod watch;
 
-pub use available::available_bytes;
 pub use budget::Budget;
+pub use machine::machine_bytes;
 pub use watch::start as watch;

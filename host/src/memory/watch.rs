@@ -10,7 +10,7 @@ use super::Budget;
 /// How often the kernel is asked. It takes some microseconds.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// Memory must be free for this long before the log says so: one pair of lines for one time of trouble.
+/// Memory must not be short for this long before the log says so. This avoids many lines while it changes.
 const CALM: Duration = Duration::from_secs(5);
 
 /// Starts a thread that updates `budget` until nothing else uses it. Where there is no /proc, only the memory of

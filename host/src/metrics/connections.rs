@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Why the host has closed a connection before its time.
+/// Why the host has closed a connection, or refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// `--header-timeout`.
@@ -38,7 +38,7 @@ pub const REASONS: [&str; 7] = [
 #[repr(align(128))]
 pub struct ConnectionFigures {
     open: AtomicU64,
-    /// Connections that the host closed, in the order of [`Closed`].
+    /// Connections that the host closed or refused, by reason, in the order of [`Closed`].
     pub closed: [AtomicU64; REASONS.len()],
 }
 

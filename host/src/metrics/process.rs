@@ -15,7 +15,7 @@ static MEMORY_LIMIT: OnceLock<usize> = OnceLock::new();
 
 /// Notes how much memory the process may use, in bytes.
 pub fn note_memory_limit(bytes: usize) {
-    // Only the first one counts: there is one per process.
+    // Only the first value counts: a process has one limit.
     let _ = MEMORY_LIMIT.set(bytes);
 }
 

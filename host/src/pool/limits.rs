@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::memory::available_bytes;
+use crate::memory::machine_bytes;
 
 /// Limits of instances.
 #[derive(Args, Clone, Copy, Debug)]
@@ -43,8 +43,8 @@ pub struct Limits {
     #[arg(long = "max-queue-wait", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub queue_wait: Duration,
 
-    /// How long a request may wait while a component gets more requests than the processor can serve: then it is
-    /// answered 503. 0: as long as at other times, and the processor's time is shared by all requests.
+    /// How long a request may wait while its component gets more requests than the processor can serve. Then it is
+    /// answered 503. With 0 it may wait as long as at other times, and all requests share the processor's time.
     #[arg(long = "max-overload-wait", value_name = "DURATION", default_value = "5ms", value_parser = duration)]
     pub overload_wait: Duration,
 
@@ -57,7 +57,7 @@ pub struct Limits {
 impl Limits {
     /// The memory of the host, in bytes.
     pub fn host_memory(&self) -> usize {
-        self.host_memory.or_else(|| Some(available_bytes()? / 4 * 3)).unwrap_or(usize::MAX)
+        self.host_memory.or_else(|| Some(machine_bytes()? / 4 * 3)).unwrap_or(usize::MAX)
     }
 }
 

@@ -65,8 +65,8 @@ impl Pool {
         }
     }
 
-    /// Queues a request of a client and returns the channel for its response. While the host has too little memory, that
-    /// is [`CallError::NoMemory`] at once.
+    /// Queues a request of a client and returns the channel for its response. While the host has too little memory,
+    /// that is [`CallError::NoMemory`] at once.
     pub fn submit(self: &Rc<Self>, request: Request<WasiBody>) -> PendingResponse {
         let (reply, response) = oneshot::channel();
         let ticket = if self.memory.is_short() {
@@ -243,7 +243,7 @@ async fn next_turn(pool: Rc<Pool>) {
     pool.dispatch();
 }
 
-/// Refuses requests of `pool` that wait too long, until none waits. Under overload, the turns do it earlier.
+/// Refuses requests of `pool` that wait too long, until none waits. Under overload, [`next_turn`] refuses them earlier.
 async fn refuse_overdue(pool: Rc<Pool>) {
     while let Some(due) = pool.waiting.refuse_overdue(Instant::now()) {
         tokio::time::sleep_until(due.into()).await;

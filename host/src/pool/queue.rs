@@ -1,4 +1,4 @@
-//! The requests that wait for an instance, in the order of their arrival. Each can leave from anywhere.
+//! The requests that wait for an instance, in the order of their arrival. A request can leave from any place in it.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use slab::Slab;
 
 use super::job::Job;
 
-/// The place of one request. It stays valid when the request has left: then it is nobody's.
+/// The place of one request. After the request has left, the ticket refers to no request: never to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     key: usize,
@@ -22,7 +22,7 @@ struct Waiting {
 #[derive(Default)]
 pub struct Queue {
     waiting: Slab<Waiting>,
-    /// With the tickets of requests that have left from the middle.
+    /// All tickets in the order of arrival, also those of requests that have left from the middle.
     order: VecDeque<Ticket>,
     next_number: u64,
 }
@@ -81,7 +81,7 @@ impl Queue {
     /// Removes a request from anywhere, if it still waits.
     pub fn remove(&mut self, ticket: Ticket) -> Option<Job> {
         let job = self.take(ticket)?;
-        // Tickets of those who left must not become many more than the requests that wait.
+        // The tickets of requests that have left must not become many more than those of the requests that wait.
         if self.order.len() > 2 * self.waiting.len() + 64 {
             let waiting = &self.waiting;
             self.order.retain(|ticket| waiting.get(ticket.key).is_some_and(|found| found.number == ticket.number));

@@ -2,30 +2,31 @@
 //! processor can serve.
 //!
 //! A worker is one thread. Each request that an instance takes makes all others slower, so under overload the instances
-//! must not take all that wait: then everybody would wait, in instances, and nobody could tell for what. Instead, the
-//! requests of a turn are limited so that a turn takes about a millisecond, and the rest waits in the queue, where the
-//! time can be measured. Requests that wait inside of a component (for a lock, for events, for PostgreSQL) take no time
-//! of the turn, and do not count.
+//! must not take all requests. Otherwise all requests would wait in instances, where the host cannot distinguish a
+//! request that waits for the processor from one that waits for something else. Therefore only so many requests start
+//! in a turn that the turn takes 1 to 2 ms. The rest waits in the queue, where the host can measure the time. Requests
+//! that wait inside of a component (for a lock, for events, for PostgreSQL) take no time of the turn, and do not count.
 //!
-//! What happens to the queue is the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if it was never empty
-//! for some time, a request may wait for 5 ms only, and the newest is served first. A short burst waits its turn;
-//! under lasting overload, those that are served have hardly waited, and the others are refused quickly.
+//! The queue follows the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if the queue was never empty for
+//! some time, a request may wait for 5 ms only, and the newest is served first. After a short burst, all requests are
+//! served in their order. Under lasting overload, those that are served have hardly waited, and the others are refused
+//! quickly.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long the queue may be not empty before the component counts as overloaded. The article has 100 ms; here a burst
-/// may need many new instances first, which take about 1 ms each.
+/// The component counts as overloaded when its queue has not been empty for this long. The article has 100 ms; here a
+/// burst may need many new instances first, which take about 1 ms each.
 pub const BURST: Duration = Duration::from_millis(500);
 
-/// A turn that takes more processor time gets fewer requests, one that takes less than half gets more. Processor time,
-/// because on a busy machine a turn may also take long without having done much.
+/// After a turn that took more processor time, the next one gets fewer requests; after one that took less than half of
+/// it, more. It is processor time, because on a busy machine a turn may take long without having done much.
 const LONG_TURN: Duration = Duration::from_millis(2);
 
 const FIRST_SIZE: usize = 32;
-/// So that a component is not starved by the turns of another one on the same worker.
+/// A component must make progress although the turns of another one on the same worker are long.
 const MIN_SIZE: usize = 4;
 const MAX_SIZE: usize = 256;
 
@@ -42,11 +43,13 @@ pub struct Turn {
     used_up_at: Cell<Option<(Instant, Duration)>>,
     /// How long the last turn took that used up its requests.
     length: Cell<Duration>,
+    /// When this turn began.
+    began: Cell<Option<Instant>>,
     /// Since when the queue has not been empty; only if it was not empty at the end of a turn.
     behind_since: Cell<Option<Instant>>,
-    /// When there were last more requests than the processor can serve.
+    /// When the component was overloaded for the last time.
     overloaded_at: Cell<Option<Instant>>,
-    /// Whether that was so when this turn began.
+    /// Whether it was overloaded when this turn began.
     newest_first: Cell<bool>,
 }
 
@@ -58,6 +61,7 @@ impl Turn {
             left: Cell::new(if is_limited { FIRST_SIZE } else { usize::MAX }),
             used_up_at: Cell::new(None),
             length: Cell::new(Duration::ZERO),
+            began: Cell::new(None),
             behind_since: Cell::new(None),
             overloaded_at: Cell::new(None),
             newest_first: Cell::new(false),
@@ -97,7 +101,9 @@ impl Turn {
         };
         self.size.set(Some(size));
         self.left.set(size);
-        self.behind_since.set(is_behind.then(|| self.behind_since.get().unwrap_or(now)));
+        // A turn whose requests took longer to start than a burst may last has waited for places, not for the processor.
+        let went_on = self.began.replace(Some(now)).is_some_and(|began| end.saturating_duration_since(began) <= BURST);
+        self.behind_since.set(is_behind.then(|| self.behind_since.get().filter(|_| went_on).unwrap_or(now)));
         if let Some(since) = self.behind_since.get()
             && (self.is_overloaded(now) || now.saturating_duration_since(since) >= BURST)
         {
@@ -109,6 +115,7 @@ impl Turn {
     /// The queue is empty.
     pub fn caught_up(&self) {
         self.behind_since.set(None);
+        self.newest_first.set(false);
     }
 
     /// Whether there have been more requests than the processor can serve, for some time and until now. It lasts for
@@ -180,6 +187,18 @@ mod tests {
         assert!(!turn.is_overloaded(after(949)) && !turn.is_newest_first(), "it was empty in between");
         turn.next(after(950), Duration::ZERO, true);
         assert!(turn.is_overloaded(after(950)) && turn.is_newest_first());
+    }
+
+    #[test]
+    fn a_queue_that_waits_for_places_is_no_overload() {
+        let turn = Turn::new(true);
+        turn.next(Instant::now(), Duration::ZERO, true);
+        // The places are taken for some time. Then many become free at once.
+        let later = Instant::now() + 2 * BURST;
+        use_up(&turn);
+        turn.used_up_at.set(Some((later, Duration::ZERO)));
+        turn.next(later, Duration::ZERO, true);
+        assert!(!turn.is_overloaded(later));
     }
 
     #[test]

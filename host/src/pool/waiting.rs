@@ -1,4 +1,4 @@
-//! The line in front of the instances: which request is next, and who has waited too long.
+//! The line in front of the instances: which request is next, and which ones have waited too long.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct WaitingLine {
 }
 
 impl WaitingLine {
-    /// Nobody waits.
+    /// An empty line.
     pub fn new(limits: Limits, recorder: Recorder) -> Self {
         let turn = Turn::new(limits.overload_wait > Duration::ZERO);
         Self { limits, recorder, queue: RefCell::default(), turn }
@@ -52,12 +52,12 @@ impl WaitingLine {
     pub fn leave(&self, ticket: Ticket) {
         let job = self.queue.borrow_mut().remove(ticket);
         if job.is_some() {
-            self.left();
+            self.has_shortened();
         }
     }
 
-    /// Notes that the line is shorter now.
-    fn left(&self) {
+    /// Counts how many requests wait after some have left.
+    fn has_shortened(&self) {
         let waiting = self.len();
         self.recorder.waiting(waiting);
         if waiting == 0 {
@@ -73,7 +73,7 @@ impl WaitingLine {
             let mut queue = self.queue.borrow_mut();
             let job = if self.turn.is_newest_first() { queue.pop_newest() } else { queue.pop_oldest() }?;
             drop(queue);
-            self.left();
+            self.has_shortened();
             if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let _ = job.reply.send(Err(CallError::TimedOut));
             } else if !job.reply.is_closed() {
@@ -110,7 +110,7 @@ impl WaitingLine {
         }
     }
 
-    /// Refuses a request that does not wait, or no longer.
+    /// Refuses a request that is not in the line.
     pub fn refuse(&self, reply: Reply, error: CallError, why: Refusal) {
         self.recorder.refused(why);
         let _ = reply.send(Err(error));
@@ -122,7 +122,7 @@ impl WaitingLine {
             let Some(job) = self.queue.borrow_mut().pop_oldest() else { break };
             let _ = job.reply.send(Err(error.clone()));
         }
-        self.left();
+        self.has_shortened();
     }
 }
 

@@ -12,9 +12,9 @@ pub struct Admission {
     max: u64,
     max_per_address: Option<u64>,
     open: AtomicU64,
-    /// Whether the limit was reached, and not yet left by far.
+    /// Whether the limit was reached, and the number of connections is not yet well below it again.
     is_full: AtomicBool,
-    /// Only if there is a limit for each.
+    /// The open connections of each client. Empty if there is no limit per address.
     by_address: Mutex<HashMap<IpAddr, u64>>,
 }
 
@@ -49,7 +49,7 @@ impl Admission {
             *open += 1;
         }
         let open = self.open.fetch_add(1, Relaxed);
-        // Dropped if it is refused.
+        // If the connection is refused, dropping this counts it no longer.
         let admitted = Admitted { admission: self.clone(), client };
         if open < self.max {
             return Ok(admitted);
@@ -69,7 +69,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let Admission { max, max_per_address, open, is_full, by_address } = &*self.admission;
         let left = open.fetch_sub(1, Relaxed) - 1;
-        // By far, so that it is not said again and again.
+        // An eighth below the limit: otherwise both lines would be repeated for each connection near the limit.
         let few = max - (max / 8).max(1);
         if is_full.load(Relaxed) && left <= few && is_full.swap(false, Relaxed) {
             eprintln!("{left} connections are open, which is below the limit again");
@@ -86,7 +86,7 @@ impl Drop for Admitted {
     }
 }
 
-/// What counts as one client: an address of IPv4, or a network of IPv6, because each client has a whole one.
+/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, because a client has a whole network.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => address.into(),

@@ -76,8 +76,8 @@ pub struct Application {
 }
 
 impl Application {
-    /// Compiles `app`, and watches the memory: at most `max_memory` bytes. Errors: routes that are not valid, components
-    /// that cannot be compiled.
+    /// Compiles `app`, and watches the memory: at most `max_memory` bytes. Errors: routes that are not valid,
+    /// components that cannot be compiled.
     pub fn new(app: App, max_memory: usize) -> Result<Self> {
         let memory = Arc::new(Budget::new(max_memory));
         let router = Router::new(&app)?;

@@ -15,11 +15,11 @@ use tokio::time::timeout;
 
 use super::problem;
 
-/// How long the next bytes may take, and all of them.
-const PAUSE: Duration = Duration::from_secs(2);
-const TOTAL: Duration = Duration::from_secs(5);
+/// How long the next bytes may take, and all bytes together.
+const PAUSE: Duration = Duration::from_secs(5);
+const TOTAL: Duration = Duration::from_secs(30);
 
-/// How much is discarded.
+/// How many bytes are discarded at most.
 const MAX_BYTES: usize = 16 << 20;
 
 /// Closes the host's direction, and discards what the client sends until it closes its own.
@@ -36,7 +36,7 @@ pub async fn discard(stream: &mut TcpStream) {
             }
         }
     };
-    // The end is the same after the time.
+    // The connection is closed in either case.
     let _ = timeout(TOTAL, discard).await;
 }
 

@@ -11,14 +11,17 @@ use crate::pool::duration;
 /// The least number of open files that connections leave to the host, for its servers and for instances.
 const MIN_RESERVE: u64 = 64;
 
+/// Memory that the host keeps for each connection of the default, in bytes: that of a connection with a short body.
+const MEMORY_OF_CONNECTION: usize = 64 << 10;
+
 /// What is assumed if the system sets no limit of open files.
 const NO_LIMIT: u64 = 1 << 20;
 
 /// Limits of clients' connections. All times are accurate to half a second.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// How long a request's header may take from its first byte (408), and the first byte of a new connection (closed):
-    /// seconds, or with a suffix (s, ms, us, ns).
+    /// How long a request's header may take from its first byte; then the response is 408. Also how long a new
+    /// connection may send nothing; then it is closed. Seconds, or with a suffix (s, ms, us, ns).
     #[arg(long = "header-timeout", value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     pub header: Duration,
 
@@ -26,8 +29,8 @@ pub struct ConnectionLimits {
     #[arg(long = "keep-alive-timeout", value_name = "DURATION", default_value = "75s", value_parser = timeout)]
     pub keep_alive: Duration,
 
-    /// How long the next bytes of a request's body may take while they are waited for, in the same form. A body must
-    /// also have 500 bytes per second, after 20 s.
+    /// How long the next bytes of a request's body may take while the host or the component waits for them, in the same
+    /// form. After 20 s of waiting in all, a body must also have arrived at 500 bytes per second or more.
     #[arg(long = "body-timeout", value_name = "DURATION", default_value = "30s", value_parser = timeout)]
     pub body: Duration,
 
@@ -36,7 +39,7 @@ pub struct ConnectionLimits {
     pub write: Duration,
 
     /// Open connections of clients, of all threads together. Default: three quarters of the files that the process may
-    /// open.
+    /// open, but one for each 64 KiB of --max-memory.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_connections: Option<u64>,
 
@@ -46,11 +49,12 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// How many connections may be open if the process may open `open_files` files. Errors: `--max-connections` leaves
-    /// no files for the host itself.
-    pub fn max_connections(&self, open_files: u64) -> Result<u64> {
+    /// How many connections may be open if the process may open `open_files` files and use `memory` bytes. Errors:
+    /// `--max-connections` leaves no files for the host itself.
+    pub fn max_connections(&self, open_files: u64, memory: usize) -> Result<u64> {
         let Some(max) = self.max_connections else {
-            return Ok(open_files.saturating_sub(MIN_RESERVE.max(open_files / 4)).max(1));
+            let of_memory = (memory / MEMORY_OF_CONNECTION) as u64;
+            return Ok(open_files.saturating_sub(MIN_RESERVE.max(open_files / 4)).min(of_memory).max(1));
         };
         ensure!(
             max.saturating_add(MIN_RESERVE) <= open_files,
@@ -96,11 +100,17 @@ mod tests {
     #[test]
     fn connections_leave_files_for_the_host() {
         for (open_files, max) in [(1024, 768), (100_000, 75_000), (200, 136), (64, 1), (0, 1)] {
-            assert_eq!(SHORT.max_connections(open_files).expect("a default"), max);
+            assert_eq!(SHORT.max_connections(open_files, usize::MAX).expect("a default"), max);
         }
         let limits = ConnectionLimits { max_connections: Some(1000), ..SHORT };
-        assert_eq!(limits.max_connections(1064).expect("enough"), 1000);
-        assert!(limits.max_connections(1063).is_err());
+        assert_eq!(limits.max_connections(1064, 0).expect("enough"), 1000);
+        assert!(limits.max_connections(1063, usize::MAX).is_err());
+    }
+
+    #[test]
+    fn connections_do_not_use_up_the_memory() {
+        let max = |memory| SHORT.max_connections(1 << 20, memory).expect("a default");
+        assert_eq!((max(1 << 30), max(0)), (16_384, 1));
     }
 
     #[test]

@@ -30,14 +30,14 @@ pub struct Connections {
 /// The connections that can make room. To look at all connections for each new one would take too long.
 #[derive(Default)]
 struct Idle {
-    /// As they were when they were found. The last one goes first.
+    /// Each with its state at that time. The last one is closed first.
     found: Vec<(Weak<Connection>, Seen)>,
-    /// Whether a new look at all connections would find little more.
+    /// Whether another search through all connections would find few more.
     is_exhausted: bool,
 }
 
 struct Connection {
-    /// Lower than that of all later connections.
+    /// Connections are numbered in the order in which they were accepted.
     number: u64,
     exchange: Exchange,
     deadlines: RefCell<Deadlines>,
@@ -99,7 +99,7 @@ impl Connections {
 
     /// Tells the connection's task to close it, once for each reason.
     fn close(&self, connection: &Connection, why: Closed) {
-        // The reasons may follow each other: a connection whose body is late may still send a response.
+        // One reason may follow another: a connection whose body is late may still send a response, which may block.
         if connection.closed.get() == Some(why) {
             return;
         }
@@ -118,7 +118,7 @@ impl Connections {
         loop {
             if idle.found.is_empty() && !idle.is_exhausted {
                 idle.found = self.find_idle();
-                // If few were found, the next look is after the next tick.
+                // If few were found, the next search is after the next tick.
                 idle.is_exhausted = idle.found.len() * 8 < self.open.borrow().len();
             }
             let Some((connection, seen)) = idle.found.pop() else { return false };
@@ -240,11 +240,11 @@ mod tests {
         let connections = Connections::new(SHORT, WorkerMetrics::default());
         let (exchange, watched) = idle(&connections, 0);
         let _answering = exchange.start();
-        exchange.waits_for_body(true);
+        exchange.set_waiting_for_body(true);
         (0..100).for_each(|_| connections.tick());
         assert_eq!((is_closed(&watched), is_closed(&watched)), (Some(Closed::BodyTimeout), None));
-        exchange.waits_for_body(false);
-        exchange.blocked(true);
+        exchange.set_waiting_for_body(false);
+        exchange.set_blocked(true);
         (0..100).for_each(|_| connections.tick());
         assert_eq!((is_closed(&watched), is_closed(&watched)), (Some(Closed::WriteTimeout), None));
     }

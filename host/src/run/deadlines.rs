@@ -1,5 +1,5 @@
-//! Which of a connection's timeouts is over. It is asked at regular ticks and reads no clock, so a request costs nothing
-//! here, and a host that was suspended does not blame its clients.
+//! Which of a connection's timeouts is over. This module counts regular ticks and reads no clock. So a request costs
+//! nothing here, and the time in which the host itself was suspended does not count against its clients.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ mod tests {
         Seen { phase, requests, progress }
     }
 
-    /// The time until a connection is closed that is always `seen`, in ticks.
+    /// After how many ticks a connection is closed whose state is always `seen`.
     fn ticks_until_closed(deadlines: &mut Deadlines, seen: Seen) -> (u32, Closed) {
         (1..).find_map(|tick| Some((tick, deadlines.tick(seen, &SHORT)?))).expect("an end")
     }

@@ -54,8 +54,8 @@ pub struct Seen {
     pub phase: Phase,
     /// How many requests there have been.
     pub requests: u32,
-    /// In [`Phase::Body`]: how many bytes of the body have arrived. In [`Phase::Blocked`]: how often the client has read
-    /// again.
+    /// In [`Phase::Body`]: how many bytes of the body have arrived. In [`Phase::Blocked`]: how often the client has
+    /// read again.
     pub progress: u64,
 }
 
@@ -118,8 +118,8 @@ impl Exchange {
         self.set(STARTED);
     }
 
-    /// Whether the socket has just refused a part of the response, or has taken it.
-    pub fn blocked(&self, blocked: bool) {
+    /// Notes whether the socket has just refused a part of the response (`blocked`), or has taken it.
+    pub fn set_blocked(&self, blocked: bool) {
         match (self.has(BLOCKED), blocked) {
             (false, true) => self.set(BLOCKED),
             (true, false) => {
@@ -130,8 +130,8 @@ impl Exchange {
         }
     }
 
-    /// Whether somebody waits for more of the request's body.
-    pub fn waits_for_body(&self, waits: bool) {
+    /// Notes whether somebody waits for more of the request's body.
+    pub fn set_waiting_for_body(&self, waits: bool) {
         if waits { self.set(WAITING) } else { self.clear(WAITING) }
     }
 
@@ -145,12 +145,12 @@ impl Exchange {
         self.has(LATE)
     }
 
-    /// The request has a body, or is broken, and nothing of that has been read.
-    pub fn has_unread(&self) {
+    /// Notes that the request has a body, or is broken, and that nothing of it has been read yet.
+    pub fn set_unread(&self) {
         self.set(UNREAD);
     }
 
-    /// Whether the client may still be sending what nobody reads.
+    /// Whether the client may still be sending bytes that nobody reads.
     pub fn is_unread(&self) -> bool {
         self.has(UNREAD)
     }

@@ -36,16 +36,16 @@ fn a_connection_waits_for_one_thing_at_a_time() {
     assert_eq!(phase(), Phase::Header);
     let answering = exchange.start();
     assert_eq!(phase(), Phase::Busy);
-    exchange.waits_for_body(true);
+    exchange.set_waiting_for_body(true);
     assert_eq!(phase(), Phase::Body);
-    exchange.waits_for_body(false);
+    exchange.set_waiting_for_body(false);
     drop(answering);
-    exchange.blocked(true);
+    exchange.set_blocked(true);
     assert_eq!(exchange.seen(), Seen { phase: Phase::Blocked, requests: 1, progress: 0 });
-    exchange.blocked(false);
-    exchange.blocked(true);
+    exchange.set_blocked(false);
+    exchange.set_blocked(true);
     assert_eq!(exchange.seen(), Seen { phase: Phase::Blocked, requests: 1, progress: 1 });
-    exchange.blocked(false);
+    exchange.set_blocked(false);
     exchange.flushed();
     assert_eq!(exchange.seen(), Seen { phase: Phase::Idle, requests: 1, progress: 0 });
 }

@@ -25,7 +25,7 @@ pub async fn handle(
     exchange: &Exchange,
 ) -> Response<OutgoingBody> {
     if !request.body().is_end_stream() {
-        exchange.has_unread();
+        exchange.set_unread();
     }
     let (mut response, counted) = respond(&worker, request, client, exchange).await;
     if exchange.is_unread() {
@@ -90,9 +90,14 @@ async fn respond(
     headers::add(&mut request, &matched, &client);
     let method = request.method().clone();
     let is_expected = request.headers().contains_key(EXPECT);
+    let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
     let (parts, body) = request.into_parts();
     let body = if body.is_end_stream() {
         Empty::new().map_err(|never| match never {}).boxed_unsync()
+    } else if worker.application.memory.is_short() {
+        // Refused before its body takes memory.
+        pool.recorder.refused(metrics::Refusal::Memory);
+        return own(problem::of_call_error(&CallError::NoMemory));
     } else {
         let body = RequestBody::new(body, exchange.clone());
         match request_body::receive(body, is_expected, &worker.long_bodies[component]).await {
@@ -104,7 +109,6 @@ async fn respond(
         }
     };
     let request = Request::from_parts(parts, body);
-    let pool = worker.pools[component].as_ref().expect("compiling has checked the export of each trigger's component");
     let counted = pool.recorder.request();
     let error = match pool.submit(request).await {
         Ok(Ok(response)) => {

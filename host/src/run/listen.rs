@@ -9,16 +9,16 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 const BACKLOG: i32 = 1024;
 
-/// When the system asks whether a silent client still exists, and how often. A client that has gone without a word would
-/// be waited for for ever, while a component waits for a lock or has no events to send.
+/// When the system asks whether a silent client still exists, and how often. Otherwise the host would never notice that
+/// a client's machine has disappeared while a component waits for a lock or has no events to send.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How much of a response the system keeps that it cannot send yet, in bytes. By default it keeps megabytes for each
-/// client that does not read. This also makes the write timeout fair: the system tells of progress when half of this has
-/// been sent.
+/// client that does not read. The write timeout needs a small value, too: the system reports progress only when half of
+/// this has been sent.
 #[cfg(target_os = "linux")]
-const MAX_UNSENT: u32 = 128 * 1024;
+const MAX_UNSENT: u32 = 64 * 1024;
 
 /// Parses the value of `--listen`: an address and a port, or a name and a port.
 pub fn parse(text: &str) -> Result<SocketAddr, String> {

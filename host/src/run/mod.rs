@@ -2,8 +2,8 @@
 //!
 //! [`serve`] starts and stops everything. A connection is in `server`, a request in `handler`. `validity`, `stream`,
 //! `request_line` and `exchange` do what HTTP requires of a server and hyper does not do; docs/http.md lists it.
-//! Timeouts and limits of clients are in `deadlines`, `connections`, `admission` and `request_body`; docs/limits.md lists
-//! them. Messages of Redis are in `redis_trigger`.
+//! Timeouts and limits of clients are in `deadlines`, `connections`, `admission` and `request_body`; docs/limits.md
+//! lists them. Messages of Redis are in `redis_trigger`.
 
 mod admission;
 mod application;

@@ -1,5 +1,5 @@
-//! The body of a request: a short one is received before the request takes a place in an instance, so that a slow client
-//! keeps none from others. Requests with longer bodies share half of the places.
+//! The body of a request: a short one is received before the request takes a place in an instance, so that a slow
+//! client keeps none from others. Requests with longer bodies share half of the places.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.exchange.waits_for_body(polled.is_pending());
+        self.exchange.set_waiting_for_body(polled.is_pending());
         match &polled {
             Poll::Ready(Some(Err(_))) => self.exchange.body_broke(),
             Poll::Ready(Some(Ok(frame))) => self.exchange.body_arrived(frame.data_ref().map_or(0, Bytes::len)),

@@ -1,6 +1,6 @@
 //! The pattern of a route, and the paths that it matches, as in Spin: `/users/me` matches itself, `:name` any one
-//! segment, and `/...` (or `/*`) at the end the rest of the path, also an empty one. Slashes at both ends of a path make
-//! no difference.
+//! segment, and `/...` (or `/*`) at the end the rest of the path, also an empty one. Slashes at both ends of a path
+//! make no difference.
 
 use anyhow::{Result, bail, ensure};
 
@@ -27,8 +27,8 @@ pub struct Found<'a> {
 }
 
 impl Pattern {
-    /// Parses a pattern, with or without slashes at its ends. Errors: a wildcard before the end, a `:` without a name, a
-    /// `:name` that is not a whole segment.
+    /// Parses a pattern, with or without slashes at its ends. Errors: a wildcard before the end, a `:` without a name,
+    /// a `:name` that is not a whole segment.
     pub fn parse(text: &str) -> Result<Self> {
         let texts: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
         let last = texts.len().wrapping_sub(1);

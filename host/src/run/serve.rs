@@ -45,7 +45,8 @@ impl Work {
 /// is in use.
 pub fn serve(app: App, options: &Options) -> Result<()> {
     let limits = &options.connections;
-    let max_connections = limits.max_connections(connection_limits::raise_open_files())?;
+    let max_connections =
+        limits.max_connections(connection_limits::raise_open_files(), options.limits.host_memory())?;
     let admission = Admission::new(max_connections, limits.max_connections_per_address);
     tls::install_provider();
     let has_http = !app.http_triggers.is_empty();

@@ -143,6 +143,7 @@ async fn connection(
     let mut server = http1::Builder::new();
     server.max_header_size(MAX_HEADER_BYTES);
     let mut connection = server.serve_connection(TokioIo::new(stream), service);
+    let mut ending = stop.clone();
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     let mut is_stopping = false;
     let closed = loop {
@@ -172,7 +173,11 @@ async fn connection(
     drop(watched);
     let mut stream = connection.into_parts().io.into_inner().into_inner();
     match closed {
-        None if exchange.is_unread() => closing::discard(&mut stream).await,
+        None if exchange.is_unread() => tokio::select! {
+            () = closing::discard(&mut stream) => {}
+            // The host stops. If the sender has gone, it has stopped.
+            _ = ending.wait_for(|stop| *stop) => {}
+        },
         None => {}
         Some(Closed::HeaderTimeout) => {
             own_responses.responded(StatusCode::REQUEST_TIMEOUT);

@@ -81,7 +81,7 @@ impl<S> Stream<S> {
             None => StatusCode::BAD_REQUEST,
         };
         (self.on_refusal)(status);
-        self.exchange.has_unread();
+        self.exchange.set_unread();
         self.refusal = with_problem(automatic, status).unwrap_or_else(|| automatic.to_vec()).into();
     }
 }
@@ -132,7 +132,7 @@ impl<S: AsyncWrite + Unpin> Stream<S> {
     fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.refusal.is_empty() {
             let written = Pin::new(&mut self.inner).poll_write(cx, &self.refusal);
-            self.exchange.blocked(written.is_pending());
+            self.exchange.set_blocked(written.is_pending());
             let written = ready!(written)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -150,7 +150,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.exchange.blocked(written.is_pending());
+        self.exchange.set_blocked(written.is_pending());
         written
     }
 
@@ -165,7 +165,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.exchange.blocked(written.is_pending());
+        self.exchange.set_blocked(written.is_pending());
         written
     }
 

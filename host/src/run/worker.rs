@@ -62,6 +62,7 @@ impl Worker {
             let component = compiled.http.clone()?;
             Some(instance::pool(options.limits, shared.clone(), component, options.quiet))
         };
+        tokio::task::spawn_local(async move { postgres.keep_closing_idle().await });
         let pools: Vec<_> = application.compiled.iter().zip(&resources).map(pool).collect();
         let places = options.limits.instances.saturating_mul(options.limits.concurrent);
         let half = (places / 2).clamp(1, Semaphore::MAX_PERMITS);

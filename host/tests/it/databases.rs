@@ -56,7 +56,7 @@ async fn an_unreachable_or_forbidden_redis_is_an_error() {
     }
 }
 
-/// The manifest allows 127.0.0.1 only. An address with two readings must not lead to another host.
+/// The manifest allows 127.0.0.1 only. An address that two parsers read differently must not lead to another host.
 #[tokio::test]
 async fn an_address_with_two_readings_reaches_no_other_host() {
     let (_, (redis, _folder)) = with_redis().await;

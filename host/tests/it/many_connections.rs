@@ -82,7 +82,7 @@ async fn at_the_limit_with_requests_on_all_connections_a_new_one_is_503() {
     gate.wait_for(2).await;
     for _ in 0..5 {
         let mut refused = connect(host).await;
-        // As if the client did not see that it is refused already.
+        // As a client that has not yet noticed that it was refused.
         ask(&mut refused, "/hello").await;
         let response = rest(&mut refused).await;
         assert!(response.starts_with("HTTP/1.1 503 "), "{response}");

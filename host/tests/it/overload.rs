@@ -14,6 +14,9 @@ use crate::metrics::{Measured, refused};
 /// One place for a request, and two in the queue.
 const SMALL: [&str; 6] = ["--max-instances", "1", "--max-instance-concurrent-reuse-count", "1", "--max-queue", "2"];
 
+/// The default.
+const CONTROLLED: [&str; 2] = ["--max-overload-wait", "5ms"];
+
 /// A request that computes for some milliseconds.
 const HEAVY: &str = "/allocate?mib=8";
 
@@ -64,10 +67,10 @@ async fn a_request_that_finds_no_place_in_time_is_refused() {
 #[tokio::test]
 async fn requests_that_wait_inside_of_a_component_are_no_overload() {
     let gate = Gate::start().await;
-    let host = Host::start(&[]).await;
+    let host = Host::start(&CONTROLLED).await;
     let path = gate.through("/fetch?");
     let mut long = FuturesUnordered::new();
-    // A few at a time, so that they are no burst either.
+    // A few at a time, so that they do not count as a burst, either.
     for arrived in (25..=500).step_by(25) {
         long.extend((0..25).map(|_| host.get(&path)));
         tokio::select! {
@@ -75,8 +78,8 @@ async fn requests_that_wait_inside_of_a_component_are_no_overload() {
             () = gate.wait_for(arrived) => {}
         }
     }
-    for _ in 0..20 {
-        for response in join_all((0..20).map(|_| host.get("/hello"))).await {
+    for _ in 0..100 {
+        for response in join_all((0..4).map(|_| host.get("/hello"))).await {
             response.assert_body("hello");
         }
     }
@@ -106,11 +109,9 @@ async fn flood(host: &Host, enough: usize) -> usize {
 
 #[tokio::test]
 async fn under_overload_the_host_serves_what_it_can_and_refuses_the_rest() {
-    let host = Host::start(&[]).await;
-    let mut refused = 0;
-    while refused == 0 {
-        refused = flood(&host, 200).await;
-    }
+    let host = Host::start(&CONTROLLED).await;
+    let refuses = async { while flood(&host, 200).await == 0 {} };
+    timeout(DEADLINE, refuses).await.expect("some requests are refused");
     // The requests of the flood are gone with their connections.
     let again = async {
         while host.get("/hello").await.status != 200 {

@@ -15,6 +15,9 @@ use crate::metrics::Measured;
 const SHORT: [&str; 8] =
     ["--header-timeout", "1s", "--keep-alive-timeout", "1s", "--body-timeout", "1s", "--write-timeout", "1s"];
 
+/// The time of a header, in which also a slow machine connects and sends.
+const SHORT_HEADER: [&str; 2] = ["--header-timeout", "3s"];
+
 /// Connects and sends `bytes`.
 async fn send(host: &Host, bytes: impl AsRef<[u8]>) -> TcpStream {
     let mut stream = TcpStream::connect(host.authority()).await.expect("listens");
@@ -48,7 +51,7 @@ fn assert_problem(response: &str, status: u16) {
 
 #[tokio::test]
 async fn a_silent_connection_and_an_idle_one_are_closed() {
-    let measured = Measured::start(&SHORT).await;
+    let measured = Measured::start(&[&SHORT_HEADER[..], &["--keep-alive-timeout", "1s"]].concat()).await;
     let mut silent = send(&measured.host, "").await;
     let mut idle = send(&measured.host, "GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(rest(&mut silent).await, "");
@@ -60,7 +63,7 @@ async fn a_silent_connection_and_an_idle_one_are_closed() {
 
 #[tokio::test]
 async fn a_header_that_does_not_end_is_408() {
-    let measured = Measured::start(&SHORT).await;
+    let measured = Measured::start(&SHORT_HEADER).await;
     let mut half = send(&measured.host, "GET /hello HTTP/1.1\r\nHos").await;
     let mut second = send(&measured.host, "GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut first_response = Vec::new();
@@ -77,7 +80,7 @@ async fn a_header_that_does_not_end_is_408() {
 
 #[tokio::test]
 async fn a_header_that_arrives_byte_by_byte_has_no_more_time() {
-    let host = Host::start(&SHORT).await;
+    let host = Host::start(&SHORT_HEADER).await;
     let (mut read, mut write) = send(&host, "GET /hello HTTP/1.1\r\nX: ").await.into_split();
     let drip = async {
         // Ends when the host has closed the connection.
@@ -98,7 +101,7 @@ async fn a_header_that_arrives_byte_by_byte_has_no_more_time() {
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_408() {
-    let measured = Measured::start(&SHORT).await;
+    let measured = Measured::start(&["--body-timeout", "1s"]).await;
     // The first two are received by the host; the component waits for the others.
     let requests = [
         "Content-Length: 10\r\n\r\nx",
@@ -160,7 +163,7 @@ async fn slow_long_bodies_take_half_of_the_places() {
 #[tokio::test]
 async fn a_response_that_nobody_reads_is_ended() {
     let limits = ["--max-instances", "1", "--max-instance-concurrent-reuse-count", "1"];
-    let measured = Measured::start(&[&SHORT[..], &limits[..]].concat()).await;
+    let measured = Measured::start(&[&["--write-timeout", "1s"], &limits[..]].concat()).await;
     let unread = send(&measured.host, "GET /stream?pieces=100000000 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     closed(&measured, "write_timeout", 1.0).await;
     // The only place is free again.

@@ -32,7 +32,7 @@ fn routes() -> Vec<(Method, &'static str, Option<Value>)> {
     ]
 }
 
-/// Sends every route to the user `id`. Returns the statuses; a refusal has a challenge.
+/// Sends a request to every route, for the user `id`. Returns the statuses. Checks that a refusal has a challenge.
 async fn statuses(client: &Api, id: i64) -> Vec<u16> {
     let mut statuses = Vec::new();
     for (method, path, body) in routes() {
@@ -126,7 +126,7 @@ async fn with_jwt_users_read_all_and_change_themselves_and_administrators_everyt
     for roles in [&["user"][..], &[], &["Admin", "admin ", "superadmin"]] {
         assert_eq!(statuses(&app.with_jwt(id + 1, roles), id).await, stranger, "{roles:?}");
     }
-    // Who may not create users is told so before anything else.
+    // A client that may not create users gets 403 before anything else is checked.
     app.with_jwt(id, &[]).post("/users").body("{").await.expect_problem(403, "forbidden");
     app.with_jwt(id + 1, &[]).patch(format!("/users/{id}")).body("{").await.expect_problem(403, "forbidden");
     assert_eq!(users(&app).await, before, "nothing was changed");

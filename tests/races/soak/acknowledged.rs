@@ -16,8 +16,8 @@ pub async fn expect_stored<R: Resource>(database: &Client, history: &History) {
     assert!(lost.is_empty(), "{} acknowledged writes are lost, as (key, acknowledged, stored): {lost:?}", lost.len());
 }
 
-/// Keys with the state that was acknowledged and the state that is stored, where that is older, or where something is
-/// deleted that nobody deleted.
+/// The keys whose stored state is older than the acknowledged one, or that are deleted although nobody deleted them.
+/// Each with the acknowledged and the stored state.
 fn lost(history: &History, stored: &HashMap<i64, State>) -> Vec<(i64, State, State)> {
     let compare = |(key, acknowledged)| {
         let found = stored.get(&key).copied().unwrap_or(State::Absent);

@@ -44,7 +44,7 @@ const ALL: [Fault; 10] = [
     Fault::LockServerRestartedEmpty,
 ];
 
-/// How often each has struck.
+/// How often each fault has happened.
 #[derive(Debug, Default)]
 pub struct Faults(BTreeMap<Fault, u64>);
 

@@ -1,14 +1,14 @@
-//! The soak: all kinds of traffic on two hosts that share their servers, for as long as wanted, while at random times
-//! everything breaks that the other races break, and slow and fickle clients are there all the time.
+//! The soak: all kinds of traffic on two hosts that share their servers, for any number of minutes. Meanwhile, every
+//! fault of the other races happens at random times, and there are always clients that are slow or that disconnect.
 //! `cargo xtask soak --minutes 20` runs it.
 //!
 //! After each minute the clients stop, and [`judge`](Soak::judge) checks what they saw and what is stored:
 //!
 //! - no read of a user, a seller or a cache key is stale, also if its write was acknowledged minutes ago;
-//! - no lock has two holders, and fencing tokens increase, except where a lock server lost its data;
+//! - no lock has two holders, except after a lock server has lost its data; fencing tokens always increase;
 //! - every write that was acknowledged is in the database;
 //! - no response is a 500, and users and sellers get every response of the host that is never killed;
-//! - the memory and the descriptors of that host stay within [`Limits`](process::Limits), and do not grow for ever.
+//! - the memory and the descriptors of that host stay within [`Limits`](process::Limits), and do not grow without end.
 //!
 //! A failure prints the seed. It repeats the choices of clients and faults, not the timing of the servers.
 
@@ -38,8 +38,8 @@ use super::stale_reads::history::History;
 use super::stale_reads::workload::{Resource, Seller, User, Workload};
 use crate::progress::Progress;
 
-/// How many users and sellers stay. Many: a write that is killed keeps its user or seller out of the cache for half a
-/// minute.
+/// How many users and how many sellers exist all the time. There are many, because a write whose host is killed keeps
+/// its user or seller out of the cache for half a minute.
 const STAY: usize = 24;
 
 /// What lasts from minute to minute.

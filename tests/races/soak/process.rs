@@ -17,7 +17,7 @@ pub struct Use {
     pub descriptors: u64,
 }
 
-/// What is too much. Two workers use about 100 MiB and 250 descriptors.
+/// The most that a host may use. Two workers use about 100 MiB and 250 descriptors.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits;
 
@@ -68,7 +68,8 @@ impl Growth {
     pub fn judge(&mut self, quiet: Use, most: Use) {
         assert!(most.is_within(Limits::MOST), "the host used {most:?}");
         if let Some(limit) = self.limit() {
-            // Memory that is freed a little later is no growth: only several minutes in a row count.
+            // Memory that is freed a little later is no growth: the limit must be exceeded for several minutes in a
+            // row.
             let recent = self.0.iter().rev().take(Limits::WARM).chain([&quiet]);
             let grows = recent.clone().count() > Limits::WARM && recent.into_iter().all(|used| !used.is_within(limit));
             assert!(!grows, "a quiet host uses {quiet:?}, and {:?} before", self.0);

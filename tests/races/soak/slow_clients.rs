@@ -1,4 +1,5 @@
-//! Clients that send slowly or not at all, that do not read, and that leave: they must cost only themselves.
+//! Clients that send slowly or not at all, that do not read, or that disconnect: the other clients must not notice
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use crate::progress::Progress;
 
 /// How many there are at a time, on both hosts together.
 const MOST: usize = 120;
-/// How long they stay.
+/// How long they stay, at most.
 const STAY_MS: u64 = 8_000;
 
-/// What a client sends, and then no more.
+/// What a client sends at its start. Later it sends single bytes at most.
 const KINDS: [&str; 8] = [
     "",
     "GET /users HT",

@@ -17,7 +17,7 @@ use super::options::Options;
 use super::wrk::Report;
 use super::{clients, cpu};
 
-/// Clients that are measured. Each pauses after a response, so they do not use the machine up.
+/// Clients that are measured. Each pauses after a response, so that they do not use the whole machine.
 const CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long a hostile client waits before it sends its next byte.
@@ -130,7 +130,7 @@ impl Attack {
     /// Connects again whenever the server closes the connection.
     async fn forever(self, address: &str) {
         loop {
-            // An error is what the host should answer with.
+            // The host should close such connections, so an error is no failure.
             let _ = self.once(address).await;
             sleep(AGAIN).await;
         }

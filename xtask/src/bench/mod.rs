@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers of
-//! events; large invalidations; overload; hostile clients.
+//! `cargo xtask bench`: requests per second, latency and CPU time; sellers; locks; what logs and limits cost; readers
+//! of events; large invalidations; overload; hostile clients.
 
 pub mod application;
 mod attacks;

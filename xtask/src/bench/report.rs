@@ -71,8 +71,8 @@ const ABOUT_OVERLOAD: &str = "
 All rows are `GET /users?limit=1000`, cached, on a host with one worker. 1 × is the rate that 32 connections reach in a
 closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop). Times count
 from the moment at which a request was due. A client closes its connection after 5 s: no answer. Memory is the most
-resident memory of the host. Without a limit of the queue nothing is refused, as in most services: above 1 × almost
-every response comes too late.
+resident memory of the host. Without a limit of the queue nothing is refused: above 1 × almost every response comes
+too late.
 ";
 
 /// All rows. A table without rows is left out.

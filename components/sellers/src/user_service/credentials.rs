@@ -1,8 +1,8 @@
-//! What the requests to the users service have in `Authorization`: what the variable `users_access` says that the
-//! service asks for.
+//! The field `Authorization` of the requests to the users service. The variable `users_access` says what the service
+//! needs.
 //!
 //! Without `user_service_token`, only the component `users` of this application gets credentials, by service chaining.
-//! So no other server learns the API token or the tokens of users because an address was changed.
+//! So no other server gets the API token or the tokens of users if somebody changes the address.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -29,14 +29,16 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Those for the service at `url`. `own` is the variable `user_service_token`, `api` is `api_token`.
+    /// The credentials for the service at `url`. `own` is the variable `user_service_token`, `api` is `api_token`.
     ///
     /// # Errors
     /// A token that is not valid; an empty API token if the service needs it.
     pub fn from_variables(url: &Uri, access: UsersAccess, own: Variable, api: Variable) -> Result<Self, VariableError> {
         const OWN: &str = "empty, or a token of visible ASCII characters without spaces";
         let own: String = own.parsed(OWN, |token: &String| token.is_empty() || is_token(token))?;
-        let is_chained = url.host().is_some_and(|host| host.ends_with(CHAINED));
+        // One label: the host calls no component for `a.users.spin.internal`, but looks it up in the DNS.
+        let component = url.host().and_then(|host| host.strip_suffix(CHAINED));
+        let is_chained = component.is_some_and(|id| !id.is_empty() && !id.contains('.'));
         Ok(match access {
             _ if !own.is_empty() => Self::bearer(&own),
             UsersAccess::Token if is_chained => {
@@ -49,7 +51,7 @@ impl Credentials {
         })
     }
 
-    /// `token` is one ([`is_token`]), so it is a valid value.
+    /// `token` satisfies [`is_token`], so it is a valid value of a header field.
     fn bearer(token: &str) -> Self {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
         value.map_or(Self::None, |mut value| {
@@ -58,7 +60,7 @@ impl Credentials {
         })
     }
 
-    /// The value for a request that is sent because of one with these header fields.
+    /// The value for a request to the users service. `headers` are those of the client's request that causes it.
     fn value(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         match self {
             Self::None => None,
@@ -68,7 +70,7 @@ impl Credentials {
     }
 }
 
-/// The extractor of what the requests to the users service have in `Authorization` while this request is handled.
+/// The extractor of the `Authorization` for the users service: all requests to it that this request causes have it.
 pub struct Authorization(pub Option<HeaderValue>);
 
 impl FromRequestParts<Shared<App>> for Authorization {
@@ -101,9 +103,12 @@ mod tests {
 
     #[test]
     fn another_server_gets_only_its_own_token() {
-        for url in
-            ["http://users.example", "http://users.spin.internal.example", "https://10.0.0.1/users.spin.internal"]
-        {
+        for url in [
+            "http://users.example",
+            "http://users.spin.internal.example",
+            "http://a.users.spin.internal",
+            "https://10.0.0.1/users.spin.internal",
+        ] {
             for access in [UsersAccess::Open, UsersAccess::Token, UsersAccess::Jwt] {
                 assert_eq!(credentials(url, access, "", "s3cret"), Ok(Credentials::None), "{url}");
                 let own = credentials(url, access, "0wn", "s3cret");

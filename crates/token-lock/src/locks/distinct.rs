@@ -7,13 +7,13 @@ use ports::{Connect, RedisError, Runtime};
 
 use super::Locks;
 use crate::outcome::LockError;
-use crate::quorum::{Replies, Server};
+use crate::quorum::Server;
 
 impl<R: Connect, T: Runtime> Locks<R, T> {
     /// Refuses a quorum in which one server has several votes: under several names, or in several databases. Such a
-    /// quorum looks as if it survived the loss of a server, and loses all locks with one. It compares the ids that the
-    /// servers have drawn at their start (`run_id` in `INFO server`). Servers that do not respond, or do not tell,
-    /// pass. It asks once per instance, and not at all if there is a single server.
+    /// quorum should survive the loss of any one server, but it loses all locks with that server. This compares the
+    /// ids that the servers have chosen at their start (`run_id` in `INFO server`). Servers that do not respond, or
+    /// have no id, pass. It asks once per instance, and not at all if there is a single server.
     ///
     /// # Errors
     /// [`LockError::SameServer`].
@@ -22,7 +22,8 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
             return Ok(());
         }
         let question = |server: Rc<Server<R, T>>| async move { server.run(run_id(&server)).await };
-        let replies = self.quorum.ask(question, Replies::is_quorum).await;
+        // All of them, also the slow ones: one of two replies of the same server shows nothing.
+        let replies = self.quorum.ask(question, |replies| replies.unknown() == 0).await;
         let mut seen = HashSet::new();
         if !replies.successful().filter_map(|(_, id)| id.as_ref()).all(|id| seen.insert(id)) {
             return Err(LockError::SameServer);

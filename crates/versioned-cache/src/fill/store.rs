@@ -21,7 +21,8 @@
 //!
 //! An entry that has ended and is kept for grace is replaced like an outdated one. So is an entry that is refreshed
 //! before its end ([`Replaced::Fetched`]), but only if its envelope is the one that the hit saw, says that it was
-//! fetched, and has the current versions. So a refresh that is late does not replace a newer value. A set changes the version and leaves out the word `fetched`, so a value that was set is never replaced.
+//! fetched, and has the current versions. So a refresh that is late does not replace a newer value. A set changes the
+//! version and leaves out the word `fetched`, so a value that was set is never replaced.
 
 use futures_util::future::join;
 use ports::{Arg, Connect, RedisError, Reply, Runtime};

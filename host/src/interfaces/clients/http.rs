@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_http::timeout::TimeoutBody;
 use tower_service::Service;
@@ -24,6 +24,9 @@ tokio::task_local! {
     static CONNECT_TIMEOUT: Duration;
 }
 
+/// How long a connection is kept that nobody uses: less than the 75 s of nginx and of this host.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+
 /// A client. Clones share its connections.
 #[derive(Clone)]
 pub struct HttpClient(Client<Connector, WasiBody>);
@@ -35,7 +38,10 @@ impl Default for HttpClient {
         tcp.set_nodelay(true);
         let https = HttpsConnectorBuilder::new().with_tls_config(tls::CLIENT_CONFIG.clone());
         let https = https.https_or_http().enable_http1().wrap_connector(tcp);
-        Self(Client::builder(TokioExecutor::new()).build(Connector(https)))
+        let mut client = Client::builder(TokioExecutor::new());
+        // Before servers close it: a request that is sent at that moment fails, and a POST must not be repeated.
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(MAX_IDLE);
+        Self(client.build(Connector(https)))
     }
 }
 

@@ -1,20 +1,29 @@
 //! PostgreSQL connections: each worker has a pool per component, address and root certificate, so that a connection
 //! stays on the thread that uses it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use rustls::pki_types::CertificateDer;
 use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls;
+
+/// How long a connection is kept that nobody uses. Then other hosts can have it.
+const MAX_IDLE: Duration = Duration::from_secs(60);
+
+/// The pools of all workers. If PostgreSQL has no connection left for one worker, others may have idle ones.
+static ALL_POOLS: Mutex<Vec<Pool>> = Mutex::new(Vec::new());
 
 /// How many connections there may be: an option of the command line.
 #[derive(Args, Clone, Copy, Debug)]
@@ -61,7 +70,25 @@ impl Pools {
     /// Waits for a free connection. Errors: an address that cannot be parsed, a failure to connect.
     pub async fn client(&self, component: &str, settings: ConnectionSettings) -> Result<Client> {
         let pool = self.pool(component, settings).context("establishing PostgreSQL connection pool")?;
-        Ok(Arc::new(pool.get().await?))
+        match pool.get().await {
+            Ok(client) => Ok(Arc::new(client)),
+            Err(error) => {
+                if is_full(&error) {
+                    close_one_idle();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Closes connections that nobody uses, again and again. Never returns.
+    pub async fn keep_closing_idle(&self) {
+        loop {
+            tokio::time::sleep(MAX_IDLE / 2).await;
+            for pool in self.pools.lock().unwrap_or_else(PoisonError::into_inner).values() {
+                pool.retain(|_, metrics| metrics.last_used() < MAX_IDLE);
+            }
+        }
     }
 
     fn pool(&self, component: &str, settings: ConnectionSettings) -> Result<Pool> {
@@ -69,9 +96,26 @@ impl Pools {
             Entry::Occupied(pool) => pool.get().clone(),
             Entry::Vacant(place) => {
                 let pool = new_pool(&place.key().1, self.connections)?;
+                ALL_POOLS.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
                 place.insert(pool).clone()
             }
         })
+    }
+}
+
+/// Whether the server refuses further connections.
+fn is_full(error: &PoolError) -> bool {
+    matches!(error, PoolError::Backend(cause) if cause.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
+}
+
+/// Closes one idle connection of any worker, if there is one. The next attempt to connect may get its place.
+fn close_one_idle() {
+    let closed = Cell::new(false);
+    for pool in ALL_POOLS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        pool.retain(|_, _| closed.replace(true));
+        if closed.get() {
+            return;
+        }
     }
 }
 

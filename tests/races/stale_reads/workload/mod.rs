@@ -73,9 +73,9 @@ impl<R: Resource> Workload<R> {
         outcome
     }
 
-    /// Runs the clients on several hosts, in turns, until this race ends. Only the first host may be killed. Another race
-    /// may follow, with the same resources. 502, 503 and 504 are no failures. The outcome of the first race has the
-    /// creations.
+    /// Runs the clients on several hosts, in turns, until this race ends. Only the first host may be killed. Another
+    /// race may follow, with the same resources. 502, 503 and 504 are no failures. The outcome of the first race
+    /// also contains what [`Workload::prepare`] did.
     pub async fn race(&mut self, apis: &[Api], progress: &Arc<Progress>, seed: u64) -> Outcome {
         self.first.allows_outages = true;
         let mut outcome = std::mem::take(&mut self.first.outcome);

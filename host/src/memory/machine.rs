@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Memory of the machine or, if less, of the control group, in bytes. None where there is no /proc.
-pub fn available_bytes() -> Option<usize> {
+pub fn machine_bytes() -> Option<usize> {
     let machine = of_machine(&read_to_string("/proc/meminfo").ok()?)?;
     let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = limit_files(&groups).into_iter().filter_map(|file| read_to_string(file).ok()?.trim().parse().ok());
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(of_machine("MemTotal:       24684084 kB\nMemFree: 1 kB\n"), Some(24_684_084 * 1024));
         assert_eq!(of_machine("MemFree: 1 kB\n"), None);
         if cfg!(target_os = "linux") {
-            assert!(available_bytes().is_some_and(|bytes| bytes > 1 << 20));
+            assert!(machine_bytes().is_some_and(|bytes| bytes > 1 << 20));
         }
     }
 
