@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<()> {
         fs::create_dir_all(&found).with_context(|| format!("cannot create {}", found.display()))?;
         let mut fuzzer = std::process::Command::new(&program);
         fuzzer.env("FUZZ_PROPERTY", name).arg(&found).arg(&kept);
-        fuzzer.args(["-timeout=10", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
+        fuzzer.args(["-timeout=10", "-rss_limit_mb=1024", "-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
         fuzzer.arg(format!("-max_len={INPUT_MAX}")).arg(format!("-max_total_time={}", options.seconds));
         fuzzer.arg(format!("-artifact_prefix={}/", kept.display()));
         if let Err(error) = command::run(&mut fuzzer) {
