@@ -54,13 +54,13 @@ fn every_property_has_inputs() {
 #[test]
 fn all_properties_hold() {
     let changes = std::env::var("FUZZ_CHANGES").map_or(CHANGES, |changes| changes.parse().unwrap());
-    for (name, property) in PROPERTIES {
+    let broken = PROPERTIES.iter().filter_map(|(name, property)| {
         let inputs = inputs(name);
         let mut rng = Rng::with_seed(SEED);
-        let more = (0..changes).map(|_| changed(&inputs, &mut rng));
-        for input in inputs.iter().cloned().chain(more) {
-            let holds = std::panic::catch_unwind(|| property(&input)).is_ok();
-            assert!(holds, "{name}: b\"{}\"", input.escape_ascii());
-        }
-    }
+        let more: Vec<_> = (0..changes).map(|_| changed(&inputs, &mut rng)).collect();
+        let breaks = |input: &&Vec<u8>| std::panic::catch_unwind(|| property(input)).is_err();
+        inputs.iter().chain(&more).find(breaks).map(|input| format!("{name}: b\"{}\"", input.escape_ascii()))
+    });
+    let broken: Vec<String> = broken.collect();
+    assert!(broken.is_empty(), "the first input that breaks each property:\n{}", broken.join("\n"));
 }
