@@ -19,6 +19,9 @@ use crate::user::User;
 /// statement of its own to a slow database.
 const PAGE_WAIT_MS: u64 = 12_000;
 
+/// For how many timeouts of a page no page is read from Redis after one of them.
+const PAGE_BREAK: u64 = 4;
+
 /// The state of the component.
 pub struct App {
     /// Users, through the cache.
@@ -64,7 +67,9 @@ impl App {
         let database = Database::new(&database.text("the address of a PostgreSQL database")?);
         // The reply with one page may take as long as all attempts of other operations together.
         let timeout_ms = settings.timeout_ms.max(settings.patience_ms);
-        let page_settings = Settings { timeout_ms, fill_wait_ms: PAGE_WAIT_MS, ..settings };
+        // So that the timeouts take a small part of the time while Redis hangs.
+        let breaker_ms = settings.breaker_ms.max(PAGE_BREAK * timeout_ms);
+        let page_settings = Settings { timeout_ms, breaker_ms, fill_wait_ms: PAGE_WAIT_MS, ..settings };
         let cache = |redis, settings| Cache::with_counters(redis, SpinRuntime, settings, Rc::clone(&service.counters));
         let page_cache = cache(service.redis.separate(), page_settings);
         Ok(Self {
