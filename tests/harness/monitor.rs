@@ -85,12 +85,13 @@ impl Monitor {
     }
 }
 
-/// The commands of the instance that sent most of them, without counters. Each instance has a connection of its own. On
-/// a busy machine a new one can serve some of the requests: it has no hints yet, and may store what it reads.
+/// The commands on the connection with most of them, without counters. Each instance has connections of its own. On a
+/// busy machine a new one can serve some of the requests: it has no hints yet, and may store what it reads.
 pub fn of_usual_instance(commands: &[Command]) -> Vec<&Command> {
-    let sent = |client: &str| commands.iter().filter(|command| command.client == client).count();
-    let usual = commands.iter().map(|command| &command.client).max_by_key(|client| sent(client));
-    commands.iter().filter(|command| Some(&command.client) == usual && command.name != "HINCRBY").collect()
+    let all: Vec<&Command> = commands.iter().filter(|command| command.name != "HINCRBY").collect();
+    let sent = |client: &str| all.iter().filter(|command| command.client == client).count();
+    let usual = all.iter().map(|command| command.client.as_str()).max_by_key(|client| sent(client));
+    all.iter().copied().filter(|command| Some(command.client.as_str()) == usual).collect()
 }
 
 /// Parses `1339518083.107412 [0 127.0.0.1:60866] "GET" "key"`.
