@@ -21,6 +21,11 @@ async fn until_healed(app: &App, path: &str, operation: &str, name: &str) {
         counted(app, operation, "stale").await > Some(0)
     })
     .await;
+    until_right(app, path, name).await;
+}
+
+/// Reads `path` until the response has the name.
+async fn until_right(app: &App, path: &str, name: &str) {
     let is_right = |user: &Value| user["name"] == name;
     until(&format!("{path} is healed"), async || match app.get(path).await.expect_ok() {
         Value::Array(users) => users.iter().any(is_right),
@@ -64,12 +69,21 @@ async fn a_row_that_is_changed_directly_in_postgresql_is_found_and_healed() {
         ("/users?limit=7".to_owned(), "list"),
         (format!("/users?ids={id}"), "getByIds"),
     ] {
-        until("it is cached", async || app.get(&path).await.is_hit()).await;
-        let name = format!("Ada of {path}");
-        // Before the change: the check of the last hit may still be running, and find it.
         app.admin().post("/admin/cache/stats/reset").await.expect_ok();
-        db.execute("UPDATE users SET name = $1 WHERE id = $2", &[&name, &id]).await.unwrap();
-        until_healed(&app, &path, operation, &name).await;
+        let row = db.query_one("SELECT name FROM users WHERE id = $1", &[&id]).await.unwrap();
+        let (mut name, mut changes): (String, u32) = (row.get(0), 0);
+        until(&format!("{path} is found stale"), async || {
+            let read = app.get(&path).await;
+            // The entry may still be outdated since a change before, and a check of a hit before may heal it only now.
+            if read.is_hit() && read.text().contains(&format!("\"{name}\"")) {
+                changes += 1;
+                name = format!("Ada {changes} of {path}");
+                db.execute("UPDATE users SET name = $1 WHERE id = $2", &[&name, &id]).await.unwrap();
+            }
+            counted(&app, operation, "stale").await > Some(0)
+        })
+        .await;
+        until_right(&app, &path, &name).await;
     }
 }
 
