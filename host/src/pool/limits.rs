@@ -43,9 +43,9 @@ pub struct Limits {
     #[arg(long = "max-queue-wait", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub queue_wait: Duration,
 
-    /// How long a request may wait while its component gets more requests than the processor can serve. Then it is
-    /// answered 503. With 0 it may wait as long as at other times, and all requests share the processor's time.
-    #[arg(long = "max-overload-wait", value_name = "DURATION", default_value = "5ms", value_parser = duration)]
+    /// Overload control: how long a request may wait while its component gets more requests than the processor can
+    /// serve; then it is answered 503. 5ms is a good value. 0 turns it off: all requests share the processor's time.
+    #[arg(long = "max-overload-wait", value_name = "DURATION", default_value = "0", value_parser = duration)]
     pub overload_wait: Duration,
 
     /// Memory of the host, in bytes, or with a suffix (K, M, G: 1024 bytes, and so on). When seven eighths are used,

@@ -16,6 +16,8 @@ use super::wrk::Load;
 
 /// One core for the host; the load generator and Redis have the others.
 const ONE_WORKER: [&str; 2] = ["--workers", "1"];
+/// Overload control, which is off by default.
+const CONTROLLED: [&str; 2] = ["--max-overload-wait", "5ms"];
 /// No request is refused.
 const UNBOUNDED: [&str; 6] = ["--max-overload-wait", "0", "--max-queue", "1000000", "--max-queue-wait", "600s"];
 /// A request with a large response, so that the load generator needs less than the host: all users on one page.
@@ -56,7 +58,7 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ov
         Load::get(PATH).run(&app.address, options.connections, WARM_UP_SECONDS)?;
         Load::get(PATH).run(&app.address, options.connections, options.seconds)?.rate
     };
-    for (name, host_args) in [("as by default", &[][..]), ("queue without a limit", &UNBOUNDED)] {
+    for (name, host_args) in [("overload control", &CONTROLLED[..]), ("queue without a limit", &UNBOUNDED)] {
         for load in LOADS {
             // A host of its own: what the one before has left does not count.
             let app = start(environment, host_args).await?;
