@@ -133,7 +133,6 @@ fn requests_for_a_page_share_reads_that_start_after_them() {
 }
 
 #[test]
-#[ignore = "the search takes more than five minutes: cargo nextest run -p versioned-cache --run-ignored only"]
 fn requests_for_a_page_that_join_a_read_under_way_are_caught() {
     is_caught(&weakened(sharing(EVICTION), Weakness::ReadsUnderWayAreShared));
 }
