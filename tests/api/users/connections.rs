@@ -8,15 +8,20 @@ const REQUESTS: usize = 60;
 /// Connections that the service can have, fewer than it wants.
 const LEFT: usize = 3;
 
+/// Opens all connections that PostgreSQL accepts. Its URL names a superuser, so that none is reserved.
+async fn all_connections(app: &App) -> Vec<tokio_postgres::Client> {
+    let mut connections = Vec::new();
+    while let Ok((client, connection)) = tokio_postgres::connect(app.database.url(), tokio_postgres::NoTls).await {
+        tokio::spawn(connection);
+        connections.push(client);
+    }
+    connections
+}
+
 #[tokio::test]
 async fn requests_wait_while_postgresql_refuses_more_connections() {
     let app = App::builder().private_postgres().spawn().await;
-    let mut others = Vec::new();
-    // The URL names the tests' user, a superuser, so that no connections are reserved.
-    while let Ok((client, connection)) = tokio_postgres::connect(app.database.url(), tokio_postgres::NoTls).await {
-        tokio::spawn(connection);
-        others.push(client);
-    }
+    let mut others = all_connections(&app).await;
     others.truncate(others.len() - LEFT);
     let mut requests = JoinSet::new();
     for number in 0..REQUESTS {
@@ -30,11 +35,7 @@ async fn requests_wait_while_postgresql_refuses_more_connections() {
 #[tokio::test]
 async fn a_request_without_a_connection_is_refused_and_changes_nothing() {
     let app = App::builder().private_postgres().spawn().await;
-    let mut others = Vec::new();
-    while let Ok((client, connection)) = tokio_postgres::connect(app.database.url(), tokio_postgres::NoTls).await {
-        tokio::spawn(connection);
-        others.push(client);
-    }
+    let others = all_connections(&app).await;
     let body = json!({"name": "Ada", "email": "ada@example.org"});
     app.post("/users").json(&body).await.expect_problem(503, "unavailable");
     drop(others);
