@@ -9,9 +9,8 @@ use wasmtime::component::{Accessor, Resource};
 use super::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use super::clients;
-use super::redis_address;
 use super::state::{MAX_BUFFERED_BYTES, Spin, SpinState};
+use super::{clients, redis_address};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 type Handle = Resource<MultiplexedConnection>;
