@@ -111,6 +111,7 @@ async fn an_entry_that_is_not_json_is_replaced_and_counted() {
     let count = contents.len() as u64;
     for (round, bytes) in contents.into_iter().enumerate() {
         let _: () = redis::cmd("SET").arg(&key).arg(bytes).arg("EX").arg(60).query_async(&mut redis).await.unwrap();
+        app.redis.end_leases().await;
         let replaced = app.get("/api/cache/a").await;
         assert!(!replaced.is_hit() && replaced.expect_ok()["value"]["demo"] == "value-for-a", "{round}: {replaced:?}");
         let hit = app.get("/api/cache/a").await;
@@ -126,6 +127,7 @@ async fn an_entry_of_another_redis_type_is_replaced() {
     let key = only_entry(&app).await;
     app.redis.run(&["DEL", &key]).await;
     app.redis.run(&["RPUSH", &key, "x"]).await;
+    app.redis.end_leases().await;
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::GET] {
         let response = app.request(method.clone(), "/api/cache/a").json(json!(1)).await;
         assert!([200, 404].contains(&response.status()), "{method}: {response:?}");

@@ -138,6 +138,7 @@ async fn the_log_has_no_secrets_while_redis_is_down_hangs_or_refuses() {
 #[tokio::test]
 async fn the_log_has_no_secrets_while_postgres_is_down_or_refuses() {
     let mut stores = App::builder().private_postgres().spawn().await;
+    stores.redis.run(&["CONFIG", "SET", "requirepass", REDIS_PASSWORD]).await;
     let nobody = stores.database.url().split_once('@').unwrap().1.to_owned();
     let nobody = format!("postgres://nobody:{POSTGRES_PASSWORD}@{nobody}");
     let refused = on_stores_of(&stores).variable("database_url", &nobody).spawn().await;
@@ -163,6 +164,7 @@ async fn the_log_has_no_secrets_while_variables_are_not_valid() {
         ("api_token", format!("{API_TOKEN} with a space")),
     ];
     let stores = App::spawn().await;
+    stores.redis.run(&["CONFIG", "SET", "requirepass", REDIS_PASSWORD]).await;
     for (name, value) in table {
         let app = on_stores_of(&stores).variable(name, &value).spawn().await;
         exercise(&app).await;
