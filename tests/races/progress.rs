@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// (`.config/nextest.toml`) is longer.
 const BOUND: Duration = Duration::from_secs(900);
 /// How long a race waits for something to happen again.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(20);
 
 /// Counts what happens. All clients of a race share it.
 #[derive(Debug)]
