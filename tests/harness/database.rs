@@ -1,7 +1,6 @@
 //! A database for each test, on a server that the tests share.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use dev_servers::{Cluster, Durability, PostgresServer};
@@ -69,10 +68,8 @@ pub struct Database {
 
 impl Database {
     pub(crate) async fn create(shared: Arc<Shared>) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        // An earlier process with the same id may have left one.
-        shared.cluster.drop_database(&name).await.unwrap_or_else(|error| panic!("{error}"));
+        // Random, because an earlier process may have left databases.
+        let name = format!("test_{:016x}", fastrand::u64(..));
         let url = shared.cluster.create_database(&name).await.unwrap_or_else(|error| panic!("{error}"));
         let mut database = Self::of(&url, &shared.log);
         database.shared = Some(shared);

@@ -63,6 +63,15 @@ impl Redis {
         Monitor::start(&self.client()).await
     }
 
+    /// Ends the leases of all fills in the cache. A fill that has stored its value leaves its lease, which lasts longer
+    /// than a fetch may take. A test that then deletes or damages the entry would wait for that lease.
+    pub async fn end_leases(&self) {
+        let leases: Vec<String> = self.ask(&["KEYS", "filling:*"]).await;
+        for lease in leases {
+            self.run(&["DEL", &lease]).await;
+        }
+    }
+
     /// The names of all keys, sorted. `metrics` is not among them: every request is counted there, whatever it does.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]).await;

@@ -11,7 +11,7 @@ use crate::progress::Progress;
 
 const CLIENTS: usize = 8;
 /// How many increments happen. The race also needs some that were refused.
-const ENOUGH: u64 = 400;
+const ENOUGH: u64 = 60;
 const PATHS: [&str; 2] = ["/api/cache/counter", "/api/cache/entries/counters/get?name=visits&_user=user-1"];
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn no_increment_is_lost() {
     let app = App::builder().instance_per_request().spawn().await;
     for path in PATHS {
         app.put(path).header("if-none-match", "*").json(json!(0)).await.expect_ok();
-        let progress = Progress::until(&[("increments", ENOUGH), ("refusals", 20)]);
+        let progress = Progress::until(&[("increments", ENOUGH), ("refusals", 10)]);
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
             let (api, progress) = (app.api.clone(), Arc::clone(&progress));
@@ -50,7 +50,7 @@ async fn no_increment_is_lost() {
 #[tokio::test]
 async fn one_client_creates_a_key() {
     let app = App::builder().instance_per_request().spawn().await;
-    for round in 0..20 {
+    for round in 0..8 {
         let path = format!("/api/cache/lead:{round}");
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a race may take. A machine on which too little happens in this time has another problem.
-const BOUND: Duration = Duration::from_secs(480);
+/// How long a race may take: twenty times what it takes on two quiet cores beside five others. The test runner's limit
+/// (`.config/nextest.toml`) is longer.
+const BOUND: Duration = Duration::from_secs(900);
 /// How long a race waits for something to happen again.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(20);
 
 /// Counts what happens. All clients of a race share it.
 #[derive(Debug)]

@@ -12,24 +12,26 @@ const ENOUGH: usize = 3;
 /// fill can take longer, but not each time.
 const BURSTS: usize = 10;
 
-/// Sends all requests for `path` at once. All responses must be equal.
-async fn burst(app: &App, path: &str) {
+/// Sends so many requests for `path` at once. All responses must be equal.
+async fn burst(app: &App, path: &str, count: usize) {
     let mut requests = JoinSet::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..count {
         requests.spawn(app.get(path).into_future());
     }
     let responses = requests.join_all().await;
-    let first = responses[0].text();
-    assert!(responses.iter().all(|response| response.status() == 200 && response.text() == first), "responses differ");
+    let first = &responses[0];
+    for response in &responses {
+        assert_eq!((response.status(), response.text()), (200, first.text()));
+    }
 }
 
 /// How many statements read the table of users during a burst for `path`.
-async fn queries(app: &App, path: &str) -> usize {
+async fn queries(app: &App, path: &str, count: usize) -> usize {
     let before = app.database.statements().len();
-    burst(app, path).await;
+    burst(app, path, count).await;
     let statements = app.database.statements().split_off(before);
     let queries = statements.iter().filter(|statement| statement.contains("users")).count();
-    println!("{REQUESTS} requests for {path}: {queries} queries");
+    println!("{count} requests for {path}: {queries} queries");
     queries
 }
 
@@ -39,7 +41,7 @@ async fn expect_few_queries(app: &App, path: &str) {
     while found.last().is_none_or(|queries| *queries > ENOUGH) {
         assert!(found.len() < BURSTS, "{found:?} queries");
         app.redis.run(&["FLUSHALL"]).await;
-        found.push(queries(app, path).await);
+        found.push(queries(app, path, REQUESTS).await);
         assert!(found.last() > Some(&0), "the entry was not missing");
     }
 }
@@ -67,15 +69,18 @@ async fn five_hundred_reads_of_the_missing_list_cost_at_most_three_queries() {
 async fn without_a_cache_every_request_costs_a_query() {
     let app = app().variable("cache_enabled", "false").spawn().await;
     let id = app.given_user_id("ada").await;
-    assert_eq!(queries(&app, &format!("/users/{id}")).await, REQUESTS);
+    // Fewer: on a slow machine, more would wait too long for a connection to PostgreSQL.
+    assert_eq!(queries(&app, &format!("/users/{id}"), 60).await, 60);
 }
 
 #[tokio::test]
-async fn five_hundred_reads_of_a_missing_key_cost_about_one_fetch() {
+async fn a_hundred_and_fifty_reads_of_a_missing_key_cost_about_one_fetch() {
+    /// Fewer: a slow machine must start them all within the deadline of the origin.
+    const REQUESTS: usize = 150;
     let origin = Origin::start().await;
     origin.delay(Duration::from_millis(100));
     let app = App::builder().origin(&origin).spawn().await;
-    burst(&app, "/api/cache/cold").await;
+    burst(&app, "/api/cache/cold", REQUESTS).await;
     let fetches = origin.count();
     println!("{REQUESTS} requests for one missing key: {fetches} fetches");
     assert!((1..=ENOUGH).contains(&fetches), "{fetches} fetches");

@@ -140,7 +140,7 @@ async fn a_storm_of_suspensions_and_reactivations_has_one_winner_for_each_change
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;
     seller.given(&["verify", "approve"]).await;
-    race(&app, &seller, 3, &ACTIONS, &[("changes", 200), ("refusals", 400)]).await;
+    race(&app, &seller, 3, &ACTIONS, &[("changes", 60), ("refusals", 120)]).await;
     assert_eq!(seller.show().await["verificationStatus"], "verified");
 }
 
@@ -150,7 +150,7 @@ async fn a_storm_on_many_instances_has_one_winner_for_each_change() {
     let app = App::builder().instance_per_request().spawn().await;
     let seller = app.given_seller("ada").await;
     seller.given(&["verify", "approve"]).await;
-    race(&app, &seller, 3, &ACTIONS, &[("changes", 100), ("refusals", 100)]).await;
+    race(&app, &seller, 3, &ACTIONS, &[("changes", 30), ("refusals", 30)]).await;
 }
 
 /// Before the approval, verifications and rejections follow each other for ever.
@@ -158,7 +158,7 @@ async fn a_storm_on_many_instances_has_one_winner_for_each_change() {
 async fn a_storm_of_verifications_and_rejections_has_one_winner_for_each_change() {
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;
-    race(&app, &seller, 1, &["verify", "reject"], &[("changes", 200), ("refusals", 100)]).await;
+    race(&app, &seller, 1, &["verify", "reject"], &[("changes", 60), ("refusals", 30)]).await;
 }
 
 /// All actions at once soon end in a state that only an end of the suspension would leave. So many sellers are tried,
@@ -167,7 +167,7 @@ async fn a_storm_of_verifications_and_rejections_has_one_winner_for_each_change(
 async fn every_storm_of_all_actions_ends_in_a_legal_state() {
     let app = App::spawn().await;
     let mut ends: HashMap<String, usize> = HashMap::new();
-    for round in 0..12 {
+    for round in 0..6 {
         let seller = app.given_seller(&format!("s{round}")).await;
         race(&app, &seller, 1, &ACTIONS, &[("changes", 1), ("refusals", 60)]).await;
         *ends.entry(state(&seller.show().await).join("/")).or_default() += 1;

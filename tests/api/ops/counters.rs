@@ -71,6 +71,7 @@ async fn the_metrics_of_the_cache_are_those_of_its_statistics() {
     let entry = stored.cache_parameter("key").unwrap().trim_matches('"').to_owned();
     // Another program writes into the entry.
     app.redis.run(&["SET", &entry, "not JSON", "EX", "60"]).await;
+    app.redis.end_leases().await;
     for _ in 0..3 {
         app.get(format!("/users/{id}")).await.expect_ok();
         app.get("/api/cache/a").await.expect_ok();

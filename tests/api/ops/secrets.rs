@@ -117,8 +117,10 @@ async fn the_log_has_no_secrets_while_everything_works() {
 #[tokio::test]
 async fn the_log_has_no_secrets_while_redis_is_down_hangs_or_refuses() {
     let mut stores = App::spawn().await;
-    let app =
-        on_stores_of(&stores).variable("cache_timeout_ms", "100").variable("lock_timeout_ms", "100").spawn().await;
+    // Short, because most of these requests wait for them.
+    let deadlines = ["cache_timeout_ms", "lock_timeout_ms", "rate_limit_timeout_ms"];
+    let builder = deadlines.into_iter().fold(on_stores_of(&stores), |builder, name| builder.variable(name, "100"));
+    let app = builder.spawn().await;
     // The server has no password, so that it refuses this one.
     exercise(&app).await;
     stores.redis.run(&["CONFIG", "SET", "requirepass", "another"]).await;
@@ -136,6 +138,7 @@ async fn the_log_has_no_secrets_while_redis_is_down_hangs_or_refuses() {
 #[tokio::test]
 async fn the_log_has_no_secrets_while_postgres_is_down_or_refuses() {
     let mut stores = App::builder().private_postgres().spawn().await;
+    stores.redis.run(&["CONFIG", "SET", "requirepass", REDIS_PASSWORD]).await;
     let nobody = stores.database.url().split_once('@').unwrap().1.to_owned();
     let nobody = format!("postgres://nobody:{POSTGRES_PASSWORD}@{nobody}");
     let refused = on_stores_of(&stores).variable("database_url", &nobody).spawn().await;
@@ -160,8 +163,9 @@ async fn the_log_has_no_secrets_while_variables_are_not_valid() {
         ("lock_redis_urls", format!("redis://:{REDIS_PASSWORD}@127.0.0.1:1,redis://:{REDIS_PASSWORD}@127.0.0.1:2")),
         ("api_token", format!("{API_TOKEN} with a space")),
     ];
+    let stores = App::spawn().await;
+    stores.redis.run(&["CONFIG", "SET", "requirepass", REDIS_PASSWORD]).await;
     for (name, value) in table {
-        let stores = App::spawn().await;
         let app = on_stores_of(&stores).variable(name, &value).spawn().await;
         exercise(&app).await;
         expect_no_secrets(&app.host, &stores, name);

@@ -128,7 +128,7 @@ async fn check(faults: u64, fault: impl AsyncFn(&mut App)) {
     let origin = Arc::new(Origin::start().await);
     let mut app = App::builder().origin(&origin).spawn().await;
     origin.delay(Duration::from_millis(3));
-    let progress = Progress::until(&[("reads", 3_000), ("hits", 300), ("invalidations", 300), ("faults", faults)]);
+    let progress = Progress::until(&[("reads", 1_000), ("hits", 100), ("invalidations", 100), ("faults", faults)]);
     start_at_zero(&origin);
     let mut clients = Race::new(&progress).start(&[app.api.clone()], &origin);
     while progress.goes_on() {
@@ -164,7 +164,7 @@ async fn no_read_is_stale_when_keys_are_evicted() {
             app.redis.run(&["DEL", &key.unwrap_or_default()]).await;
         }
     };
-    check(50, evict).await;
+    check(20, evict).await;
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn no_read_is_stale_when_redis_is_flushed_and_restarted() {
         app.redis.restart().await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
-    check(5, flush_and_restart).await;
+    check(3, flush_and_restart).await;
 }
 
 #[tokio::test]
@@ -186,5 +186,5 @@ async fn no_read_is_stale_when_the_host_is_killed() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         app.restart_host().await;
     };
-    check(4, restart).await;
+    check(2, restart).await;
 }

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Few, so that writers and readers meet.
 pub const FEW: usize = 4;
 /// What must have happened in a race, besides the faults.
-const ENOUGH: [(&str, u64); 3] = [("reads", 10_000), ("writes", 1_000), ("hits", 500)];
+const ENOUGH: [(&str, u64); 3] = [("reads", 2_500), ("writes", 250), ("hits", 125)];
 
 /// Runs the workload on `count` resources that stay while `fault` strikes at random times, on average once per
 /// `period`.

@@ -34,26 +34,26 @@ async fn no_read_is_stale_when_versions_and_generations_are_evicted() {
         };
         app.redis.run(&["DEL", &key]).await;
     };
-    let outcome = check::<User>(App::spawn().await, USERS, 500, Duration::from_millis(5), evict).await;
+    let outcome = check::<User>(App::spawn().await, USERS, 150, Duration::from_millis(5), evict).await;
     assert_eq!(outcome.unanswered, 0);
 }
 
 #[tokio::test]
 async fn no_read_is_stale_when_all_keys_are_deleted() {
-    let outcome = check::<User>(App::spawn().await, USERS, 100, Duration::from_millis(40), flush).await;
+    let outcome = check::<User>(App::spawn().await, USERS, 30, Duration::from_millis(40), flush).await;
     assert_eq!(outcome.unanswered, 0);
 }
 
 #[tokio::test]
 async fn no_read_is_stale_when_redis_is_killed_and_restarted_empty() {
-    let outcome = check::<User>(App::spawn().await, USERS, 8, Duration::from_millis(1500), restart_redis).await;
+    let outcome = check::<User>(App::spawn().await, USERS, 3, Duration::from_millis(1500), restart_redis).await;
     assert_eq!(outcome.unanswered, 0);
 }
 
 #[tokio::test]
 async fn no_read_is_stale_when_the_host_is_killed_and_restarted() {
     // More users: a write that is killed keeps its user and the list out of the cache for half a minute.
-    let outcome = check::<User>(App::spawn().await, 40, 6, Duration::from_millis(2000), restart_host).await;
+    let outcome = check::<User>(App::spawn().await, 40, 3, Duration::from_millis(2000), restart_host).await;
     assert!(outcome.unanswered > 0, "no client noticed that the host was killed");
 }
 
@@ -61,7 +61,7 @@ async fn no_read_is_stale_when_the_host_is_killed_and_restarted() {
 #[tokio::test]
 async fn a_stale_entry_is_found() {
     let mut app = App::spawn().await;
-    let progress = Progress::until(&[("reads", 2_000), ("stale entries", 200)]);
+    let progress = Progress::until(&[("reads", 1_000), ("stale entries", 50)]);
     let mut first: Option<String> = None;
     let outcome = run::<User>(&mut app, USERS, &progress, Duration::from_millis(5), async |app: &mut App, _| {
         let Some(stale) = &first else {
