@@ -77,6 +77,16 @@ impl<C> Transactions<C> {
         self.0.get(&connection).and_then(|open| open.queued.as_deref()).unwrap_or_default()
     }
 
+    /// Whether commands on a connection are queued: it has sent MULTI.
+    pub fn is_queueing(&self, connection: ConnectionId) -> bool {
+        self.0.get(&connection).is_some_and(|open| open.queued.is_some())
+    }
+
+    /// The keys that a connection watches.
+    pub fn watched(&self, connection: ConnectionId) -> impl Iterator<Item = &str> {
+        self.0.get(&connection).into_iter().flat_map(|open| open.watched.iter().map(String::as_str))
+    }
+
     /// Handles a command that arrives on a connection. `name` is its name, `key` its first argument (empty if there is
     /// none).
     pub fn handle(

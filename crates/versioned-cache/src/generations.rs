@@ -13,7 +13,7 @@
 //! - A hit changes no TTL. `INCR` and the replacement of a generation keep the TTL.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use futures_util::future::{join, join_all};
@@ -111,12 +111,12 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
     }
 
     /// The versions under keys of [`Entry::other_keys`], from memory if they are known. They may be outdated: see
-    /// [`Generations::are_current`].
+    /// [`Generations::are_current`]. In the order of their keys, so that a search of interleavings can repeat itself.
     pub(crate) async fn known(
         &self,
         keys: impl Iterator<Item = &String>,
-    ) -> Result<HashMap<String, Version>, RedisError> {
-        let mut known = HashMap::new();
+    ) -> Result<BTreeMap<String, Version>, RedisError> {
+        let mut known = BTreeMap::new();
         let mut unknown = Vec::new();
         for key in keys {
             match self.known.borrow().get(key) {
@@ -137,7 +137,7 @@ impl<R: Connect, T: Runtime> Generations<R, T> {
     }
 
     /// Whether Redis still has these versions. Remembers the versions that Redis has now.
-    pub(crate) async fn are_current(&self, known: &HashMap<String, Version>) -> Result<bool, RedisError> {
+    pub(crate) async fn are_current(&self, known: &BTreeMap<String, Version>) -> Result<bool, RedisError> {
         let replies = self.client.call("MGET", known.keys().map(|key| key.as_str().into()).collect()).await?;
         let mut are_current = true;
         for ((key, number), reply) in known.iter().zip(replies) {

@@ -1,8 +1,10 @@
 //! The invariants, checked in the simulated world.
 
+use std::collections::BTreeMap;
+
 use token_lock::Grant;
 
-use crate::redis::Redis;
+use crate::redis::{Entry, Redis, number_of};
 use crate::step::Step;
 use crate::world::{START_MS, World};
 
@@ -12,10 +14,10 @@ impl World {
     }
 
     /// Checks a command's effect: it changes no other holder's lock (invariant 5), and counters only grow.
-    pub fn check_effect(&mut self, task: usize, step: &Step, before: &Redis) {
+    pub fn check_effect(&mut self, task: usize, step: &Step, before: &BTreeMap<String, Entry>) {
         let after = &mut self.servers[step.server];
         let mut wrong = None;
-        for (key, entry) in &before.keys {
+        for (key, entry) in before {
             if key.starts_with("locks:") && after.keys.get(key) != Some(entry) {
                 if self.owners.get(&entry.0) != Some(&task) {
                     wrong = Some(format!("task {task} changed the lock of another holder with {}", step.command));
@@ -29,7 +31,7 @@ impl World {
         for key in after.keys.keys().filter(|key| key.starts_with("fencing:")) {
             let number = after.number(key);
             if let Some(number) = number
-                && before.number(key) != Some(number)
+                && before.get(key).and_then(number_of) != Some(number)
             {
                 if number <= after.greatest {
                     wrong = Some(format!("{number} was drawn after {}", after.greatest));

@@ -146,7 +146,14 @@ impl interleavings::Execution for Execution {
         }
         for (at, redis) in world.servers.iter().enumerate() {
             if self.faults.evictions > 0 {
-                let evictable = |key: &&String| world.rules.locks_may_be_lost || key.starts_with("fencing:");
+                // An eviction shows only when a command touches the key. So it is enough that it happens while such a
+                // command is next: an earlier eviction commutes with all that happens until then.
+                let is_next = |key: &str| {
+                    let mut next = world.steps.waiting.values().map(|(step, _)| step).filter(|step| step.server == at);
+                    next.any(|step| redis.may_touch(step.connection, &step.command, &step.args, key))
+                };
+                let evictable =
+                    |key: &&String| (world.rules.locks_may_be_lost || key.starts_with("fencing:")) && is_next(key);
                 actions.extend(redis.keys.keys().filter(evictable).map(|key| Action::Evict(at, key.clone())));
             }
             if self.faults.flushes > 0 {

@@ -86,6 +86,15 @@ fn three_clients_with_single_commands_of_redis() {
 fn a_server_replaced_by_an_older_one() {
     let faults = Faults { downgrades: 1, delays: 1, half_ttls: 2, ..NONE };
     for servers in [VALKEY_9, REDIS_8_4] {
+        assert_holds("downgrade", &on(servers, scenario(&[Holder(1), Holder(1)], true, faults)));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: see CONTRIBUTING.md, Explore interleavings"]
+fn a_server_replaced_by_an_older_one_while_a_client_holds_twice() {
+    let faults = Faults { downgrades: 1, delays: 1, half_ttls: 2, ..NONE };
+    for servers in [VALKEY_9, REDIS_8_4] {
         assert_holds("downgrade", &on(servers, scenario(&[Holder(1), Holder(2)], true, faults)));
     }
 }
@@ -93,11 +102,25 @@ fn a_server_replaced_by_an_older_one() {
 #[test]
 fn a_counter_that_does_not_exist_yet() {
     let faults = Faults { ttls: 1, ..NONE };
+    assert_holds("cold counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1)], false, faults)));
+}
+
+#[test]
+#[ignore = "takes minutes: see CONTRIBUTING.md, Explore interleavings"]
+fn a_counter_that_does_not_exist_yet_with_three_clients() {
+    let faults = Faults { ttls: 1, ..NONE };
     assert_holds("cold counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1), Brief(1)], false, faults)));
 }
 
 #[test]
 fn a_counter_that_is_evicted() {
+    let faults = Faults { evictions: 1, ..NONE };
+    assert_holds("evicted counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1)], false, faults)));
+}
+
+#[test]
+#[ignore = "takes minutes: see CONTRIBUTING.md, Explore interleavings"]
+fn a_counter_that_is_evicted_while_locks_expire() {
     let faults = Faults { ttls: 1, evictions: 1, ..NONE };
     assert_holds("evicted counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1)], false, faults)));
 }

@@ -20,7 +20,7 @@ pub enum ServerKind {
 }
 
 /// A value and when it expires, in simulated Unix ms.
-type Entry = (String, Option<u64>);
+pub type Entry = (String, Option<u64>);
 
 /// A command and its arguments.
 type Command = (String, Vec<String>);
@@ -159,7 +159,22 @@ impl Redis {
 
     /// The number in the counter `key`, unless the counter was lost.
     pub fn number(&self, key: &str) -> Option<u64> {
-        let number: i64 = self.value(key)?.parse().ok()?;
-        (number > SMALL).then_some(number as u64)
+        self.keys.get(key).and_then(number_of)
     }
+
+    /// Whether a command may read or change `key`.
+    pub fn may_touch(&self, connection: Option<ConnectionId>, command: &str, args: &[String], key: &str) -> bool {
+        let names = |args: &[String]| args.iter().any(|arg| arg == key);
+        let in_transaction = |of: ConnectionId| {
+            self.transactions.watched(of).any(|watched| watched == key)
+                || self.transactions.queued(of).iter().any(|(_, args)| names(args))
+        };
+        names(args) || command == "EXEC" && connection.is_some_and(in_transaction)
+    }
+}
+
+/// The number in a counter, unless the counter was lost.
+pub fn number_of((value, _): &Entry) -> Option<u64> {
+    let number: i64 = value.parse().ok()?;
+    (number > SMALL).then_some(number as u64)
 }

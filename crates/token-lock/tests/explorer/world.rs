@@ -101,7 +101,7 @@ impl World {
     /// Lets a command take effect on its server. Its reply does not arrive yet.
     pub fn take_effect(&mut self, id: StepId) {
         let step = self.steps.waiting[&id].0.clone();
-        let before = self.servers[step.server].clone();
+        let before = self.servers[step.server].keys.clone();
         let reply = self.perform(id.0, &step);
         self.check_effect(id.0, &step, &before);
         if self.log.is_some() {

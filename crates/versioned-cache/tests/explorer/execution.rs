@@ -4,11 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use interleavings::{Execution as _, StepId};
+use interleavings::{Execution as _, Footprint, StepId};
 use versioned_cache::Settings;
 
 use crate::redis::Value;
-use crate::step::Step;
+use crate::step::{Step, key as key_object};
 use crate::tasks::{Role, Task, instance, task};
 use crate::world::{Rules, Shared, World};
 
@@ -97,6 +97,8 @@ impl Execution {
         let count = scenario.roles.len();
         // One more task warms the cache. It has ended when the search begins.
         let world = World::new(count + 1, scenario.rules);
+        // A read may join another one of its instance when it arrives.
+        world.borrow_mut().reads_begin_late = scenario.rules.eager && !scenario.shared_instance;
         let shared = instance(&world, scenario.settings);
         let own = || if scenario.shared_instance { Rc::clone(&shared) } else { instance(&world, scenario.settings) };
         let mut tasks: Vec<Option<Task>> =
@@ -138,9 +140,18 @@ impl Execution {
     fn poll(&mut self, at: usize) {
         self.world.borrow_mut().steps.current = at;
         let Some(running) = &mut self.tasks[at] else { return };
-        if running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+        let is_ready = running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let mut world = self.world.borrow_mut();
+        world.footprint.writes(("task", at));
+        if self.shared {
+            world.footprint.writes("instance");
+        }
+        if is_ready {
+            drop(world);
             self.tasks[at] = None;
-            self.world.borrow_mut().forget(at);
+            let mut world = self.world.borrow_mut();
+            world.footprint.writes("ends");
+            world.forget(at);
         }
     }
 
@@ -148,6 +159,13 @@ impl Execution {
     fn may_begin(&self, at: usize) -> bool {
         let world = self.world.borrow();
         self.shared || at == 0 || self.roles[at - 1] != self.roles[at] || world.has_begun(at) || world.has_begun(at - 1)
+    }
+
+    /// Adds to the footprint that a fault happens: how many are left, and that not all tasks have ended.
+    fn use_up(&self, faults: &'static str) {
+        let mut world = self.world.borrow_mut();
+        world.footprint.writes(faults);
+        world.footprint.reads("ends");
     }
 
     fn kill(&mut self, at: usize) {
@@ -203,6 +221,11 @@ impl interleavings::Execution for Execution {
         }
         let marks = |value: &Value| matches!(value, Value::Marks(_));
         if self.faults.evictions > 0 {
+            // An eviction shows only when a step touches the key. So it is enough that it happens while such a step
+            // is next: an earlier eviction commutes with all that happens until then.
+            let mut next = Footprint::default();
+            world.steps.waiting.values().for_each(|(step, _)| world.touch(step, &mut next));
+            self.late.iter().for_each(|(_, step)| world.touch(step, &mut next));
             // Evicting an entry under an outdated version is useless: a request that still reads it would only get a
             // newer row.
             let version = world.redis.int("user:version:42").map(|number| format!("-v{number}:"));
@@ -210,7 +233,11 @@ impl interleavings::Execution for Execution {
             let current = |key: &str| {
                 !generation(key) && (!key.contains("-v") || version.as_ref().is_some_and(|now| key.contains(now)))
             };
-            let evictable = world.redis.keys.iter().filter(|(key, value)| !marks(value) && current(key));
+            let evictable = world
+                .redis
+                .keys
+                .iter()
+                .filter(|(key, value)| !marks(value) && next.contains(key_object(key.as_bytes())) && current(key));
             actions.extend(evictable.map(|(key, _)| Action::Evict(key.clone())));
         }
         if self.faults.flushes > 0 {
@@ -227,6 +254,7 @@ impl interleavings::Execution for Execution {
     }
 
     fn apply(&mut self, action: &Action) {
+        self.world.borrow_mut().footprint = Footprint::default();
         match action {
             Action::Grant(id) => {
                 self.world.borrow_mut().grant(*id);
@@ -234,11 +262,13 @@ impl interleavings::Execution for Execution {
             }
             Action::Lose(id, takes_effect) => {
                 self.faults.losses -= 1;
+                self.use_up("losses");
                 self.world.borrow_mut().lose(*id, *takes_effect);
                 self.poll(id.0);
             }
             Action::Fail(id) => {
                 self.faults.failed_selects -= 1;
+                self.use_up("failures");
                 let mut world = self.world.borrow_mut();
                 world.failed.insert(id.0);
                 world.lose(*id, false);
@@ -247,27 +277,32 @@ impl interleavings::Execution for Execution {
             }
             Action::Cancel(at) => {
                 self.faults.cancellations -= 1;
+                self.world.borrow_mut().footprint.add_everything();
                 self.kill(*at);
             }
             Action::Late(at) => {
                 let (task, step) = self.late.remove(*at);
+                self.use_up("late");
                 self.world.borrow_mut().perform(task, &step);
             }
             Action::Evict(key) => {
                 self.faults.evictions -= 1;
+                self.use_up("evictions");
                 let mut world = self.world.borrow_mut();
-                world.redis.remove(key);
-                world.promises.disturb();
+                // Whether an entry may be evicted depends on its version.
+                world.footprint.reads(key_object(b"user:version:42"));
+                world.evict(key);
             }
             Action::Flush => {
                 self.faults.flushes -= 1;
                 let mut world = self.world.borrow_mut();
+                world.footprint.add_everything();
                 let keys: Vec<String> = world.redis.keys.keys().cloned().collect();
-                keys.iter().for_each(|key| drop(world.redis.remove(key)));
-                world.promises.disturb();
+                keys.iter().for_each(|key| world.evict(key));
             }
             Action::MarksEnd => {
                 self.faults.ends_of_marks -= 1;
+                self.world.borrow_mut().footprint.add_everything();
                 let dying: Vec<usize> = self.world.borrow().writing.iter().copied().collect();
                 dying.into_iter().for_each(|at| self.kill(at));
                 self.late.retain(|(_, step)| *step != Step::Update);
@@ -298,5 +333,9 @@ impl interleavings::Execution for Execution {
             task.is_some().hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    fn footprint(&mut self) -> Footprint {
+        std::mem::take(&mut self.world.borrow_mut().footprint)
     }
 }

@@ -50,9 +50,7 @@ impl Promises {
 
     /// A write of the row was acknowledged.
     pub fn written(&mut self, value: u64) {
-        if self.acknowledged_only {
-            self.acknowledged = self.acknowledged.max(value);
-        }
+        self.acknowledged = self.acknowledged.max(value);
     }
 
     /// A task begins to set the entry; returns the value that it sets.
@@ -88,11 +86,12 @@ impl Promises {
         }
     }
 
-    /// Redis loses keys, or a removal begins.
-    pub fn disturb(&mut self) {
-        self.set = None;
-        self.setting.values_mut().for_each(|setting| setting.disturbed = true);
-        self.reading.values_mut().for_each(|floor| floor.set = None);
+    /// Redis loses keys, or a removal begins. Returns whether anything has changed.
+    pub fn disturb(&mut self) -> bool {
+        let mut changes = self.set.take().is_some();
+        self.setting.values_mut().for_each(|setting| changes |= !std::mem::replace(&mut setting.disturbed, true));
+        self.reading.values_mut().for_each(|floor| changes |= floor.set.take().is_some());
+        changes
     }
 
     /// A read begins, when the row has this value.

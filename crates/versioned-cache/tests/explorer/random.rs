@@ -103,7 +103,7 @@ fn many_requests_at_random() {
         Some(seed) => seed..seed + 1,
         None => {
             let first = fastrand::u64(..u64::MAX / 2);
-            first..first + number("EXPLORER_WALKS").unwrap_or(20_000)
+            first..first + number("EXPLORER_WALKS").unwrap_or(1_000)
         }
     };
     println!("seeds {seeds:?}");

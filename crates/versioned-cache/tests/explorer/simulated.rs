@@ -67,11 +67,13 @@ pub struct SimRuntime(pub Shared);
 
 impl ports::Runtime for SimRuntime {
     fn unix_ms(&self) -> u64 {
-        self.0.borrow().now_ms
+        let mut world = self.0.borrow_mut();
+        world.footprint.reads("clock");
+        world.now_ms
     }
 
     fn monotonic_ms(&self) -> u64 {
-        self.0.borrow().now_ms - START_MS
+        self.unix_ms() - START_MS
     }
 
     /// Different for each task and draw, and so far apart that no number of INCRs leads from one to the next.

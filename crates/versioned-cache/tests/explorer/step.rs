@@ -1,6 +1,6 @@
 //! The steps of a task and their outcomes.
 
-use interleavings::ConnectionId;
+use interleavings::{ConnectionId, Footprint, Transactions};
 use ports::{Arg, RedisError, Reply};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
@@ -81,7 +81,51 @@ pub fn is_list_version(step: &Step) -> bool {
     step.key() == Some(b"users:version")
 }
 
+/// Adds the keys that a command touches. All arguments count as keys: too many do no harm.
+fn touch(command: &str, args: &[Arg], footprint: &mut Footprint) {
+    match command {
+        // The simulated Redis keeps no counters.
+        "HINCRBY" => {}
+        "SCAN" => footprint.add_everything(),
+        "GET" | "MGET" | "PTTL" | "EXISTS" | "ZCOUNT" | "WATCH" => keys(args).for_each(|it| footprint.reads(it)),
+        _ => keys(args).for_each(|it| footprint.writes(it)),
+    }
+}
+
+fn keys(args: &[Arg]) -> impl Iterator<Item = (&'static str, &[u8])> {
+    args.iter().filter_map(|arg| match arg {
+        Arg::Bytes(bytes) => Some(key(bytes)),
+        Arg::Int(_) => None,
+    })
+}
+
+/// A key, as an object in footprints.
+pub fn key(key: &[u8]) -> (&'static str, &[u8]) {
+    ("key", key)
+}
+
 impl Step {
+    /// Adds what it reads and changes in Redis and in the database.
+    pub fn touch(&self, transactions: &Transactions<(String, Vec<Arg>)>, footprint: &mut Footprint) {
+        match self {
+            Self::Start => {}
+            Self::Select => footprint.reads("row"),
+            Self::Update => footprint.writes("row"),
+            Self::Sleep(_) => footprint.writes("clock"),
+            Self::Redis(command, args) => touch(command, args, footprint),
+            Self::OnDedicated(connection, command, args) => match command.as_str() {
+                "EXEC" => {
+                    transactions.watched(*connection).for_each(|it| footprint.reads(key(it.as_bytes())));
+                    let queued = transactions.queued(*connection);
+                    queued.iter().for_each(|(command, args)| touch(command, args, footprint));
+                }
+                "MULTI" | "DISCARD" => {}
+                _ if transactions.is_queueing(*connection) => {}
+                _ => touch(command, args, footprint),
+            },
+        }
+    }
+
     /// Whether it is sent to Redis.
     pub fn is_command(&self) -> bool {
         matches!(self, Self::Redis(..) | Self::OnDedicated(..))

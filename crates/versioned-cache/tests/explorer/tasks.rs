@@ -183,9 +183,9 @@ pub fn task(role: Role, number: usize, world: &Shared, instance: &Rc<Instance>) 
             }
             Role::Setter(times) => {
                 for _ in 0..times {
-                    let value = world.borrow_mut().promises.set_begins(number);
+                    let value = world.borrow_mut().promises().set_begins(number);
                     let outcome = cache.set(&named(), value.to_string().as_bytes()).await;
-                    world.borrow_mut().promises.set_ends(number, outcome.is_ok());
+                    world.borrow_mut().promises().set_ends(number, outcome.is_ok());
                 }
             }
             Role::Outsider(means) => invalidate(number, &world, cache, means).await,
@@ -219,7 +219,7 @@ async fn invalidate(number: usize, world: &Shared, cache: &SimCache, means: Mean
         other => panic!("{other:?} is no row"),
     };
     if means != Means::Set {
-        world.borrow_mut().promises.removal_begins(number);
+        world.borrow_mut().promises().removal_begins(number);
     }
     let outcome = match means {
         Means::Module => cache.invalidate_module("default").await.map(drop),
@@ -234,10 +234,10 @@ async fn invalidate(number: usize, world: &Shared, cache: &SimCache, means: Mean
         Means::Nothing => Ok(()),
     };
     let mut world = world.borrow_mut();
-    world.promises.removal_ends(number, outcome.is_ok());
+    world.promises().removal_ends(number, outcome.is_ok());
     // Without an invalidation, reads need not see the change.
     if outcome.is_ok() && means != Means::Nothing {
-        world.promises.written(value);
+        world.acknowledged(value);
     }
     world.writing.remove(&number);
 }
@@ -324,7 +324,11 @@ async fn read_under_way(
 
 async fn begin(number: usize, world: &Shared) {
     world.borrow_mut().failed.remove(&number);
-    wait(world, Step::Start).await;
+    if world.borrow().reads_begin_late {
+        world.borrow_mut().will_read(number);
+    } else {
+        wait(world, Step::Start).await;
+    }
 }
 
 async fn select(world: &Shared) -> Result<Option<Vec<u8>>, NoError> {
@@ -339,17 +343,14 @@ async fn select(world: &Shared) -> Result<Option<Vec<u8>>, NoError> {
 /// Checks the result of a read.
 fn end(number: usize, world: &Shared, result: Result<ReadResult, NoError>) -> Option<ReadResult> {
     let Ok(result) = result else {
-        world.borrow_mut().promises.forget(number);
+        world.borrow_mut().read_fails(number);
         return None;
     };
     let value = result.value.as_ref().map_or(0, |bytes| {
         std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).expect("what was stored")
     });
     let bypassed = matches!(result.status.source, Source::Bypass(_));
-    let mut world = world.borrow_mut();
-    if let Some(what) = world.promises.read_ends(number, value, bypassed) {
-        world.violation.get_or_insert(what);
-    }
+    world.borrow_mut().read_ends(number, value, bypassed);
     Some(result)
 }
 
@@ -363,7 +364,7 @@ async fn write(number: usize, world: &Shared, cache: &SimCache, write: Write) {
     let outcome = cache.write(write, update).await;
     let mut world = world.borrow_mut();
     match outcome {
-        Ok(value) => world.promises.written(value),
+        Ok(value) => world.acknowledged(value),
         // Nothing was written.
         Err(WriteError::CacheUnavailable) => {}
         Err(WriteError::Statement(error)) => panic!("{error:?}: the simulated database does not fail"),

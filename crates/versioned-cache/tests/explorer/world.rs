@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use interleavings::{ConnectionId, Defects, StepId, Stepper, Steps};
+use interleavings::{ConnectionId, Defects, Footprint, StepId, Stepper, Steps};
 use ports::{Arg, Reply};
 
 use crate::promises::Promises;
@@ -37,7 +37,7 @@ pub struct World {
     pub redis: Redis,
     /// The committed value of the row; 0: there is no such row.
     pub row: u64,
-    pub promises: Promises,
+    promises: Promises,
     pub now_ms: u64,
     pub steps: Steps<Step, Outcome>,
     /// For each task: how many random numbers it has drawn, how many connections it has opened, a digest of its
@@ -50,6 +50,11 @@ pub struct World {
     /// Writers whose statement has taken effect.
     pub written: BTreeSet<usize>,
     ended: BTreeSet<usize>,
+    /// A read begins with its first command, so the search needs no step for its arrival. A read that arrives earlier
+    /// may return the same values and more: what is written, set or removed until the first command need not show.
+    pub reads_begin_late: bool,
+    /// Readers between the arrival of a read and its first command, if reads begin late.
+    beginning: BTreeSet<usize>,
     /// What tasks have spawned, if they want to run it.
     pub spawned: BTreeMap<usize, Vec<Task>>,
     /// Tasks that check a hit.
@@ -58,6 +63,8 @@ pub struct World {
     pub failed: BTreeSet<usize>,
     pub rules: Rules,
     pub violation: Option<String>,
+    /// What has been read and changed since the last action began.
+    pub footprint: Footprint,
     /// A log of the steps, if wanted.
     pub story: Option<String>,
 }
@@ -78,11 +85,14 @@ impl World {
             writing: BTreeSet::new(),
             written: BTreeSet::new(),
             ended: BTreeSet::new(),
+            reads_begin_late: false,
+            beginning: BTreeSet::new(),
             spawned: BTreeMap::new(),
             checking: BTreeSet::new(),
             failed: BTreeSet::new(),
             rules,
             violation: None,
+            footprint: Footprint::default(),
             story: None,
         }))
     }
@@ -90,6 +100,7 @@ impl World {
     /// Lets a step happen on behalf of a task that waits for it.
     pub fn grant(&mut self, id: StepId) {
         let step = self.steps.waiting[&id].0.clone();
+        self.end_beginning(id.0);
         let outcome = self.perform(id.0, &step);
         self.complete(id, &step, outcome);
     }
@@ -97,8 +108,13 @@ impl World {
     /// Loses the reply to a command, or the command itself.
     pub fn lose(&mut self, id: StepId, takes_effect: bool) {
         let step = self.steps.waiting[&id].0.clone();
+        self.end_beginning(id.0);
         if takes_effect {
             self.perform(id.0, &step);
+        } else {
+            let mut footprint = std::mem::take(&mut self.footprint);
+            self.touch(&step, &mut footprint);
+            self.footprint = footprint;
         }
         self.complete(id, &step, Outcome::Lost);
     }
@@ -128,9 +144,12 @@ impl World {
     }
 
     fn take_effect(&mut self, task: usize, step: &Step) -> Outcome {
+        let mut footprint = std::mem::take(&mut self.footprint);
+        self.touch(step, &mut footprint);
+        self.footprint = footprint;
         match step {
             Step::Start => {
-                self.promises.read_begins(task, self.row);
+                self.read_begins(task);
                 Outcome::Done
             }
             Step::Select => Outcome::Row(self.row),
@@ -158,7 +177,10 @@ impl World {
                 }
                 let mut args = args.clone();
                 match self.rules.weakness.and_then(|weak| weak.reply(task, command, &mut args, self)) {
-                    Some(instead) => Outcome::Redis(instead),
+                    Some(instead) => {
+                        self.footprint.add_everything();
+                        Outcome::Redis(instead)
+                    }
                     None => self.redis.run(command, &args).into(),
                 }
             }
@@ -167,6 +189,69 @@ impl World {
                     Defects { exec: self.rules.weakness == Some(Weakness::ReplacedWithoutWatch), watch: false };
                 self.redis.run_on(*connection, command, args.clone(), defects).into()
             }
+        }
+    }
+
+    /// Adds to a footprint what a step would read and change now.
+    pub fn touch(&self, step: &Step, footprint: &mut Footprint) {
+        // These steps change nothing, and the replies are always the same.
+        let is_constant = is_registry(step) || self.rules.eager && (is_lease(step) || is_list_version(step));
+        if !is_constant {
+            step.touch(&self.redis.transactions, footprint);
+        }
+    }
+
+    /// The promises, to change them.
+    pub fn promises(&mut self) -> &mut Promises {
+        self.footprint.writes("promises");
+        &mut self.promises
+    }
+
+    /// The next command of a task begins a read.
+    pub fn will_read(&mut self, task: usize) {
+        self.beginning.insert(task);
+    }
+
+    fn end_beginning(&mut self, task: usize) {
+        if self.beginning.remove(&task) {
+            self.read_begins(task);
+        }
+    }
+
+    fn read_begins(&mut self, task: usize) {
+        self.footprint.reads("promises");
+        self.footprint.reads("row");
+        self.promises.read_begins(task, self.row);
+    }
+
+    /// A read of a task has ended: see [`Promises::read_ends`].
+    pub fn read_ends(&mut self, task: usize, value: u64, bypassed: bool) {
+        self.footprint.reads("promises");
+        if let Some(what) = self.promises.read_ends(task, value, bypassed) {
+            self.violation.get_or_insert(what);
+        }
+    }
+
+    /// A read of a task has failed.
+    pub fn read_fails(&mut self, task: usize) {
+        self.promises.forget(task);
+    }
+
+    /// A write of the row was acknowledged to its task.
+    pub fn acknowledged(&mut self, value: u64) {
+        if self.rules.acknowledged_only {
+            self.promises().written(value);
+        }
+    }
+
+    /// Evicts a key.
+    pub fn evict(&mut self, key: &str) {
+        self.footprint.writes(crate::step::key(key.as_bytes()));
+        self.redis.remove(key);
+        if self.promises.disturb() {
+            self.footprint.writes("promises");
+        } else {
+            self.footprint.reads("promises");
         }
     }
 
@@ -201,6 +286,7 @@ impl World {
         self.written.remove(&task);
         self.checking.remove(&task);
         self.failed.remove(&task);
+        self.beginning.remove(&task);
         self.ended.insert(task);
     }
 
@@ -225,7 +311,8 @@ impl Stepper for World {
         let step = &self.steps.waiting[&id].0;
         // A WATCH that was sent may arrive before the MULTI or after it.
         let alone = || step.connection().is_none_or(|it| !self.others_wait_on(id, it));
-        if self.rules.eager && commutes(step, self.rules.ttls) && alone() {
+        let begins = self.beginning.contains(&id.0);
+        if self.rules.eager && !begins && commutes(step, self.rules.ttls) && alone() {
             self.grant(id);
         }
     }
