@@ -9,6 +9,9 @@
 //! - If another client gets a number between WATCH and EXEC, EXEC fails. It does not matter how late EXEC arrives.
 //!   Without WATCH, a delayed SET could write an old number after the counter was lost a second time.
 //!
+//! With several servers, a grant has the greatest number of its majority. The counters of the majority are raised to it,
+//! and not further: they stay behind the greatest clock.
+//!
 //! INCRBY on a missing counter returns a small number. Numbers below [`SMALLEST`] are not valid: the counter was lost.
 //!
 //! A counter expires one day after it started, so unused resources leave nothing behind. An expired counter is a lost
@@ -32,7 +35,7 @@ impl<R: Connect, T: Runtime> Server<R, T> {
     pub(crate) async fn next_fencing(&self, resource: &Resource) -> Result<u64, RedisError> {
         let key = resource.fencing_key();
         loop {
-            if let Some(number) = self.add(&key, 1).await? {
+            if let Some(number) = self.increment(&key).await? {
                 return Ok(number);
             }
             if let Some(number) = self.start(&key).await? {
@@ -43,18 +46,35 @@ impl<R: Connect, T: Runtime> Server<R, T> {
 
     /// Raises the counter so that the next number is greater than `least`. `drawn` is the number that
     /// [`Server::next_fencing`] returned on this server. Returns whether the counter has reached `least`.
+    ///
+    /// In a transaction, so that the counter gets exactly `least`. A holder whose lock has ended may raise the same
+    /// counter at the same time. If both differences were added, the counter would be ahead of the clock.
     pub(crate) async fn raise_fencing(&self, resource: &Resource, drawn: u64, least: u64) -> Result<bool, RedisError> {
         if drawn >= least {
             return Ok(true);
         }
-        let raised = self.add(&resource.fencing_key(), (least - drawn) as i64).await?;
-        Ok(raised.is_some_and(|number| number >= least))
+        let key = resource.fencing_key();
+        loop {
+            let watched = self.client.watch(&key).await?;
+            let number = match self.value_of(&key).await? {
+                Value::Text(bytes) => number(&Reply::Bytes(bytes)),
+                _ => None,
+            };
+            let Some(number) = number.filter(|number| *number < least) else {
+                watched.discard().await?;
+                return Ok(number.is_some());
+            };
+            watched.queue("INCRBY", vec![key.as_str().into(), ((least - number) as i64).into()]).await?;
+            if watched.exec().await?.is_some() {
+                return Ok(true);
+            }
+        }
     }
 
-    /// Adds to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client
+    /// Adds one to the counter and returns the sum; `None` if the counter was lost. If the reply is lost, the client
     /// repeats INCRBY: that leaves a gap, which is harmless.
-    async fn add(&self, key: &str, by: i64) -> Result<Option<u64>, RedisError> {
-        match self.client.send_one("INCRBY", vec![key.into(), by.into()]).await {
+    async fn increment(&self, key: &str) -> Result<Option<u64>, RedisError> {
+        match self.client.send_one("INCRBY", vec![key.into(), 1_i64.into()]).await {
             Ok(reply) => Ok(number(&reply)),
             // Another program wrote something that is not an integer.
             Err(RedisError::Refused(_)) => Ok(None),

@@ -72,6 +72,16 @@ fn counters_that_are_not_raised_are_caught() {
     ));
 }
 
+/// Two clients raise a counter at the same time, because the lock of one has ended.
+#[test]
+fn counters_that_are_raised_without_watch_are_caught() {
+    let faults = Faults { ttls: 1, ..NONE };
+    assert_caught(&weakened(
+        on(&SINGLE_COMMANDS[..2], scenario(&[Brief(1), Brief(1)], true, faults)),
+        Weakness::CounterWithoutWatch,
+    ));
+}
+
 #[test]
 fn ignoring_the_time_of_a_late_reply_is_caught() {
     let faults = Faults { half_ttls: 2, delays: 1, ..NONE };

@@ -13,8 +13,10 @@ impl World {
         self.violation.get_or_insert(what);
     }
 
-    /// Checks a command's effect: it changes no other holder's lock (invariant 5), and counters only grow.
+    /// Checks a command's effect: it changes no other holder's lock (invariant 5), and counters only grow. A counter
+    /// that exists gets ahead of all counters by one at most. So it stays behind the greatest clock.
     pub fn check_effect(&mut self, task: usize, step: &Step, before: &BTreeMap<String, Entry>) {
+        let greatest = self.servers.iter().map(|redis| redis.greatest).max().unwrap_or_default();
         let after = &mut self.servers[step.server];
         let mut wrong = None;
         for (key, entry) in before {
@@ -35,6 +37,9 @@ impl World {
             {
                 if number <= after.greatest {
                     wrong = Some(format!("{number} was drawn after {}", after.greatest));
+                }
+                if before.get(key).and_then(number_of).is_some() && number > greatest + 1 {
+                    wrong = Some(format!("{number} was reached by raising, but {greatest} was the greatest number"));
                 }
                 after.greatest = after.greatest.max(number);
                 break;

@@ -125,6 +125,13 @@ fn a_counter_that_is_evicted_while_locks_expire() {
     assert_holds("evicted counter", &on(VALKEY_9, scenario(&[Brief(1), Brief(1)], false, faults)));
 }
 
+/// A client whose lock has ended and the next holder raise the same counter.
+#[test]
+fn counters_of_two_servers_that_two_clients_raise() {
+    let faults = Faults { ttls: 1, ..NONE };
+    assert_holds("two servers", &on(&SINGLE_COMMANDS[..2], scenario(&[Brief(1), Brief(1)], true, faults)));
+}
+
 #[test]
 fn a_redis_that_comes_back_empty_while_locks_are_held() {
     let faults = Faults { flushes: 1, ..NONE };

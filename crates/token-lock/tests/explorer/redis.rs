@@ -162,6 +162,11 @@ impl Redis {
         self.keys.get(key).and_then(number_of)
     }
 
+    /// Whether the transaction of a connection raises a counter.
+    pub fn raises(&self, connection: ConnectionId) -> bool {
+        self.transactions.queued(connection).first().is_some_and(|(command, _)| command == "INCRBY")
+    }
+
     /// Whether a command may read or change `key`.
     pub fn may_touch(&self, connection: Option<ConnectionId>, command: &str, args: &[String], key: &str) -> bool {
         let names = |args: &[String]| args.iter().any(|arg| arg == key);

@@ -15,7 +15,7 @@ pub enum Weakness {
     NumberBeforeLock,
     /// A lost counter starts again from the same number.
     CounterStartsFromSameNumber,
-    /// A lost counter starts without WATCH.
+    /// A lost counter starts, and a counter is raised, without WATCH.
     CounterWithoutWatch,
     /// The clock is read before the counter is watched.
     ClockBeforeWatch,

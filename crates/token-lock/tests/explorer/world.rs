@@ -149,7 +149,10 @@ impl World {
                 let parts = [us / 1_000_000, us % 1_000_000];
                 ServerReply::Several(parts.iter().map(|part| ServerReply::Bytes(part.to_string())).collect())
             }
-            (Some(Weakness::CountersNotRaised), "INCRBY", None) if step.args[1] != "1" => ServerReply::Int(1 << 52),
+            (Some(Weakness::CountersNotRaised), "EXEC", Some(connection)) if redis.raises(connection) => {
+                redis.transactions.close(connection);
+                ServerReply::Several(vec![ServerReply::Int(1 << 52)])
+            }
             (Some(Weakness::BareDelex), "DELEX", None) if on_lock => redis.run("DEL", &step.args[..1], now_ms),
             (Some(Weakness::ReleasedWithoutComparing), "DELIFEQ", None) if on_lock => {
                 redis.run("DEL", &step.args[..1], now_ms)
