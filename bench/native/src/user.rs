@@ -64,6 +64,11 @@ fn found(json: Vec<u8>, key: &str, ends: Instant) -> Response {
         (ETAG, format!("\"{}\"", version(&json))),
         (CACHE_CONTROL, "private, no-cache".to_owned()),
         (HeaderName::from_static("cache-status"), format!("tumbler; hit; ttl={ttl_s}; key=\"{key}\"")),
+        // A new trace (W3C Trace Context): the load generator sends none that could be continued.
+        (
+            HeaderName::from_static("traceparent"),
+            format!("00-{:032x}-{:016x}-00", fastrand::u128(1..), fastrand::u64(1..)),
+        ),
     ];
     (fields, json).into_response()
 }

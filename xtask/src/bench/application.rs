@@ -68,10 +68,10 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Creates users with these ids.
+    /// Creates the users with these ids that do not exist.
     pub async fn create_users(&self, ids: RangeInclusive<i64>) -> Result<()> {
         let insert = "INSERT INTO users (id, name, email) SELECT n, 'User ' || n, 'user' || n || '@example.org' \
-                      FROM generate_series($1::bigint, $2::bigint) AS n";
+                      FROM generate_series($1::bigint, $2::bigint) AS n ON CONFLICT DO NOTHING";
         let client = self.postgres.cluster().connect().await?;
         client.execute(insert, &[ids.start(), ids.end()]).await.context("cannot create the users")?;
         Ok(())

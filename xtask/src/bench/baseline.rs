@@ -7,15 +7,14 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::application::Build;
-use crate::wasm::{TARGET, Toolchain};
+use crate::build::QUICK;
+use crate::wasm::Toolchain;
 use crate::{command, workspace};
 
 /// The empty component, beside those of the application.
 const EMPTY: &str = "empty";
 
-/// Checks `commit` out into target/baseline/ and builds its components and its host. It uses the target folder of this
-/// workspace, so that unchanged dependencies are not compiled again. Therefore the present state must be built after it:
-/// both have programs of the same names.
+/// Checks `commit` out into target/baseline/ and builds its components and its host.
 ///
 /// # Errors
 /// If there is no such commit, or it cannot be built.
@@ -24,24 +23,26 @@ pub fn build(commit: &str, toolchain: Toolchain, profile: &str) -> Result<Build>
     let id = command::output(git().args(["rev-parse", "--verify", "--short=12", &commit]))?;
     let root = check_out(&id)?;
 
-    let components = components(&root)?;
+    // A target folder of its own: in a shared one, the components of both states would be the same files.
     let mut cargo = toolchain.cargo_build();
-    for name in &components {
-        cargo.args(["-p", name]);
+    for name in components(&root)? {
+        cargo.args(["-p", &name]);
     }
-    command::run(cargo.current_dir(&root))?;
+    command::run(cargo.current_dir(&root).env("CARGO_TARGET_DIR", root.join("target")))?;
 
-    // Its own rust-toolchain.toml selects the toolchain of the host.
+    // The target folder of this workspace, where most dependencies are compiled already: the file names of programs in
+    // it contain a hash of the path of their package, except for the last copy.
     let mut cargo = Command::new("cargo");
     command::prepare_cargo(&mut cargo);
+    // Its own rust-toolchain.toml selects the toolchain.
     cargo.current_dir(&root).env_remove("RUSTUP_TOOLCHAIN");
-    command::run(cargo.args(["build", "--profile", profile, "--bin", "tumbler-host", "-p", "tumbler-host"]))?;
-
-    // Where its manifests expect them.
-    for name in &components {
-        copy(&root, &Path::new(TARGET).join("release").join(format!("{}.wasm", name.replace('-', "_"))))?;
-    }
-    let program = copy(&root, &Path::new(profile).join("tumbler-host"))?;
+    cargo.args(["build", "--profile", profile, "--bin", "tumbler-host"]);
+    // The features of `build::host`.
+    cargo.args(if profile == QUICK { &["--workspace"][..] } else { &["-p", "tumbler-host"] });
+    command::run(&mut cargo)?;
+    let built = workspace::target().join(profile).join("tumbler-host");
+    let program = root.join("target").join(format!("tumbler-host-{profile}"));
+    fs::copy(&built, &program).with_context(|| format!("cannot copy {}", built.display()))?;
     Ok(Build { name: format!("baseline {id}"), program, root })
 }
 
@@ -68,14 +69,6 @@ fn components(root: &Path) -> Result<Vec<String>> {
     let names = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     Ok(names.chain([EMPTY.to_owned()]).collect())
-}
-
-/// Copies a built file from the target folder of this workspace to that of `root`; returns its path there.
-fn copy(root: &Path, file: &Path) -> Result<PathBuf> {
-    let (from, to) = (workspace::target().join(file), root.join("target").join(file));
-    fs::create_dir_all(to.parent().context("the file is in a folder")?)?;
-    fs::copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    Ok(to)
 }
 
 fn git() -> Command {
