@@ -17,8 +17,10 @@ use super::wrk::Load;
 const NEW_INSTANCES: [&str; 2] = ["--max-instance-reuse-count", "1"];
 /// … each request at the same time does.
 const ONE_AT_A_TIME: [&str; 2] = ["--max-instance-concurrent-reuse-count", "1"];
-/// The number of instances whose memory is measured. Each core may have more of a component.
-const INSTANCES: usize = 32;
+/// Instances before the measurement, so that the host has freed what it needed to start, …
+const FIRST_INSTANCES: usize = 16;
+/// … and instances whose memory is measured. Each core may have 64 of a component.
+const INSTANCES: usize = 48;
 /// A host without a compilation cache needs seconds to start.
 const STARTS_MAX: u64 = 5;
 const USER: &str = "/users/1";
@@ -80,9 +82,12 @@ async fn host(environment: &Environment) -> Result<(f64, f64, Option<f64>)> {
 /// The memory of an instance, in bytes: what open streams of events add, of which each has an instance of its own.
 async fn one_more_instance(environment: &Environment) -> Result<Option<f64>> {
     let app = environment.start("spin.toml", &ONE_AT_A_TIME).await?;
-    let mut streams = vec![readers::open(app.address.clone()).await?];
-    let before = memory(&app);
-    for _ in 0..INSTANCES {
+    let mut streams = Vec::new();
+    let mut before = None;
+    for number in 0..FIRST_INSTANCES + INSTANCES {
+        if number == FIRST_INSTANCES {
+            before = memory(&app);
+        }
         streams.push(readers::open(app.address.clone()).await?);
     }
     Ok(memory(&app).zip(before).map(|(after, before)| (after - before) / INSTANCES as f64))

@@ -10,10 +10,11 @@ use crate::bench::requests::{NATIVE, yardstick};
 
 const ABOUT: &str = "\
 CPU is user and system time per request, of the host or the native program alone. In brackets: the spread of the median
-(95 %). × native: CPU against the native program in the same rounds, which is bench/native: an empty route for the first
-rows, the same cached read for the others. The load generator runs on the same machine. An instance serves 128 requests,
-16 at the same time, as on Spin; a long-lived instance serves 1,000, 64 at the same time. The times of locks are halves
-of the time of a pair.
+(95 %; with fewer than six rounds, the smallest and the largest value). × native: CPU against the native program
+(bench/native) in the same rounds: against its empty route for the unknown route and the empty component, against its
+cached read for the others. The load generator runs on the same machine. An instance serves 128 requests, 16 at the same
+time, as on Spin; a long-lived instance serves 1,000, 64 at the same time. The times of locks are halves of the time of a
+pair.
 ";
 
 const ABOUT_BASELINE: &str = "\
