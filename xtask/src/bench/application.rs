@@ -40,8 +40,8 @@ impl Build {
     }
 }
 
-/// A built application with a Redis, and a PostgreSQL with some users. Builds of other commits have servers of their own,
-/// because their keys and tables may differ.
+/// A built application with a Redis, and a PostgreSQL with some users. Builds of other commits have servers of their
+/// own, because their keys and tables may differ.
 pub struct Environment {
     /// What is measured.
     pub build: Build,

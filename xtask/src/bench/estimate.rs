@@ -29,9 +29,9 @@ impl Estimate {
     }
 }
 
-/// How many of `count` sorted values can be left out at each end. At most k values are below the true median as seldom as
-/// `count` tosses of a coin show at most k heads (the sign test; Hahn and Meeker, "Statistical Intervals", 1991, section
-/// 5.2).
+/// How many of `count` sorted values can be left out at each end. At most k values are below the true median as seldom
+/// as `count` tosses of a coin show at most k heads (the sign test; Hahn and Meeker, "Statistical Intervals", 1991,
+/// section 5.2).
 fn outside(count: usize) -> usize {
     let mut exactly = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
     let (mut at_most, mut heads) = (exactly, 0);

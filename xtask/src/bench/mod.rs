@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: requests per second, latency and CPU time beside a native program, an earlier commit or a real
-//! Spin; starts and memory; sellers; locks; what logs and limits cost; readers of events; large invalidations; overload;
-//! hostile clients.
+//! Spin; starts and memory; sellers; locks; what logs and limits cost; readers of events; large invalidations;
+//! overload; hostile clients.
 
 pub mod application;
 mod attacks;

@@ -13,8 +13,8 @@ CPU is user and system time per request, of the host or the native program alone
 (95 %; with fewer than six rounds, the smallest and the largest value). × native: CPU against the native program
 (bench/native) in the same rounds: against its empty route for the unknown route and the empty component, against its
 cached read for the others. The load generator runs on the same machine. An instance serves 128 requests, 16 at the same
-time, as on Spin; a long-lived instance serves 1,000, 64 at the same time. The times of locks are halves of the time of a
-pair.
+time, as on Spin; a long-lived instance serves 1,000, 64 at the same time. The times of locks are halves of the time of
+a pair.
 ";
 
 const ABOUT_BASELINE: &str = "\

@@ -4,8 +4,8 @@
 const HEAD: &str = "\
 # Benchmark
 
-`cargo xtask bench` measures all tables and prints them; with `--write` it puts them here, in place of the older ones. So
-each table says when and on which machine it was measured. Compare figures only within one table.
+`cargo xtask bench` measures all tables and prints them. With `--write` it also puts them here, in place of the older
+ones. So each table says when and on which machine it was measured. Compare figures only within one table.
 [docs/performance.md](../docs/performance.md) says what the benchmark measures and how to use it.
 ";
 
