@@ -77,7 +77,7 @@ enum Task {
     /// Run mixed traffic for many minutes while servers fail, and check that no promise is broken
     #[command(after_help = SOAK_EXAMPLES)]
     Soak(soak::Options),
-    /// Measure requests, sellers, locks and invalidations, and write bench/results.md
+    /// Measure requests, starts, locks and more beside a native program, an earlier commit or the real Spin
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
 }
@@ -129,9 +129,12 @@ It reports each minute. A violation ends it with exit code 1 and the seed.";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
-  cargo xtask bench
-  cargo xtask bench --only requests,locks
-  SPIN=/path/to/spin cargo xtask bench --only requests   # the real Spin instead of the host";
+  cargo xtask bench                                          # all tables, printed
+  cargo xtask bench --write                                  # and put into bench/results.md
+  cargo xtask bench --only requests --baseline HEAD~1        # a change against the commit before it
+  SPIN=/path/to/spin cargo xtask bench --only requests       # the real Spin beside the host
+
+docs/performance.md says how to read the tables, and how to tell a change from noise.";
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::application::{Application, Environment};
+use super::clients;
+use super::cpu::{self, CpuTime};
 use super::http::{self, Client};
 use super::options::Options;
 use super::wrk::Report;
-use super::{clients, cpu};
 
 /// Clients that are measured. Each pauses after a response, so that they do not use the whole machine.
 const CLIENTS: usize = 8;
@@ -93,15 +94,15 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<At
 }
 
 async fn row(name: &'static str, app: &Application, options: &Options) -> Result<Attacked> {
-    let host_cpu = || app.processes.host.and_then(cpu::of_group);
+    let host_cpu = || app.processes.host.and_then(CpuTime::of_group);
     let (start, before) = (Instant::now(), host_cpu());
-    let (address, seconds) = (app.address.clone(), options.seconds);
+    let (address, seconds) = (app.address.clone(), options.seconds_in_all());
     // The hostile clients run on this thread.
     let measured =
         tokio::task::spawn_blocking(move || clients::run(CLIENTS, seconds, |_, until| reads(&address, until)));
     let report = measured.await??;
     let elapsed = start.elapsed().as_secs_f64();
-    let host = host_cpu().zip(before).map(|(after, before)| after.saturating_sub(before).as_secs_f64() / elapsed);
+    let host = host_cpu().zip(before).map(|(after, before)| after.since(&before).as_secs_f64() / elapsed);
     Ok(Attacked { name, report, host, memory: app.processes.host.and_then(cpu::resident_bytes_of_group) })
 }
 

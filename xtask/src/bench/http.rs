@@ -31,6 +31,11 @@ impl Response {
         fields.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
+    /// The names of its header fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0))
+    }
+
     /// Checks that it came from the cache.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub struct Invalidation {
 /// If the number of invalidated entries is wrong.
 pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Invalidation>> {
     let app = environment.start("spin.toml", &[]).await?;
-    let mut redis = Connection::open(environment.redis_port())?;
+    let mut redis = Connection::open(environment.redis().port())?;
     // A million keys do not fit in the cache's 128 MB.
     redis.run(&["CONFIG", "SET", "maxmemory", "0", "latency-tracking-info-percentiles", "100"])?;
     redis.run(&["FLUSHALL"])?;
@@ -48,8 +48,8 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<In
     let rows = rows.into_iter().map(|(name, request)| {
         eprintln!("      invalidate {ENTRIES} entries {name}");
         let mut rounds = Vec::new();
-        for _ in 0..options.rounds.max(1) {
-            rounds.push(round(name, request, &app, &mut redis, environment.redis_port())?);
+        for _ in 0..options.rounds {
+            rounds.push(round(name, request, &app, &mut redis, environment.redis().port())?);
         }
         rounds.sort_by_key(|row| row.took);
         Ok(rounds.swap_remove(rounds.len() / 2))

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
-use super::application::Environment;
+use super::application::{Application, Environment};
 use super::clients;
 use super::cpu::Processes;
 use super::http::Client;
-use super::measure::{Row, rounds};
+use super::measure::{Row, Subject, alternating};
 use super::options::Options;
 use super::resp::{Connection, Reply};
 use super::wrk::Report;
@@ -40,30 +40,44 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ro
     let app = environment.start("spin.toml", &[]).await?;
     let http = || Ok(Http(Client::connect(&app.address)?));
     let only_redis = Processes { host: None, ..app.processes };
-    let native = || Native::connect(environment.redis_port());
+    let native = || Native::connect(environment.redis().port());
     let contended = format!("contended, {} clients, one resource", options.connections);
-    Ok(vec![
-        row("acquire + release, uncontended", app.processes, options, http, false)?,
-        row(&contended, app.processes, options, http, true)?,
-        row("acquire + release, uncontended, natively", only_redis, options, native, false)?,
-        row(&format!("{contended}, natively"), only_redis, options, native, true)?,
-    ])
+    let natively = format!("{contended}, natively");
+    let subjects = [
+        subject("acquire + release, uncontended", app.processes, options, http, false),
+        subject(&contended, app.processes, options, http, true),
+        subject("acquire + release, uncontended, natively", only_redis, options, native, false),
+        subject(&natively, only_redis, options, native, true),
+    ];
+    alternating(&subjects, options)
 }
 
-fn row<L: Locker>(
+/// Uncontended locks, counted in requests: two for each pair of acquire and release.
+pub fn requests<'a>(name: &str, app: &'a Application, options: &'a Options) -> Subject<'a> {
+    let connect = || Ok(Http(Client::connect(&app.address)?));
+    let pairs = subject(name, app.processes, options, connect, false);
+    let run = move |seconds| {
+        let pairs = (pairs.run)(seconds)?;
+        Ok(Report { rate: 2.0 * pairs.rate, p50: pairs.p50 / 2, p99: pairs.p99 / 2, ..pairs })
+    };
+    Subject { name: name.into(), build: "", processes: app.processes, run: Box::new(run) }
+}
+
+fn subject<'a, L: Locker>(
     name: &str,
     processes: Processes,
-    options: &Options,
-    connect: impl Fn() -> Result<L> + Sync,
+    options: &'a Options,
+    connect: impl Fn() -> Result<L> + Sync + 'a,
     contended: bool,
-) -> Result<Row> {
-    rounds(name, processes, options, |seconds| {
+) -> Subject<'a> {
+    let run = move |seconds| {
         let pairs = clients::run(options.connections, seconds, |number, until| {
             let resource = if contended { "bench".to_owned() } else { format!("bench-{number}") };
             work(&mut connect()?, &resource, until, contended)
         })?;
         Ok(Report { requests: 2 * pairs.requests, ..pairs })
-    })
+    };
+    Subject { name: name.into(), build: "", processes, run: Box::new(run) }
 }
 
 /// Acquires and releases until the time is up. Returns how long each acquire took or, uncontended, how long each pair

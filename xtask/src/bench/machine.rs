@@ -5,25 +5,37 @@ use std::process::Command;
 
 use dev_servers::programs;
 
-use crate::command;
+use super::options::Options;
+use crate::{command, workspace};
 
-/// Lines of `name: value`.
-pub fn description(host: &Path) -> Vec<(&'static str, String)> {
+/// The commit, and whether files have changed since then.
+const COMMIT: [&str; 4] = ["describe", "--always", "--dirty", "--exclude=*"];
+
+/// One paragraph: when, where and how a table was measured.
+pub fn description(host: &Path, options: &Options) -> String {
     let cores = std::thread::available_parallelism().map_or_else(|_| "?".into(), |cores| cores.to_string());
     let postgres =
         programs::postgres_folders().ok().and_then(|folders| first_line(&folders[0].join("postgres"), "--version"));
     let redis = programs::redis_server().ok().and_then(|program| first_line(&program, "--version"));
-    let version = |name: &str, argument: &str| first_line(Path::new(name), argument).unwrap_or_else(|| "?".into());
-    vec![
-        ("Date", version("date", "-u +%F")),
-        ("CPU", format!("{}, {cores} cores, shared by host, Redis, PostgreSQL and load generator", cpu())),
-        ("System", version("uname", "-srm")),
-        ("Host", first_line(host, "--version").unwrap_or_else(|| host.display().to_string())),
-        ("Rust", version("rustc", "--version")),
-        ("Redis", redis.unwrap_or_else(|| "?".into())),
-        ("PostgreSQL", format!("{} (fsync=off)", postgres.unwrap_or_else(|| "?".into()))),
-        ("Load generator", load_generator()),
-    ]
+    let redis = redis.map(|line| line.split(" sha=").next().unwrap_or_default().to_owned());
+    let version = |name: &str, argument: &str| first_line(Path::new(name), argument);
+    let commit = command::output(Command::new("git").current_dir(workspace::root()).args(COMMIT)).ok();
+    let host = first_line(host, "--version").unwrap_or_else(|| host.display().to_string());
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "?".into());
+    let Options { rounds, seconds, connections, profile, .. } = options;
+    format!(
+        "Measured {date} on {cpu}, {cores} cores, shared by all servers and the load generator; {system}; {host} (commit \
+         {commit}, profile {profile}); {rust}; {redis}; {postgres}, fsync=off; {wrk}; {connections} keep-alive \
+         connections; {rounds} rounds of {seconds} s.",
+        date = or_unknown(version("date", "-u +%F")),
+        cpu = cpu(),
+        system = or_unknown(version("uname", "-srm")),
+        commit = or_unknown(commit),
+        rust = or_unknown(version("rustc", "--version")),
+        redis = or_unknown(redis),
+        postgres = or_unknown(postgres),
+        wrk = load_generator(),
+    )
 }
 
 fn cpu() -> String {

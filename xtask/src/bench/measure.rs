@@ -1,139 +1,170 @@
-//! Measures one row: warms up, measures several times, and returns the median.
+//! Measures rows in alternating rounds: each round measures each row for a short time. So a machine that becomes slower
+//! meanwhile slows all rows down, and two rows can be compared round by round.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dev_servers::RedisServer;
 
 use super::application::Application;
-use super::cpu::{self, Processes};
+use super::cpu::{self, CpuTime, Processes};
+use super::estimate::Estimate;
 use super::options::Options;
 use super::wrk::{Load, Report};
-use crate::command;
 
-const WARM_UP_SECONDS: u64 = 3;
-/// The size of a cached user.
-const USER_BYTES: usize = 220;
+/// How long each row is under load before the first round.
+const WARM_UP_SECONDS: u64 = 2;
+
+/// What a row measures: a load on a server.
+pub struct Subject<'a> {
+    pub name: String,
+    /// The name of the build that is measured; empty: the present one.
+    pub build: &'a str,
+    pub processes: Processes,
+    /// Generates load for a number of seconds.
+    pub run: Box<dyn Fn(u64) -> Result<Report> + 'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// Requests that wrk sends to the present build.
+    pub fn load(name: impl Into<String>, app: &'a Application, options: &'a Options, load: Load) -> Self {
+        let run = move |seconds| load.run(&app.address, options.connections, seconds);
+        Self { name: name.into(), build: "", processes: app.processes, run: Box::new(run) }
+    }
+}
 
 /// A row.
 pub struct Row {
     pub name: String,
+    /// See [`Subject::build`].
+    pub build: String,
+    /// All rows of a table have the same number of rounds, in the same order.
+    pub rounds: Vec<Round>,
+}
+
+/// One round of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
     /// Requests per second, unless the table counts something else.
     pub rate: f64,
     pub p50: Duration,
     pub p99: Duration,
-    /// CPU time of the host per request, if known.
+    /// CPU time of the server per request, if known.
     pub host: Option<Duration>,
     /// CPU time of Redis per request, if known.
     pub redis: Option<Duration>,
+    /// Resident memory of the server at the end, in bytes, if known.
+    pub memory: Option<u64>,
+}
+
+impl Row {
+    /// The median of a value over all rounds.
+    pub fn estimate(&self, value: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
+        Estimate::of(self.rounds.iter().filter_map(value))
+    }
+
+    /// The median of what `compare` makes of a value of this row and one of `other` in the same round.
+    pub fn compared(
+        &self,
+        other: &Self,
+        value: impl Fn(&Round) -> Option<f64>,
+        compare: impl Fn(f64, f64) -> f64,
+    ) -> Option<Estimate> {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        Estimate::of(pairs.filter_map(|(this, other)| Some(compare(value(this)?, value(other)?))))
+    }
+
+    /// The ratio of a value to that of `other`.
+    pub fn ratio(&self, other: &Self, value: impl Fn(&Round) -> Option<f64>) -> Option<Estimate> {
+        self.compared(other, value, |this, other| this / other)
+    }
 }
 
 /// How long all rounds of a row take, in seconds.
 pub fn seconds_of_a_row(options: &Options) -> u64 {
-    WARM_UP_SECONDS + options.rounds.max(1) as u64 * options.seconds
+    WARM_UP_SECONDS + options.seconds_in_all()
 }
 
-/// Measures one row of requests with wrk.
-pub fn row(name: &str, app: &Application, options: &Options, load: &Load) -> Result<Row> {
-    rounds(name, app.processes, options, |seconds| load.run(&app.address, options.connections, seconds))
-}
-
-/// Measures one row: `run` generates load for a number of seconds.
-pub fn rounds(name: &str, processes: Processes, options: &Options, run: impl Fn(u64) -> Result<Report>) -> Result<Row> {
-    eprintln!("      {name}");
-    run(WARM_UP_SECONDS)?;
-    let rounds = (0..options.rounds.max(1)).map(|_| round(name, processes, options, &run));
-    Ok(median(rounds.collect::<Result<_>>()?))
-}
-
-/// Measures the same load on several applications that run at the same time, in alternating rounds. So a machine
-/// that becomes slower meanwhile slows all of them down equally.
-pub fn alternating(apps: &[(&str, Application)], options: &Options, load: &Load) -> Result<Vec<Row>> {
-    let run = |app: &Application, seconds| load.run(&app.address, options.connections, seconds);
-    for (name, app) in apps {
-        eprintln!("      {name}");
-        run(app, WARM_UP_SECONDS)?;
+/// Measures all subjects.
+///
+/// # Errors
+/// The first error of a load: wrong responses are not measured.
+pub fn alternating(subjects: &[Subject], options: &Options) -> Result<Vec<Row>> {
+    let fails = |subject: &Subject| format!("the row \"{}\" {} failed", subject.name, subject.build);
+    for subject in subjects {
+        eprintln!("      warming up: {} {}", subject.name, subject.build);
+        (subject.run)(WARM_UP_SECONDS).with_context(|| fails(subject))?;
     }
-    let mut rows: Vec<Vec<Row>> = apps.iter().map(|_| Vec::new()).collect();
-    for _ in 0..options.rounds.max(1) {
-        for ((name, app), rows) in apps.iter().zip(&mut rows) {
-            rows.push(round(name, app.processes, options, |seconds| run(app, seconds))?);
+    let row = |subject: &Subject| Row { name: subject.name.clone(), build: subject.build.into(), rounds: Vec::new() };
+    let mut rows: Vec<Row> = subjects.iter().map(row).collect();
+    for number in 0..options.rounds {
+        eprintln!("      round {} of {}", number + 1, options.rounds);
+        let mut pairs: Vec<_> = subjects.iter().zip(&mut rows).collect();
+        // Each second round goes backwards: no row always profits from what runs before it.
+        if number % 2 == 1 {
+            pairs.reverse();
+        }
+        for (subject, row) in pairs {
+            row.rounds.push(round(subject, options.seconds).with_context(|| fails(subject))?);
         }
     }
-    Ok(rows.into_iter().map(median).collect())
+    Ok(rows)
 }
 
-fn round(name: &str, processes: Processes, options: &Options, run: impl Fn(u64) -> Result<Report>) -> Result<Row> {
-    let cpu = || (processes.host.and_then(cpu::of_group), cpu::of_group(processes.redis));
+fn round(subject: &Subject, seconds: u64) -> Result<Round> {
+    let Processes { host, redis } = subject.processes;
+    let cpu = || (host.and_then(CpuTime::of_group), CpuTime::of_group(redis));
     let before = cpu();
-    let report = run(options.seconds)?;
+    let Report { requests, rate, p50, p99 } = (subject.run)(seconds)?;
     let after = cpu();
-    let each = |before: Option<Duration>, after: Option<Duration>| {
-        Some((after?.checked_sub(before?)?).div_f64(report.requests.max(1) as f64))
-    };
-    Ok(Row {
-        name: name.into(),
-        rate: report.rate,
-        p50: report.p50,
-        p99: report.p99,
-        host: each(before.0, after.0),
-        redis: each(before.1, after.1),
-    })
-}
-
-/// The median round, by requests per second.
-fn median(mut rows: Vec<Row>) -> Row {
-    rows.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    rows.swap_remove(rows.len() / 2)
-}
-
-/// Redis alone: redis-benchmark sends the command of a cache hit, an MGET of a version and an entry.
-pub fn redis(redis: &RedisServer, options: &Options) -> Result<Row> {
-    let name = "Redis alone, MGET of two keys (redis-benchmark)";
-    eprintln!("      {name}");
-    let benchmark = |requests: u64, words: &[&str]| {
-        let mut command = Command::new("redis-benchmark");
-        command.args(["-p", &redis.port().to_string(), "-c", &options.connections.to_string()]);
-        command.args(["-n", &requests.to_string(), "--csv"]).args(words);
-        command::output(&mut command)
-    };
-    benchmark(1, &["SET", "user:version:1", "1700000000000000"])?;
-    benchmark(1, &["SET", "user:cache:1", &"x".repeat(USER_BYTES)])?;
-    let mget = ["MGET", "user:version:1", "user:cache:1"];
-    // redis-benchmark takes a number of requests, not a time: a first run measures how many fit in the time.
-    let first = parse(&benchmark(100_000, &mget)?)?;
-    let requests = (first.rate * options.seconds as f64) as u64;
-    let before = cpu::of_group(redis.id());
-    let report = parse(&benchmark(requests, &mget)?)?;
-    let used = cpu::of_group(redis.id()).zip(before).map(|(after, before)| after.saturating_sub(before));
-    let each = used.map(|used| used.div_f64(requests.max(1) as f64));
-    Ok(Row { name: name.into(), redis: each, ..report })
-}
-
-/// The last line of redis-benchmark's CSV: name, requests per second, then the average, minimum, p50, p95, p99 and
-/// maximum of the latency in milliseconds.
-fn parse(csv: &str) -> Result<Row> {
-    let line = csv.lines().last().unwrap_or_default();
-    let columns: Vec<&str> = line.split("\",\"").map(|column| column.trim_matches('"')).collect();
-    let number = |index: usize| columns.get(index).and_then(|text| text.parse::<f64>().ok());
-    let milliseconds = |index| Some(Duration::from_secs_f64(number(index)? / 1000.0));
-    let row = || Some((number(1)?, milliseconds(4)?, milliseconds(6)?));
-    let (rate, p50, p99) = row().with_context(|| format!("cannot read the report of redis-benchmark:\n{csv}"))?;
-    Ok(Row { name: String::new(), rate, p50, p99, host: None, redis: None })
+    let each =
+        |before: Option<CpuTime>, after: Option<CpuTime>| Some(after?.since(&before?).div_f64(requests.max(1) as f64));
+    let (host_cpu, redis_cpu) = (each(before.0, after.0), each(before.1, after.1));
+    let memory = host.and_then(cpu::resident_bytes_of_group);
+    Ok(Round { rate, p50, p99, host: host_cpu, redis: redis_cpu, memory })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
+    fn row(rates: &[f64]) -> Row {
+        let round = |rate: &f64| Round {
+            rate: *rate,
+            p50: Duration::ZERO,
+            p99: Duration::ZERO,
+            host: None,
+            redis: None,
+            memory: None,
+        };
+        Row { name: String::new(), build: String::new(), rounds: rates.iter().map(round).collect() }
+    }
+
     #[test]
-    fn the_csv_of_redis_benchmark_is_parsed() {
-        let csv = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\"p95_latency_ms\",\
-                   \"p99_latency_ms\",\"max_latency_ms\"\n\
-                   \"MGET a b\",\"100000.00\",\"0.160\",\"0.056\",\"0.159\",\"0.199\",\"0.263\",\"0.423\"\n";
-        let row = parse(csv).unwrap();
-        assert_eq!(row.rate, 100_000.0);
-        assert_eq!((row.p50.as_micros(), row.p99.as_micros()), (159, 263));
+    fn rows_are_compared_round_by_round() {
+        // The machine was three times slower in the second round.
+        let (this, other) = (row(&[90.0, 30.0, 99.0]), row(&[100.0, 33.0, 100.0]));
+        let ratio = this.ratio(&other, |round| Some(round.rate)).unwrap();
+        assert_eq!((ratio.low, ratio.median, ratio.high), (0.9, 30.0 / 33.0, 0.99));
+        assert_eq!(this.ratio(&other, |round| round.memory.map(|bytes| bytes as f64)), None);
+    }
+
+    #[test]
+    fn rounds_alternate() {
+        let order = RefCell::new(String::new());
+        let subject = |name: &'static str| Subject {
+            name: name.into(),
+            build: "",
+            processes: Processes { host: None, redis: std::process::id() },
+            run: Box::new(|_| {
+                order.borrow_mut().push_str(name);
+                Ok(Report { requests: 1, rate: 1.0, p50: Duration::ZERO, p99: Duration::ZERO })
+            }),
+        };
+        let options = Options::for_tests(3);
+        let rows = alternating(&[subject("a"), subject("b")], &options).unwrap();
+        assert_eq!(*order.borrow(), "ababbaab");
+        assert!(rows.iter().all(|row| row.rounds.len() == 3));
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::application::Environment;
 use super::http;
-use super::measure::{self, Row};
+use super::measure::{Row, Subject, alternating};
 use super::options::Options;
 use super::wrk::Load;
 
@@ -16,7 +16,7 @@ const ROWS: [(&str, &[&str]); 4] = [
     ("no log, 1 of 1,000 hits is checked", &["log_level=off", "cache_verify_ratio=0.001"]),
 ];
 
-/// Measures all rows, in alternating rounds.
+/// Measures all rows.
 ///
 /// # Errors
 /// If a response is wrong: wrong responses are not measured.
@@ -29,5 +29,7 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ro
         http::get(&app.address, "/users/1", &[], 200)?.expect_hit()?;
         apps.push((name, app));
     }
-    measure::alternating(&apps, options, &Load::get("/users/1"))
+    let subjects: Vec<Subject> =
+        apps.iter().map(|(name, app)| Subject::load(*name, app, options, Load::get("/users/1"))).collect();
+    alternating(&subjects, options)
 }

@@ -56,7 +56,7 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ov
     let capacity = {
         let app = start(environment, &[]).await?;
         Load::get(PATH).run(&app.address, options.connections, WARM_UP_SECONDS)?;
-        Load::get(PATH).run(&app.address, options.connections, options.seconds)?.rate
+        Load::get(PATH).run(&app.address, options.connections, options.seconds_in_all())?.rate
     };
     for (name, host_args) in [("overload control", &CONTROLLED[..]), ("queue without a limit", &UNBOUNDED)] {
         for load in LOADS {
@@ -89,11 +89,11 @@ async fn row(name: String, app: &Application, options: &Options, offered: f64) -
             }
         }
     });
-    let outcome = open_loop::run(&app.address, PATH, offered, options.seconds).await;
+    let outcome = open_loop::run(&app.address, PATH, offered, options.seconds_in_all()).await;
     stop.store(true, Relaxed);
     sampler.join().expect("it does not panic");
     let Outcome { served, refused, unanswered } = outcome?;
-    let each_second = |count: usize| count as f64 / options.seconds as f64;
+    let each_second = |count: usize| count as f64 / options.seconds_in_all() as f64;
     let percentile =
         |sorted: &[Duration], percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied();
     Ok(Overload {
@@ -101,7 +101,7 @@ async fn row(name: String, app: &Application, options: &Options, offered: f64) -
         offered,
         served: each_second(served.len()),
         refused: each_second(refused.len()),
-        unanswered: unanswered as f64 / options.seconds as f64,
+        unanswered: unanswered as f64 / options.seconds_in_all() as f64,
         p50: percentile(&served, 50),
         p99: percentile(&served, 99),
         refused_p99: percentile(&refused, 99),

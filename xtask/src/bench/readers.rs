@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::application::{Application, Environment};
-use super::cpu;
+use super::cpu::{self, CpuTime};
 use super::http::Client;
 use super::options::Options;
 
@@ -65,17 +65,17 @@ async fn row(
     eprintln!("      {name}");
     // After the work of connecting.
     sleep(Duration::from_secs(2)).await;
-    let cpu = || (app.processes.host.and_then(cpu::of_group), cpu::of_group(app.processes.redis));
+    let cpu = || (app.processes.host.and_then(CpuTime::of_group), CpuTime::of_group(app.processes.redis));
     let (start, before) = (Instant::now(), cpu());
-    let events = publish(app, options.seconds, events_per_second).await?;
+    let events = publish(app, options.seconds_in_all(), events_per_second).await?;
     let mut delays = Vec::new();
     for _ in 0..events * READERS {
         let arrival = timeout(LIMIT, arrivals.recv()).await.context("a reader has missed an event")?;
         delays.push(arrival.context("all readers have ended")?);
     }
     let (elapsed, after) = (start.elapsed(), cpu());
-    let share = |before: Option<Duration>, after: Option<Duration>| {
-        Some((after? - before?).as_secs_f64() / elapsed.as_secs_f64())
+    let share = |before: Option<CpuTime>, after: Option<CpuTime>| {
+        Some(after?.since(&before?).as_secs_f64() / elapsed.as_secs_f64())
     };
     delays.sort_unstable();
     let percentile = |percent: usize| delays.get(delays.len().saturating_sub(1) * percent / 100).copied();
@@ -108,7 +108,10 @@ async fn publish(app: &Application, seconds: u64, per_second: u32) -> Result<usi
 }
 
 /// Opens a response with events, and returns it after its head.
-async fn open(address: String) -> Result<BufReader<TcpStream>> {
+///
+/// # Errors
+/// If the response is not a stream of events.
+pub async fn open(address: String) -> Result<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect(&address).await?;
     let request = format!("GET /api/events?channel=bench HTTP/1.1\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

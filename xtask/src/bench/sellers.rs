@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::application::{Environment, JWT_SECRET};
+use super::application::{Application, Environment, JWT_SECRET};
 use super::clients;
 use super::http::{self, Client};
-use super::measure::{self, Row, rounds, seconds_of_a_row};
+use super::measure::{Row, Subject, alternating, seconds_of_a_row};
 use super::options::Options;
 use super::requests::USERS;
 use super::wrk::Load;
@@ -39,28 +39,32 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ro
     http::get(&app.address, path, &[("authorization", &reader)], 200)?;
     http::get(&app.address, path, &[("authorization", &reader)], 200)?.expect_hit()?;
     let load = Load::get(path).header("authorization", &reader);
-    let read = measure::row("GET /sellers/:id, cached", &app, options, &load)?;
 
     let next = AtomicI64::new(USERS + 1);
-    let registrations = rounds("POST /sellers", app.processes, options, |seconds| {
-        clients::run(options.connections, seconds, |_, until| {
-            repeat(&app.address, until, |client| {
-                let user = next.fetch_add(1, Ordering::Relaxed);
-                ensure!(user <= USERS + new, "more than {REGISTRATIONS_PER_SECOND_MAX} registrations per second");
-                register(client, user).map(drop)
-            })
-        })
-    })?;
-
+    let registration = |client: &mut Client| {
+        let user = next.fetch_add(1, Ordering::Relaxed);
+        ensure!(user <= USERS + new, "more than {REGISTRATIONS_PER_SECOND_MAX} registrations per second");
+        register(client, user).map(drop)
+    };
     let (admin, sales) = (bearer(READER, &["admin".into()])?, format!("{path}/sales"));
-    let sales = rounds("POST /sellers/:id/sales, one seller", app.processes, options, |seconds| {
-        clients::run(options.connections, seconds, |_, until| {
-            repeat(&app.address, until, |client| {
-                client.send("POST", &sales, &[("authorization", &admin)], SALE, 201).map(drop)
-            })
-        })
-    })?;
-    Ok(vec![read, registrations, sales])
+    let sale = |client: &mut Client| client.send("POST", &sales, &[("authorization", &admin)], SALE, 201).map(drop);
+    let subjects = [
+        Subject::load("GET /sellers/:id, cached", &app, options, load),
+        subject("POST /sellers", &app, options, registration),
+        subject("POST /sellers/:id/sales, one seller", &app, options, sale),
+    ];
+    alternating(&subjects, options)
+}
+
+/// Clients of which each calls `send` again and again.
+fn subject<'a>(
+    name: &str,
+    app: &'a Application,
+    options: &'a Options,
+    send: impl Fn(&mut Client) -> Result<()> + Sync + 'a,
+) -> Subject<'a> {
+    let run = move |seconds| clients::run(options.connections, seconds, |_, until| repeat(&app.address, until, &send));
+    Subject { name: name.into(), build: "", processes: app.processes, run: Box::new(run) }
 }
 
 /// Sends requests on one connection until the time is up; returns how long each took.

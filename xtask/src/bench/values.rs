@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 use super::application::Environment;
 use super::http::Client;
-use super::measure::{self, Row};
+use super::measure::{Row, Subject, alternating};
 use super::options::Options;
 use super::resp::{Connection, Reply};
 use super::wrk::Load;
@@ -25,14 +25,16 @@ const SIZES: [usize; 3] = [1, 10, 100];
 /// # Errors
 /// If a response is wrong: wrong responses are not measured.
 pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+    // Each application, and the names and paths of its rows.
+    let mut apps = Vec::new();
     for (name, path, variables) in HOT {
         let app = environment.start("spin.toml", &with_flags(variables)).await?;
         Client::connect(&app.address)?.send("GET", path, &[], "", 200)?;
-        rows.push(measure::row(name, &app, options, &Load::get(path))?);
+        apps.push((app, vec![(name.to_owned(), path.to_owned())]));
     }
     for (form, variable) in [("as it is", "cache_compress_min_bytes=0"), ("compressed", "cache_compress_min_bytes=1")] {
         let app = environment.start("spin.toml", &with_flags(&[variable])).await?;
+        let mut rows = Vec::new();
         for size in SIZES {
             let key = format!("{}-{size}", form.replace(' ', "-"));
             let path = format!("/api/cache/{key}");
@@ -40,11 +42,13 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ro
             client.send("PUT", &format!("{path}?ttl=36000"), &[], &users_of(size * 1024), 200)?;
             client.send("GET", &path, &[], "", 200)?.expect_hit()?;
             let bytes = memory(environment, &format!("cache:entry:kv:get:{key}"))?;
-            let name = format!("a value of {size} KiB, {form}: {bytes} bytes in Redis");
-            rows.push(measure::row(&name, &app, options, &Load::get(&path))?);
+            rows.push((format!("a value of {size} KiB, {form}: {bytes} bytes in Redis"), path));
         }
+        apps.push((app, rows));
     }
-    Ok(rows)
+    let subject = |app, (name, path): &(String, String)| Subject::load(name, app, options, Load::get(path));
+    let subjects = apps.iter().flat_map(|(app, rows)| rows.iter().map(move |row| subject(app, row)));
+    alternating(&subjects.collect::<Vec<_>>(), options)
 }
 
 /// No check and no log adds to what is measured.
@@ -55,7 +59,7 @@ fn with_flags<'a>(variables: &[&'a str]) -> Vec<&'a str> {
 
 /// The memory of a key, as Redis counts it.
 fn memory(environment: &Environment, key: &str) -> Result<i64> {
-    match Connection::open(environment.redis_port())?.run(&["MEMORY", "USAGE", key])? {
+    match Connection::open(environment.redis().port())?.run(&["MEMORY", "USAGE", key])? {
         Reply::Int(bytes) => Ok(bytes),
         other => bail!("the reply to MEMORY USAGE {key} is {other:?}"),
     }

@@ -1,6 +1,7 @@
 //! The load generator wrk: the requests that it sends, and its report.
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,11 +9,16 @@ use anyhow::{Context, Result, ensure};
 
 use crate::command;
 
+/// How long a response may take.
+const TIMEOUT: &str = "10s";
+
 /// The requests to send.
 pub struct Load {
     path: String,
     headers: Vec<(String, String)>,
     script: Option<String>,
+    /// Whether every response must be an error, instead of none.
+    refused: bool,
 }
 
 /// What a load generator reports.
@@ -31,7 +37,12 @@ pub struct Report {
 impl Load {
     /// The same GET every time.
     pub fn get(path: &str) -> Self {
-        Self { path: path.into(), headers: Vec::new(), script: None }
+        Self { path: path.into(), headers: Vec::new(), script: None, refused: false }
+    }
+
+    /// The same GET every time, which the server must refuse: with a status that is neither 2xx nor 3xx.
+    pub fn refused_get(path: &str) -> Self {
+        Self { refused: true, ..Self::get(path) }
     }
 
     /// Adds a header.
@@ -40,27 +51,31 @@ impl Load {
         self
     }
 
-    /// PUT /users/:id with a new name, for a random one of `users` users.
-    pub fn put_users(users: i64) -> Self {
+    /// PUT /users/:id with a new name, for a random one of these users.
+    pub fn put_users(ids: RangeInclusive<i64>) -> Self {
+        let (first, last) = ids.into_inner();
         let script = format!(
             "local count = 0\n\
              request = function()\n\
                count = count + 1\n\
                local body = string.format('{{\"name\": \"User %d\"}}', count)\n\
-               return wrk.format('PUT', '/users/' .. math.random({users}), {{['content-type'] = 'application/json'}}, body)\n\
+               return wrk.format('PUT', '/users/' .. math.random({first}, {last}), {{['content-type'] = 'application/json'}}, body)\n\
              end\n"
         );
-        Self { path: "/users/1".into(), headers: Vec::new(), script: Some(script) }
+        Self { script: Some(script), ..Self::get("/users") }
     }
 
     /// Sends the requests to the server at `address` for `seconds`.
     ///
     /// # Errors
-    /// If wrk fails, a connection breaks, or a status is neither 2xx nor 3xx.
+    /// If wrk fails, a connection breaks, or a status is not as expected.
     pub fn run(&self, address: &str, connections: usize, seconds: u64) -> Result<Report> {
         let mut wrk = Command::new("wrk");
-        wrk.args(["--threads", "2", "--connections", &connections.to_string()]);
-        wrk.args(["--duration", &format!("{seconds}s"), "--latency"]);
+        // The other half of the cores is for the server.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = (cores / 2).clamp(1, connections.max(1));
+        wrk.args(["--threads", &threads.to_string(), "--connections", &connections.to_string()]);
+        wrk.args(["--duration", &format!("{seconds}s"), "--timeout", TIMEOUT, "--latency"]);
         for (name, value) in &self.headers {
             wrk.args(["--header", &format!("{name}: {value}")]);
         }
@@ -71,9 +86,19 @@ impl Load {
         }
         let url = format!("http://{address}{}", self.path);
         let text = command::output(wrk.arg(&url))?;
-        let is_valid = !text.contains("Non-2xx") && !text.contains("Socket errors");
+        let report = parse(&text).with_context(|| format!("cannot read the report of wrk:\n{text}"))?;
+        let expected = if self.refused { report.requests } else { 0 };
+        let is_valid = refused(&text) == Some(expected) && !text.contains("Socket errors");
         ensure!(is_valid, "{url} failed under load:\n{text}");
-        parse(&text).with_context(|| format!("cannot read the report of wrk:\n{text}"))
+        Ok(report)
+    }
+}
+
+/// The number of responses that are neither 2xx nor 3xx.
+fn refused(text: &str) -> Option<u64> {
+    match text.split_once("Non-2xx or 3xx responses:") {
+        Some((_, rest)) => rest.split_whitespace().next()?.parse().ok(),
+        None => Some(0),
     }
 }
 
@@ -119,5 +144,7 @@ mod tests {
         assert_eq!(report.requests, 22_464_657);
         assert_eq!(report.rate, 748_868.53);
         assert_eq!((report.p50.as_micros(), report.p99.as_micros()), (250, 5800));
+        assert_eq!(refused(text), Some(0));
+        assert_eq!(refused("  Non-2xx or 3xx responses: 22464657\nRequests/sec: 748868.53\n"), Some(22_464_657));
     }
 }
