@@ -19,6 +19,7 @@ mod redis;
 mod runtime;
 mod serve;
 mod service;
+mod timer;
 mod users_access;
 
 pub use counting::{METRICS, Recorder};
