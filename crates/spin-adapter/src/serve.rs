@@ -4,18 +4,22 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
-use spin_sdk::http::Request;
-use telemetry::{Summary, TRACEPARENT, TraceContext};
+use spin_sdk::wasip3::http::types::{self, ErrorCode};
+use telemetry::{Summary, TraceContext};
 use tower_service::Service as _;
 
+use crate::http::{self, Request};
+use crate::idle_task::IdleTask;
 use crate::observe;
-use crate::runtime;
+use crate::runtime::{self, in_turns};
 use crate::service::Service;
 use crate::variables::VariableError;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static(telemetry::TRACEPARENT);
 
 /// The product's name in responses.
 const PRODUCT: &str = "tumbler";
@@ -45,12 +49,30 @@ struct Instance {
 ///
 /// axum sets `content-length` on every response. 204 and 304 must not have it (RFC 9110, section 8.6), so it is
 /// removed.
+///
+/// # Errors
+/// The request or the response cannot be expressed in HTTP.
 pub async fn serve(
     component: &'static str,
+    request: types::Request,
+    build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
+) -> Result<types::Response, ErrorCode> {
+    let respond = async {
+        let start_ns = runtime::monotonic_ns();
+        let idle = IdleTask::start();
+        let request = http::receive(request)?;
+        http::send(respond(component, request, start_ns, build).await, idle)
+    };
+    // In a box: the future is large, and each future around it would copy it.
+    in_turns(Box::pin(respond)).await
+}
+
+async fn respond(
+    component: &'static str,
     request: Request,
+    start_ns: u64,
     build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Response {
-    let start_ns = runtime::monotonic_ns();
     let kept = INSTANCE.with_borrow(Clone::clone);
     let instance = match kept {
         Some(instance) => instance,

@@ -7,6 +7,7 @@ use wasmtime::component::{Component as WasmComponent, Linker};
 use wasmtime::{Cache, Config, Engine};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
+use super::profile::Profile;
 use super::state::InstanceState;
 use crate::interfaces::{self, SubscriberPre};
 use crate::manifest::{App, Callers, Component};
@@ -22,11 +23,14 @@ pub struct Compiled {
     pub redis: Option<SubscriberPre<InstanceState>>,
 }
 
-/// Makes the engine and starts the thread that counts its ticks.
-pub fn engine() -> Result<Engine> {
+/// Makes the engine and starts the thread that counts its ticks. `profile`: what to record about components.
+pub fn engine(profile: Option<Profile>) -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);
+    if let Some(profile) = profile {
+        profile.configure(&mut config)?;
+    }
     match Cache::from_file(None) {
         Ok(cache) => drop(config.cache(Some(cache))),
         Err(error) => eprintln!("warning: no compilation cache, so each start compiles all components: {error:#}"),
@@ -103,7 +107,7 @@ mod tests {
         std::fs::write(&source, wat::parse_str(text).expect("well-formed")).expect("written");
         let component = Component { id: "some".into(), place: "spin.toml:7:1".into(), source, ..Component::default() };
         let app = App { components: vec![component], redis_triggers, ..App::default() };
-        let error = compile(&engine().expect("an engine"), &app).map(drop).expect_err("refused");
+        let error = compile(&engine(None).expect("an engine"), &app).map(drop).expect_err("refused");
         format!("{error:#}")
     }
 

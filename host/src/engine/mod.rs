@@ -2,6 +2,7 @@
 
 mod compile;
 mod memory;
+pub mod profile;
 mod state;
 mod stdio;
 mod store;

@@ -5,7 +5,7 @@
 wasmtime::component::bindgen!({
     path: "wit",
     world: "tumbler:host/platform",
-    imports: { default: async },
+    imports: { default: async | tracing },
     with: {
         "spin:redis/redis.connection": ::redis::aio::MultiplexedConnection,
         "spin:postgres/postgres.connection": crate::interfaces::clients::postgres::Client,

@@ -24,6 +24,7 @@ use super::limits::Limits;
 use super::pool::Pool;
 use super::slot::Slot;
 use super::timer::{Activity, StopReason};
+use crate::engine::profile::{self, Counts};
 use crate::engine::{self, InstanceState, START_TIMEOUT};
 use crate::interfaces::WorkerResources;
 use crate::interfaces::http::Incoming;
@@ -60,7 +61,8 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, component
     let counted = pool.recorder.instance();
     let slot = Rc::new(Slot::default());
     let key = pool.started(slot.clone());
-    match run_event_loop(&mut store, &service, &slot, &pool).await {
+    let counts = profile::counts_of(id);
+    match run_event_loop(&mut store, &service, &slot, &pool, &counts).await {
         Ok(None | Some(StopReason::Idle)) => {}
         stopped => {
             slot.in_flight.bodies.break_all();
@@ -80,6 +82,9 @@ async fn run_instance(pool: Rc<Pool>, mut store: Store<InstanceState>, component
             }
         }
     }
+    if let Some(counts) = counts {
+        counts.add_instructions(&store);
+    }
     slot.close();
     drop((store, counted));
     pool.ended(key);
@@ -91,6 +96,7 @@ async fn run_event_loop(
     service: &Service,
     slot: &Slot,
     pool: &Rc<Pool>,
+    counts: &Option<Arc<Counts>>,
 ) -> wasmtime::Result<Option<StopReason>> {
     let limits = &pool.limits;
     let mut events = pin!(store.run_concurrent(async |accessor| serve_requests(accessor, service, slot, pool).await));
@@ -100,7 +106,7 @@ async fn run_event_loop(
     poll_fn(|cx| {
         slot.set_waker(cx.waker());
         slot.event_loop_ran.set(false);
-        if let Poll::Ready(result) = events.as_mut().poll(cx) {
+        if let Poll::Ready(result) = profile::during(counts, || events.as_mut().poll(cx)) {
             return Poll::Ready(result.flatten().map(|()| None));
         }
         // A component that computes, or that waits in a blocking call, blocks its whole event loop. Therefore the time
@@ -199,6 +205,7 @@ fn call<'a>(
     slot: &'a Slot,
     job: Job,
 ) -> impl Future<Output = wasmtime::Result<()>> + use<'a> {
+    profile::count_request();
     let key = slot.take_request(job.reply, job.deadline);
     let function = service.wasi_http_handler().func_handle();
     let started = accessor.with(|mut store| {

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::connection_limits::ConnectionLimits;
 use super::routes::Router;
 use super::{listen, redis_trigger};
+use crate::engine::profile::Profile;
 use crate::engine::{self, Compiled};
 use crate::interfaces::clients::postgres::ConnectionLimit;
 use crate::manifest::{App, Component, Target};
@@ -33,6 +34,10 @@ pub struct Options {
     /// Discard the output of components.
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Record what components do (docs/profiling.md).
+    #[arg(long)]
+    profile: Option<Profile>,
 
     /// Number of threads. Default: the number of cores.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -76,12 +81,12 @@ pub struct Application {
 }
 
 impl Application {
-    /// Compiles `app`, and watches the memory: at most `max_memory` bytes. Errors: routes that are not valid,
-    /// components that cannot be compiled.
-    pub fn new(app: App, max_memory: usize) -> Result<Self> {
+    /// Compiles `app`, and watches the memory. Errors: routes that are not valid, components that cannot be compiled.
+    pub fn new(app: App, options: &Options) -> Result<Self> {
+        let max_memory = options.limits.host_memory();
         let memory = Arc::new(Budget::new(max_memory));
         let router = Router::new(&app)?;
-        let compiled = engine::compile(&engine::engine()?, &app)?;
+        let compiled = engine::compile(&engine::engine(options.profile)?, &app)?;
         let mut info = json!({ "name": app.name });
         if !app.version.is_empty() {
             info["version"] = json!(app.version);

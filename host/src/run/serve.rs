@@ -16,6 +16,7 @@ use super::application::{Application, Options};
 use super::connections::Connections;
 use super::worker::Worker;
 use super::{connection_limits, listen, metrics_server, redis_trigger, server};
+use crate::engine::profile;
 use crate::interfaces::clients::tls;
 use crate::manifest::App;
 use crate::metrics::{Metrics, WorkerMetrics};
@@ -50,7 +51,7 @@ pub fn serve(app: App, options: &Options) -> Result<()> {
     let admission = Admission::new(max_connections, limits.max_connections_per_address);
     tls::install_provider();
     let has_http = !app.http_triggers.is_empty();
-    let application = Arc::new(Application::new(app, options.limits.host_memory())?);
+    let application = Arc::new(Application::new(app, options)?);
     let listeners = if has_http { listen::open(options.listen, options.workers())? } else { Vec::new() };
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
     let mut work: Vec<Work> =
@@ -94,6 +95,9 @@ pub fn serve(app: App, options: &Options) -> Result<()> {
         stop.send_replace(true);
         for thread in threads {
             thread.join().map_err(|_| anyhow!("a worker panicked"))??;
+        }
+        if let Some(counts) = profile::table() {
+            eprint!("{counts}");
         }
         Ok(())
     })

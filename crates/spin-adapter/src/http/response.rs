@@ -1,0 +1,37 @@
+//! Responses as the host takes them.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
+use spin_sdk::wasip3::http_compat::BodyWriter;
+use spin_sdk::wit_bindgen;
+
+use crate::idle_task::IdleTask;
+
+/// Passes a response to the host. Its body is written after that, as part of the request. Then `idle` ends.
+///
+/// # Errors
+/// The host refuses a field of the header.
+pub(crate) fn send(response: Response, idle: IdleTask) -> Result<types::Response, ErrorCode> {
+    let (head, body) = response.into_parts();
+    let fields =
+        Fields::from_list(&list(&head.headers)).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+    let (writer, contents, trailers) = BodyWriter::new();
+    let (outgoing, _transmitted) = types::Response::new(fields, Some(contents), trailers);
+    // 200 is what a new response has.
+    if head.status != StatusCode::OK {
+        let _ = outgoing.set_status_code(head.status.as_u16());
+    }
+    wit_bindgen::spawn(write(writer, body, idle));
+    Ok(outgoing)
+}
+
+/// An error has nobody to go to: the host has closed the body, because the client has gone.
+async fn write(writer: BodyWriter, mut body: Body, _idle: IdleTask) {
+    let _ = writer.send_http_body(&mut body).await;
+}
+
+fn list(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
