@@ -68,7 +68,7 @@ fn compared(rows: &[Row], baseline: &str) -> Section {
             verdict(ratio, row.rounds.len()).to_owned(),
         ]
     });
-    Section::table(title, &head, cells, &format!("The baseline is {baseline}. {ABOUT_BASELINE}"))
+    Section::table(title, &head, cells, &format!("The {baseline} is an earlier commit.\n{ABOUT_BASELINE}"))
 }
 
 /// What the ratio of CPU says.
