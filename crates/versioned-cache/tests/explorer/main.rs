@@ -112,13 +112,6 @@ fn a_writer_and_two_readers_on_a_cold_cache_with_an_eviction() {
 }
 
 #[test]
-fn writers_that_die_and_readers() {
-    holds("deaths, two writers", &scenario(&[Writer(1), Writer(1), Reader(1)], true, END_OF_MARKS));
-    holds("deaths, two readers", &scenario(&[Writer(1), Reader(1), Reader(1)], true, END_OF_MARKS));
-}
-
-#[test]
-#[ignore = "takes minutes: see CONTRIBUTING.md, Explore interleavings"]
 fn two_writers_that_die_and_two_readers() {
     holds("deaths", &scenario(&[Writer(1), Writer(1), Reader(1), Reader(1)], true, END_OF_MARKS));
 }
@@ -173,13 +166,6 @@ fn requests_for_a_page_that_join_a_read_under_way_are_caught() {
 
 #[test]
 fn a_create_after_a_cached_absence() {
-    holds("create, an eviction", &scenario(&[Creator, GuardedReader], false, EVICTION));
-    holds("create, two readers", &scenario(&[Creator, GuardedReader, GuardedReader], false, Faults::default()));
-}
-
-#[test]
-#[ignore = "takes minutes: see CONTRIBUTING.md, Explore interleavings"]
-fn a_create_after_a_cached_absence_with_two_readers_and_an_eviction() {
     holds("create", &scenario(&[Creator, GuardedReader, GuardedReader], false, EVICTION));
 }
 
