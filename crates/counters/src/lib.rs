@@ -10,7 +10,7 @@ use ports::{Client, Connect, RedisError, Reply, Runtime};
 
 /// How long counts are collected before they are sent, in ms. Under load this makes the counters almost free; a request
 /// ends this much later, after its response. The first count after a pause is sent at once.
-const COLLECT_MS: u64 = 10;
+const COLLECT_MS: u64 = 5;
 
 /// How long a reader of counters waits for other instances, in ms. After this time, they have usually sent what they
 /// counted before.
