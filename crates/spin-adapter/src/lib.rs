@@ -19,7 +19,6 @@ mod redis;
 mod runtime;
 mod serve;
 mod service;
-mod timer;
 mod users_access;
 
 pub use counting::{METRICS, Recorder};

@@ -10,9 +10,7 @@ use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random;
 use spin_sdk::wit_bindgen;
 
-use crate::timer;
-
-pub(crate) const NS_PER_MS: u64 = 1_000_000;
+const NS_PER_MS: u64 = 1_000_000;
 
 /// What the clocks show during a turn: the work between two events of the host, which takes microseconds. Each reading
 /// is a call of the host, so a turn reads each clock once.
@@ -48,7 +46,7 @@ pub(crate) fn monotonic_ns() -> u64 {
 }
 
 /// The same clock as it was when this turn read it.
-pub(crate) fn turn_ns() -> u64 {
+fn turn_ns() -> u64 {
     TURN.get().and_then(|turn| turn.monotonic_ns).unwrap_or_else(monotonic_ns)
 }
 
@@ -76,11 +74,7 @@ impl Runtime for SpinRuntime {
     }
 
     async fn sleep(&self, ms: u64) {
-        if timer::SHARED_MS.contains(&ms) {
-            timer::sleep(ms).await;
-        } else {
-            monotonic_clock::wait_for(ms * NS_PER_MS).await;
-        }
+        monotonic_clock::wait_for(ms * NS_PER_MS).await;
     }
 
     /// The work belongs to the request that started it: it continues after the response, and ends if the request is
