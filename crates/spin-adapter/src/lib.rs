@@ -10,7 +10,6 @@ pub mod variables;
 
 mod counting;
 mod http;
-mod idle_task;
 mod log;
 mod on_undelivered;
 mod publishing;

@@ -4,22 +4,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
-use telemetry::{Summary, TraceContext};
+use telemetry::{Summary, TRACEPARENT, TraceContext};
 use tower_service::Service as _;
 
 use crate::http::{self, Request};
-use crate::idle_task::IdleTask;
 use crate::observe;
-use crate::runtime::{self, in_turns};
+use crate::runtime;
 use crate::service::Service;
 use crate::variables::VariableError;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static(telemetry::TRACEPARENT);
 
 /// The product's name in responses.
 const PRODUCT: &str = "tumbler";
@@ -57,14 +54,9 @@ pub async fn serve(
     request: types::Request,
     build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Result<types::Response, ErrorCode> {
-    let respond = async {
-        let start_ns = runtime::monotonic_ns();
-        let idle = IdleTask::start();
-        let request = http::receive(request)?;
-        http::send(respond(component, request, start_ns, build).await, idle)
-    };
-    // In a box: the future is large, and each future around it would copy it.
-    in_turns(Box::pin(respond)).await
+    let start_ns = runtime::monotonic_ns();
+    let request = http::receive(request)?;
+    http::send(respond(component, request, start_ns, build).await)
 }
 
 async fn respond(

@@ -9,13 +9,11 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, HeaderError};
 use spin_sdk::wasip3::http_compat::BodyWriter;
 use spin_sdk::wit_bindgen;
 
-use crate::idle_task::IdleTask;
-
-/// Passes a response to the host. Its body is written after that, as part of the request. Then `idle` ends.
+/// Passes a response to the host. Its body is written after that, as part of the request.
 ///
 /// # Errors
 /// The host refuses a field of the header.
-pub(crate) fn send(response: Response, idle: IdleTask) -> Result<types::Response, ErrorCode> {
+pub(crate) fn send(response: Response) -> Result<types::Response, ErrorCode> {
     let (head, body) = response.into_parts();
     let fields = fields(&head.headers).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (writer, contents, trailers) = BodyWriter::new();
@@ -24,12 +22,12 @@ pub(crate) fn send(response: Response, idle: IdleTask) -> Result<types::Response
     if head.status != StatusCode::OK {
         let _ = outgoing.set_status_code(head.status.as_u16());
     }
-    wit_bindgen::spawn(write(writer, body, idle));
+    wit_bindgen::spawn(write(writer, body));
     Ok(outgoing)
 }
 
 /// An error has nobody to go to: the host has closed the body, because the client has gone.
-async fn write(writer: BodyWriter, mut body: Body, _idle: IdleTask) {
+async fn write(writer: BodyWriter, mut body: Body) {
     let _ = writer.send_http_body(&mut body).await;
 }
 
