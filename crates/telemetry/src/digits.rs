@@ -15,10 +15,13 @@ pub fn push_decimal(out: &mut Vec<u8>, mut number: u64, width: usize) {
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
 
-/// Appends a number in 16 hexadecimal digits, in lower case.
-pub fn push_hex(text: &mut String, number: u64) {
-    let digit = |at| b"0123456789abcdef"[(number >> (60 - 4 * at)) as usize & 0xf];
-    text.extend((0..16).map(|at| char::from(digit(at))));
+/// The last `N` hexadecimal digits of a number, in lower case.
+pub fn hex_digits<const N: usize>(number: u128) -> [u8; N] {
+    let mut digits = [0; N];
+    for (at, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * at)) as usize & 0xf];
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -34,10 +37,9 @@ mod tests {
                 assert_eq!(String::from_utf8(out).unwrap(), format!("{number:0width$}"));
             }
         }
-        for number in [0, 1, 0xa5, u64::MAX - 1] {
-            let mut text = String::new();
-            push_hex(&mut text, number);
-            assert_eq!(text, format!("{number:016x}"));
+        for number in [0, 1, 0xa5, u128::MAX] {
+            assert_eq!(hex_digits::<32>(number), *format!("{number:032x}").as_bytes());
         }
+        assert_eq!(hex_digits::<2>(0xabc), *b"bc");
     }
 }

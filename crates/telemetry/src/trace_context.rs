@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::digits::push_hex;
+use crate::digits::hex_digits;
 
 /// The name of the header field.
 pub const TRACEPARENT: &str = "traceparent";
@@ -47,14 +47,7 @@ impl TraceContext {
 
     /// The id of the trace, as 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
-        let mut id = String::with_capacity(32);
-        self.push_trace_id(&mut id);
-        id
-    }
-
-    fn push_trace_id(&self, text: &mut String) {
-        push_hex(text, (self.trace_id >> 64) as u64);
-        push_hex(text, self.trace_id as u64);
+        String::from_utf8_lossy(&hex_digits::<32>(self.trace_id)).into_owned()
     }
 }
 
@@ -67,13 +60,9 @@ impl Default for TraceContext {
 /// As the value of `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(LENGTH);
-        text.push_str("00-");
-        self.push_trace_id(&mut text);
-        text.push('-');
-        push_hex(&mut text, self.span_id);
-        text.push_str(if self.is_sampled { "-01" } else { "-00" });
-        f.write_str(&text)
+        let (trace_id, span_id) = (hex_digits::<32>(self.trace_id), hex_digits::<16>(self.span_id.into()));
+        let parts: [&[u8]; 5] = [b"00-", &trace_id, b"-", &span_id, if self.is_sampled { b"-01" } else { b"-00" }];
+        parts.iter().try_for_each(|part| f.write_str(str::from_utf8(part).unwrap_or_default()))
     }
 }
 
