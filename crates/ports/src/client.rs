@@ -13,12 +13,6 @@ use crate::watch_transaction::{ConnectionPool, WatchTransaction};
 /// How many ms after the deadline a reply is still accepted. An instance that had no CPU for some time sees the
 /// deadline and the reply together.
 const GRACE_MS: u64 = 1;
-/// The same, as a multiple of the time by which the timer of the deadline was late. A late timer shows that the host has
-/// more to do than its processors can: each step of a command waits as long as the timer did. There are three (the
-/// command is written, the reply is read, the instance is woken). So Redis may have replied at once.
-const LATENESS_FACTOR: u64 = 4;
-/// The most that a reply is waited for because of a late timer, in ms.
-const LATE_GRACE_MAX_MS: u64 = 1_000;
 
 /// How much a large command may move per millisecond on a busy machine.
 const ARGS_PER_MS: usize = 20;
@@ -151,20 +145,14 @@ impl<R: Connect, T: Runtime> Client<R, T> {
         outcome
     }
 
-    /// The outcome of `operation`; `None`, and it is dropped, after `timeout_ms`. If this instance was late itself, it
-    /// gets more time: otherwise an overloaded instance would stop using a Redis that replies at once.
+    /// The outcome of `operation`; `None`, and it is dropped, after `timeout_ms`.
     async fn in_time<V>(&self, timeout_ms: u64, operation: impl Future<Output = V>) -> Option<V> {
-        let deadline_ms = self.runtime.monotonic_ms() + timeout_ms;
-        let operation = pin!(operation);
-        let operation = match select(operation, pin!(self.runtime.sleep(timeout_ms))).await {
-            Either::Left((outcome, _)) => return Some(outcome),
-            Either::Right(((), operation)) => operation,
-        };
-        let late_ms = self.runtime.monotonic_ms().saturating_sub(deadline_ms);
-        let grace_ms = (LATENESS_FACTOR * late_ms).clamp(GRACE_MS, LATE_GRACE_MAX_MS);
-        match select(operation, pin!(self.runtime.sleep(grace_ms))).await {
+        match select(pin!(operation), pin!(self.runtime.sleep(timeout_ms))).await {
             Either::Left((outcome, _)) => Some(outcome),
-            Either::Right(_) => None,
+            Either::Right(((), operation)) => match select(operation, pin!(self.runtime.sleep(GRACE_MS))).await {
+                Either::Left((outcome, _)) => Some(outcome),
+                Either::Right(_) => None,
+            },
         }
     }
 
