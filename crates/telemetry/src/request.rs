@@ -67,15 +67,16 @@ impl Request {
         let Some(logger) = current_logger().filter(|logger| logger.is_enabled(level)) else { return };
         logger.write(level, |line| {
             line.event("request");
-            line.text("method", summary.method);
-            line.text("route", self.route());
+            line.field("method", summary.method);
+            line.field("route", self.route());
             line.number("status", summary.status);
-            line.milliseconds("duration_ms", summary.duration_us);
+            let (ms, us) = (summary.duration_us / 1000, summary.duration_us % 1000);
+            line.number("duration_ms", format_args!("{ms}.{us:03}"));
             if let Some(cache) = summary.cache {
-                line.text("cache", cache);
+                line.field("cache", cache);
             }
             if let Some(trace) = &self.trace {
-                line.text("trace_id", &trace.trace_id());
+                line.field("trace_id", trace.trace_id());
             }
         });
     }

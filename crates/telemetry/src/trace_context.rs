@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use crate::digits::hex_digits;
-
 /// The name of the header field.
 pub const TRACEPARENT: &str = "traceparent";
 
@@ -46,8 +44,9 @@ impl TraceContext {
     }
 
     /// The id of the trace, as 32 hexadecimal digits.
-    pub fn trace_id(&self) -> String {
-        String::from_utf8_lossy(&hex_digits::<32>(self.trace_id)).into_owned()
+    pub fn trace_id(&self) -> impl fmt::Display {
+        let id = self.trace_id;
+        std::fmt::from_fn(move |f| write!(f, "{id:032x}"))
     }
 }
 
@@ -60,9 +59,7 @@ impl Default for TraceContext {
 /// As the value of `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (trace_id, span_id) = (hex_digits::<32>(self.trace_id), hex_digits::<16>(self.span_id.into()));
-        let parts: [&[u8]; 5] = [b"00-", &trace_id, b"-", &span_id, if self.is_sampled { b"-01" } else { b"-00" }];
-        parts.iter().try_for_each(|part| f.write_str(str::from_utf8(part).unwrap_or_default()))
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.is_sampled))
     }
 }
 

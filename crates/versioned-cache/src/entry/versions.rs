@@ -77,16 +77,6 @@ impl Versions {
         self.others
     }
 
-    /// Appends what `Display` writes. Each hit does this twice, and the formatting of the standard library costs ten
-    /// times more.
-    pub(crate) fn append_to(self, text: &mut String) {
-        text.push_str(itoa::Buffer::new().format(self.own.number()));
-        text.push(':');
-        (0..12)
-            .rev()
-            .for_each(|digit| text.push(char::from(b"0123456789abcdef"[(self.others >> (4 * digit)) as usize & 0xf])));
-    }
-
     /// Parses what `Display` writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (own, others) = text.split_once(':')?;
@@ -103,9 +93,7 @@ impl Versions {
 impl fmt::Display for Versions {
     /// `{version}:{12 hexadecimal digits}`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        self.append_to(&mut text);
-        f.write_str(&text)
+        write!(f, "{}:{:012x}", self.own.number(), self.others)
     }
 }
 
