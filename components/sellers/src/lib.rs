@@ -32,6 +32,14 @@ mod state;
 mod store;
 mod user_service;
 
+use axum::response::Response;
+use spin_adapter::serve;
+use spin_sdk::http::Request;
+
 use app::App;
 
-spin_adapter::http_service!("sellers", async |service| App::from_variables(service).await.map(routes::router));
+/// Handles one request.
+#[spin_sdk::http_service]
+async fn handle(request: Request) -> Response {
+    serve("sellers", request, async |service| App::from_variables(service).await.map(routes::router)).await
+}
