@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use ports::{Connect, RedisError, Reply, Runtime};
 
 use super::Locks;
+use super::late_servers::await_late_servers;
 use super::release_on_drop::ReleaseOnDrop;
 use super::waiting::Place;
 use crate::outcome::{Acquired, Grant, LockError};
@@ -173,7 +174,7 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
         if let Some(fencing) = fencing
             && quorum.is_valid(validity.until_ms)
         {
-            quorum.detach(replies);
+            await_late_servers(quorum, replies, resource, &token);
             let grant = Grant {
                 resource: resource.clone(),
                 token,

@@ -8,6 +8,7 @@ mod distinct;
 mod evicting;
 pub(crate) mod guard;
 mod inspect;
+mod late_servers;
 mod list;
 mod release;
 mod release_on_drop;
@@ -25,7 +26,7 @@ use crate::settings::Settings;
 /// The locks on one server, or on the majority of several independent ones. Create it once per instance: all requests
 /// share it.
 pub struct Locks<R: Connect, T> {
-    quorum: Quorum<R, T>,
+    quorum: Rc<Quorum<R, T>>,
     lines: Lines,
     /// The servers were compared, and are different ones.
     are_distinct: Cell<bool>,
@@ -35,7 +36,7 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
     /// Locks on `servers`: one, or an odd number of independent ones that are not replicas of each other.
     pub fn new(servers: Vec<R>, runtime: T, settings: Settings) -> Rc<Self> {
         Rc::new(Self {
-            quorum: Quorum::new(servers, runtime, settings),
+            quorum: Rc::new(Quorum::new(servers, runtime, settings)),
             lines: Lines::default(),
             are_distinct: Cell::default(),
         })

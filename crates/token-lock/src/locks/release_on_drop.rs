@@ -58,7 +58,13 @@ impl<R: Connect, T: Runtime> Drop for ReleaseOnDrop<R, T> {
     }
 }
 
-async fn release<R: Connect, T: Runtime>(server: &Server<R, T>, runtime: &T, resource: &Resource, token: &Token) {
+/// Removes the lock from one server, where it may not have arrived yet: asks again for some seconds until it was there.
+pub(super) async fn release<R: Connect, T: Runtime>(
+    server: &Server<R, T>,
+    runtime: &T,
+    resource: &Resource,
+    token: &Token,
+) {
     for pause_ms in PAUSES_MS {
         if server.client.within_timeout(server.delete_if(resource, token)).await == Ok(Compared::Same) {
             return;

@@ -39,7 +39,7 @@ impl<A: 'static> Replies<A> {
         }
     }
 
-    pub(super) async fn wait_for_all(&mut self) {
+    pub(crate) async fn wait_for_all(&mut self) {
         while let Some((at, reply)) = self.pending.next().await {
             self.arrived[at] = Some(reply);
         }
@@ -47,6 +47,11 @@ impl<A: 'static> Replies<A> {
 
     pub(super) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// The indices of the servers that have not replied.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = usize> {
+        self.arrived.iter().enumerate().filter_map(|(at, reply)| reply.is_none().then_some(at))
     }
 
     /// How many servers are a majority: more than half.

@@ -151,6 +151,48 @@ async fn a_client_with_a_minority_releases_it() {
     .await;
 }
 
+#[tokio::test]
+async fn a_server_that_takes_a_lock_after_its_release_does_not_keep_it() {
+    on_three(async |world| {
+        let (client, permits) = world.instance_with_late_sets();
+        let grant = client.grant(&resource("orders"), 600_000).await;
+        assert_eq!(client.locks.release(&grant.resource, &grant.token).await, Ok(Released::Removed));
+        let late = world.redis_at(2);
+        assert_eq!(late.say("EXISTS locks:orders").await, [Reply::Int(0)], "the removal overtook the SET");
+        permits.add_permits(1);
+        // The fencing counter of this server is used after the lock was taken.
+        let give_up = Instant::now() + LONG;
+        while late.say("EXISTS fencing:orders").await == [Reply::Int(0)]
+            || late.say("EXISTS locks:orders").await == [Reply::Int(1)]
+        {
+            assert!(Instant::now() < give_up, "the lock stays on the late server");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_a_lock_late_keeps_it_until_the_release() {
+    on_three(async |world| {
+        let (client, permits) = world.instance_with_late_sets();
+        let grant = client.grant(&resource("orders"), 600_000).await;
+        client.take_commands();
+        permits.add_permits(1);
+        let (mut commands, give_up) = (Vec::new(), Instant::now() + LONG);
+        while commands.iter().filter(|command| *command == "GET").count() < 3 {
+            assert!(Instant::now() < give_up, "nobody asks whether the lock is held: {commands:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            commands.extend(client.take_commands());
+        }
+        assert!(client.locks.inspect(&grant.resource).await.expect("the majority replies").held.is_some());
+        commands.extend(client.take_commands());
+        assert!(!commands.iter().any(|command| command.contains("DEL")), "{commands:?}");
+        assert_eq!(world.redis_at(2).say("EXISTS locks:orders").await, [Reply::Int(1)]);
+    })
+    .await;
+}
+
 /// One counter is far ahead: a majority with it uses its numbers, and later majorities without it have greater ones.
 #[tokio::test]
 async fn numbers_grow_in_every_majority() {

@@ -11,6 +11,7 @@ use ports::{Arg, Connect, Connection, Redis, RedisError, Reply};
 use token_lock::{Acquired, Grant, Locks, Resource, Settings};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 /// For tests that are not about deadlines: a busy machine is slow.
 pub const PATIENT: Settings = Settings { timeout_ms: 60_000, circuit_open_ms: 100 };
@@ -41,14 +42,20 @@ async fn given(servers: usize, test: impl AsyncFnOnce(World)) {
     for at in 0..servers {
         started.push(start(&folder.path().join(at.to_string())).await);
     }
-    let (one, other) = (Instance::new(&started, PATIENT), Instance::new(&started, PATIENT));
+    let [one, other] = [0, 1].map(|_| Instance::new(&started, PATIENT, None));
     tokio::task::LocalSet::new().run_until(test(World { servers: started, one, other })).await;
 }
 
 impl World {
     /// Another client of the locks, without connections.
     pub fn instance(&self, settings: Settings) -> Instance {
-        Instance::new(&self.servers, settings)
+        Instance::new(&self.servers, settings, None)
+    }
+
+    /// Another client, whose SETs to the last server each wait for a permit.
+    pub fn instance_with_late_sets(&self) -> (Instance, Rc<Semaphore>) {
+        let permits = Rc::new(Semaphore::new(0));
+        (Instance::new(&self.servers, PATIENT, Some(&permits)), permits)
     }
 
     /// A plain client of the first server.
@@ -95,13 +102,14 @@ pub struct Instance {
 }
 
 impl Instance {
-    fn new(servers: &[RedisServer], settings: Settings) -> Self {
+    fn new(servers: &[RedisServer], settings: Settings, permits: Option<&Rc<Semaphore>>) -> Self {
         let commands = Commands::default();
-        let port = |server: &RedisServer| Recording {
+        let port = |(at, server): (usize, &RedisServer)| Recording {
             inner: NativeRedis::new(&server.url()).expect("a Redis URL"),
             commands: Rc::clone(&commands),
+            permits: permits.filter(|_| at + 1 == servers.len()).cloned(),
         };
-        let servers = servers.iter().map(port).collect();
+        let servers = servers.iter().enumerate().map(port).collect();
         Self { locks: Locks::new(servers, NativeRuntime::default(), settings), commands }
     }
 
@@ -130,6 +138,8 @@ type Commands = Rc<RefCell<Vec<String>>>;
 pub struct Recording {
     inner: NativeRedis,
     commands: Commands,
+    /// Each SET waits for one of them.
+    permits: Option<Rc<Semaphore>>,
 }
 
 pub struct RecordingConnection {
@@ -140,6 +150,9 @@ pub struct RecordingConnection {
 impl Redis for Recording {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         self.commands.borrow_mut().push(command.to_owned());
+        if let Some(permits) = self.permits.as_ref().filter(|_| command == "SET") {
+            permits.acquire().await.expect("it is never closed").forget();
+        }
         assert!(command != "DELEX" || args.get(1) == Some(&"IFEQ".into()), "a bare DELEX deletes any value");
         self.inner.execute(command, args).await
     }
