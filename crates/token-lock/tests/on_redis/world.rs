@@ -52,7 +52,7 @@ impl World {
         Instance::new(&self.servers, settings, None)
     }
 
-    /// Another client, whose SETs to the last server each wait for a permit.
+    /// Another client, whose SETs with NX to the last server each wait for a permit.
     pub fn instance_with_late_sets(&self) -> (Instance, Rc<Semaphore>) {
         let permits = Rc::new(Semaphore::new(0));
         (Instance::new(&self.servers, PATIENT, Some(&permits)), permits)
@@ -138,7 +138,7 @@ type Commands = Rc<RefCell<Vec<String>>>;
 pub struct Recording {
     inner: NativeRedis,
     commands: Commands,
-    /// Each SET waits for one of them.
+    /// Each SET with NX waits for one of them.
     permits: Option<Rc<Semaphore>>,
 }
 
@@ -150,7 +150,7 @@ pub struct RecordingConnection {
 impl Redis for Recording {
     async fn execute(&self, command: &str, args: Vec<Arg>) -> Result<Vec<Reply>, RedisError> {
         self.commands.borrow_mut().push(command.to_owned());
-        if let Some(permits) = self.permits.as_ref().filter(|_| command == "SET") {
+        if let Some(permits) = self.permits.as_ref().filter(|_| command == "SET" && args.get(2) == Some(&"NX".into())) {
             permits.acquire().await.expect("it is never closed").forget();
         }
         assert!(command != "DELEX" || args.get(1) == Some(&"IFEQ".into()), "a bare DELEX deletes any value");
