@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -31,8 +31,9 @@ pub struct Overload {
     pub name: String,
     /// Requests per second.
     pub offered: f64,
-    /// Responses with status 200 and with status 503, and requests without an answer; each per second.
+    /// Responses with status 200 per second, until the last one.
     pub served: f64,
+    /// Responses with status 503, and requests without an answer; per second of the load.
     pub refused: f64,
     pub unanswered: f64,
     /// How long the responses with status 200 took.
@@ -60,7 +61,7 @@ pub async fn rows(environment: &Environment, options: &Options) -> Result<Vec<Ov
         Load::get(&path).run(&app.address, options.connections, WARM_UP_SECONDS)?;
         Load::get(&path).run(&app.address, options.connections, options.seconds_in_all())?.rate
     };
-    let settings = [("overload control", &CONTROLLED[..]), ("default", &[]), ("queue without a limit", &UNBOUNDED)];
+    let settings = [("default", &[][..]), ("overload control", &CONTROLLED), ("queue without a limit", &UNBOUNDED)];
     for (name, host_args) in settings {
         for load in LOADS {
             // A host of its own: what the one before has left does not count.
@@ -93,26 +94,25 @@ async fn row(name: String, app: &Application, path: &str, options: &Options, off
         }
     });
     let host_cpu = || CpuTime::of_group(group);
-    let (start, before) = (Instant::now(), host_cpu());
+    let before = host_cpu();
     let outcome = open_loop::run(&app.address, path, offered, options.seconds_in_all()).await;
-    let elapsed = start.elapsed().as_secs_f64();
-    let host = host_cpu().zip(before).map(|(after, before)| after.since(&before).as_secs_f64() / elapsed);
+    let after = host_cpu();
     stop.store(true, Relaxed);
     sampler.join().expect("it does not panic");
-    let Outcome { served, refused, unanswered } = outcome?;
+    let Outcome { served, refused, unanswered, elapsed } = outcome?;
     let each_second = |count: usize| count as f64 / options.seconds_in_all() as f64;
     let percentile =
         |sorted: &[Duration], percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied();
     Ok(Overload {
         name,
         offered,
-        served: each_second(served.len()),
+        served: served.len() as f64 / elapsed.as_secs_f64(),
         refused: each_second(refused.len()),
         unanswered: unanswered as f64 / options.seconds_in_all() as f64,
         p50: percentile(&served, 50),
         p99: percentile(&served, 99),
         refused_p99: percentile(&refused, 99),
-        host,
+        host: after.zip(before).map(|(after, before)| after.since(&before).div_duration_f64(elapsed)),
         memory: Some(most.load(Relaxed)).filter(|bytes| *bytes > 0),
     })
 }

@@ -56,13 +56,13 @@ clients are connected. All their responses are 200, or the row fails. The last c
 ";
 
 const ABOUT_OVERLOAD: &str = "\
-All rows are `GET /users?ids=…` for 100 cached users, on a host with one worker. 1 × is the rate that 32 connections reach in a
-closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop). Times count
-from the moment at which a request was due. A client closes its connection after 5 s: no answer. CPU is user and system
-time, in per cent of one core: much less than 100 at a high load means that the load generator and Redis leave the host
-too little of the machine. Memory is the most resident memory of the host. Overload control is `--max-overload-wait
-5ms`, which is off by default. Without a limit of the queue nothing is refused: above 1 × almost every response comes too
-late.
+All rows are `GET /users?ids=…` for 100 cached users, on a host with one worker. 1 × is the rate that 32 connections
+reach in a closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop).
+Times count from the moment at which a request was due; requests are served per second until the last response. A client
+closes its connection after 5 s: no answer. CPU is user and system time, in per cent of one core: much less than 100 at a
+high load means that the load generator and Redis leave the host too little of the machine. Memory is the most resident
+memory of the host. Overload control is `--max-overload-wait 5ms`, which is off by default. Without a limit of the queue
+nothing is refused: above 1 × almost every response comes too late.
 ";
 
 /// The columns of a load.
