@@ -5,6 +5,10 @@
 //! Some parsers are private, or belong to packages that take minutes to compile with the fuzzer's instrumentation: their
 //! source files are compiled into this package.
 
+#[path = "../../crates/versioned-cache/src/invalidate/cursor.rs"]
+mod cursor_of_entries;
+#[path = "../../components/users/src/cursor.rs"]
+mod cursor_of_users;
 // They are used in part.
 #[allow(dead_code)]
 mod entry;
@@ -29,6 +33,7 @@ mod validity;
 
 mod bodies;
 mod conditions;
+mod cursors;
 mod fields;
 mod names;
 mod numbers;
@@ -40,9 +45,10 @@ mod stored;
 pub type Property = fn(&[u8]);
 
 /// All properties, by name. `corpus/` has a folder for each.
-pub const PROPERTIES: [(&str, Property); 15] = [
+pub const PROPERTIES: [(&str, Property); 16] = [
     ("allowed_hosts", outbound::allowed_hosts),
     ("conditions", conditions::conditions),
+    ("cursors", cursors::cursors),
     ("envelope", stored::envelope),
     ("forwarded_for", fields::forwarded_for),
     ("json_body", bodies::json_body),

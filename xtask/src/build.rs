@@ -59,3 +59,9 @@ pub fn host_and_tests() -> Result<PathBuf> {
     command::run(command::cargo().args(["build", "--workspace", "--bins", "--tests", "--profile", QUICK]))?;
     Ok(workspace::target().join(QUICK).join("tumbler-host"))
 }
+
+/// Builds the host and the race tests, with the features of [`host_and_tests`].
+pub fn host_and_races() -> Result<()> {
+    let parts = ["--bin", "tumbler-host", "--test", "races"];
+    command::run(command::cargo().args(["build", "--workspace", "--profile", QUICK]).args(parts))
+}

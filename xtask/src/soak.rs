@@ -34,13 +34,11 @@ pub async fn run(options: &Options) -> Result<()> {
     steps.next("building the components");
     build::components(toolchain, &[])?;
     steps.next("building the host and the test");
-    build::host(QUICK)?;
-    let mut test = command::cargo();
-    test.args(["test", "--quiet", "--profile", QUICK, "-p", "blackbox", "--test", "races"]);
-    command::run(test.arg("--no-run"))?;
+    build::host_and_races()?;
     steps.next("running the soak");
     let mut test = command::cargo();
-    test.args(["test", "--quiet", "--profile", QUICK, "-p", "blackbox", "--test", "races", "--"]);
+    // With the features of `cargo xtask test`, which has compiled most of it.
+    test.args(["test", "--quiet", "--profile", QUICK, "--workspace", "--test", "races", "--"]);
     test.args(["--ignored", "--exact", "--nocapture", "soak::soak"]);
     test.env("TUMBLER_SOAK_MINUTES", options.minutes.to_string());
     if let Some(seed) = options.seed {

@@ -150,10 +150,11 @@ impl FromQuery for OffsetLimit {
     }
 }
 
-/// The query string of the next page: that of this page with another offset. `None`: this is the last page.
-pub fn next_page(this: &str, part: OffsetLimit, total: i64) -> Option<String> {
-    let offset = part.offset + part.limit;
-    (offset < total).then(|| query::with(this, "offset", &offset.to_string()))
+/// The query string of the next page: that of this page, which has so many `rows`, with another offset. `None`: this is
+/// the last page.
+pub fn next_page(this: &str, part: OffsetLimit, rows: usize, total: i64) -> Option<String> {
+    let offset = part.offset + rows as i64;
+    (rows > 0 && offset < total).then(|| query::with(this, "offset", &offset.to_string()))
 }
 
 #[cfg(test)]
@@ -190,8 +191,9 @@ mod tests {
     #[test]
     fn the_next_page_keeps_the_filters() {
         let part = OffsetLimit { limit: 10, offset: 20 };
-        assert_eq!(next_page("offset=20&search=a%25&sortOrder=asc", part, 30), None);
-        let next = next_page("offset=20&search=a%25&sortOrder=asc", part, 31);
-        assert_eq!(next.as_deref(), Some("search=a%25&sortOrder=asc&offset=30"));
+        let next = |rows, total| next_page("offset=20&search=a%25&sortOrder=asc", part, rows, total);
+        assert_eq!((next(10, 30), next(0, 30)), (None, None));
+        assert_eq!(next(10, 31).as_deref(), Some("search=a%25&sortOrder=asc&offset=30"));
+        assert_eq!(next(3, 31).as_deref(), Some("search=a%25&sortOrder=asc&offset=23"), "a page that ends early");
     }
 }

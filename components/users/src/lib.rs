@@ -15,6 +15,7 @@
 
 mod access;
 mod app;
+mod cursor;
 mod input;
 mod page;
 mod problems;

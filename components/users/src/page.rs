@@ -1,17 +1,17 @@
-//! A page of the list: its query string, its cursor and its JSON. A cache hit gives only the JSON, so a page that has a
-//! next one ends in a line feed (insignificant white space in JSON).
+//! A page of the list: its query string and its JSON. A cache hit gives only the JSON, so a page that has a
+//! next one ends in a line feed (insignificant white space in JSON). So do users that are selected by ids, so that
+//! responses with different links have different tags.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_api::query;
 
+use crate::cursor::encode_cursor;
 use crate::user::User;
 
 /// Users on a page if the request has no limit.
 pub const LIMIT_DEFAULT: usize = 100;
 
-/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. A user has at most
-/// about 10 KB, so a page of the default limit always fits.
+/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. The same holds for users
+/// that are selected by ids. A user has at most about 10 KB, so a page of the default limit always fits.
 pub const PAGE_MAX_BYTES: usize = 1024 * 1024;
 
 /// A page of the list.
@@ -46,29 +46,35 @@ impl PageQuery {
     }
 }
 
-/// The opaque cursor of the page that starts after this id: base64url (RFC 4648, section 5) of its eight bytes.
-pub fn encode_cursor(last_id: i64) -> String {
-    URL_SAFE_NO_PAD.encode(last_id.to_be_bytes())
-}
-
-/// The id that the page starts after; `None` if `cursor` is not a cursor.
-pub fn decode_cursor(cursor: &str) -> Option<i64> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let id = i64::from_be_bytes(bytes.try_into().ok()?);
-    (id > 0).then_some(id)
-}
-
 /// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page. A page of more
 /// than [`PAGE_MAX_BYTES`] ends earlier.
 pub fn to_json(users: &[User], limit: usize) -> Vec<u8> {
+    let page: Vec<_> = fitting(users.iter().take(limit).map(User::to_json)).collect();
+    part(&page, users.len() > page.len())
+}
+
+/// The JSON array of those of `ids` that exist, and the ids that are left out because it would be larger than
+/// [`PAGE_MAX_BYTES`]. `users` has the JSON of each id, if it exists.
+pub fn selected<'a>(ids: &'a [i64], users: &[Option<&[u8]>]) -> (Vec<u8>, &'a [i64]) {
+    let mut found = ids.iter().zip(users).filter_map(|(id, user)| Some((*id, (*user)?)));
+    let shown: Vec<_> = fitting(found.clone().map(|(_, user)| user)).collect();
+    let rest = found.nth(shown.len()).map_or(ids.len(), |(next, _)| ids.partition_point(|id| *id < next));
+    (part(&shown, rest < ids.len()), &ids[rest..])
+}
+
+/// As many of these users as fit into [`PAGE_MAX_BYTES`], at least one.
+fn fitting<T: AsRef<[u8]>>(users: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     let mut size = "[]\n".len();
-    let fitting = users.iter().take(limit).map(User::to_json).enumerate().take_while(|(at, user)| {
-        size += user.len() + usize::from(*at > 0);
+    let fits = move |(at, user): &(usize, T)| {
+        size += user.as_ref().len() + usize::from(*at > 0);
         *at == 0 || size <= PAGE_MAX_BYTES
-    });
-    let page: Vec<_> = fitting.map(|(_, user)| user).collect();
-    let mut json = array(page.iter());
-    if users.len() > page.len() {
+    };
+    users.enumerate().take_while(fits).map(|(_, user)| user)
+}
+
+fn part(users: &[impl AsRef<[u8]>], has_next: bool) -> Vec<u8> {
+    let mut json = array(users.iter());
+    if has_next {
         json.push(b'\n');
     }
     json
@@ -85,6 +91,12 @@ pub fn array(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     }
     json.push(b']');
     json
+}
+
+/// The path and query of the users that [`selected`] has left out.
+pub fn rest_of(ids: &[i64]) -> Option<String> {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    (!ids.is_empty()).then(|| format!("/users?ids={}", ids.join(",")))
 }
 
 /// The path and query of the page after this one, if there is one.
@@ -140,22 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn selected_users_of_too_many_bytes_are_in_parts() {
+        let large = user(1, &"x".repeat(PAGE_MAX_BYTES / 3)).to_json();
+        let ids: Vec<i64> = (1..=9).collect();
+        let exists = |id: &i64| (![1, 4, 9].contains(id)).then_some(large.as_slice());
+        let all: Vec<_> = ids.iter().map(exists).collect();
+        let (json, rest) = selected(&ids, &all);
+        assert!(json.len() <= PAGE_MAX_BYTES && json.ends_with(b"]\n"));
+        assert_eq!((rest, rest_of(rest).as_deref()), (&[5, 6, 7, 8, 9][..], Some("/users?ids=5,6,7,8,9")));
+        assert_eq!(selected(&ids[4..], &all[4..]).1, [7, 8, 9]);
+        assert_eq!(selected(&ids[6..], &all[6..]), (array([&large, &large].into_iter()), &[][..]));
+        assert_eq!((selected(&[9], &[None]), rest_of(&[])), ((b"[]".to_vec(), &[][..]), None));
+    }
+
+    #[test]
     fn the_last_page_does_not() {
         for users in [&[][..], &[user(1, "a\n")], &[user(1, "a"), user(2, "b")]] {
             let json = to_json(users, 2);
             assert_eq!(next(&json, &PageQuery::default()), None);
             assert_eq!(serde_json::from_slice::<Vec<serde_json::Value>>(&json).unwrap().len(), users.len());
-        }
-    }
-
-    #[test]
-    fn cursors_stand_for_ids() {
-        for id in [1, 42, i64::MAX] {
-            assert_eq!(decode_cursor(&encode_cursor(id)), Some(id));
-        }
-        let (zero, negative) = (encode_cursor(0), encode_cursor(-1));
-        for other in ["", "42", "abc", "AAAAAAAAACo=", "AAAAAAAAACp", "AAAA+AAAACo", "é", &zero, &negative] {
-            assert_eq!(decode_cursor(other), None, "{other}");
         }
     }
 }

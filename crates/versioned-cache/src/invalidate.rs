@@ -2,6 +2,7 @@
 //! a user's version, or its own version. This costs one command and also covers fetches under way. The entries are then
 //! removed with the help of the registries, to free memory and to be counted.
 
+mod cursor;
 pub(crate) mod listing;
 mod member;
 mod registry;

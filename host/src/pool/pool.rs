@@ -19,6 +19,7 @@ use super::limits::Limits;
 use super::queue::Ticket;
 use super::slot::Slot;
 use super::start_pause::StartPause;
+use super::turn::TURN;
 use super::waiting::WaitingLine;
 use crate::memory::Budget;
 use crate::metrics::{Recorder, Refusal};
@@ -234,8 +235,9 @@ impl Pool {
     }
 }
 
-/// Begins the next turn of `pool`. Spawned behind all tasks that are ready.
+/// Begins the next turn of `pool` at the end of this one. If the event loop is busy, that is later, after one pass of it.
 async fn next_turn(pool: Rc<Pool>) {
+    tokio::time::sleep(TURN).await;
     let has_place = pool.starting.get() > 0
         || pool.can_grow()
         || pool.slots.borrow().iter().any(|(_, slot)| slot.free(&pool.limits) > 0);

@@ -1,10 +1,10 @@
-//! How many requests a component may start in one turn of the worker's event loop, and whether there are more than the
-//! processor can serve.
+//! How many requests a component may start in one turn (a millisecond, or one pass of the worker's event loop if that
+//! takes longer), and whether there are more than the processor can serve.
 //!
 //! A worker is one thread. Each request that an instance takes makes all others slower, so under overload the instances
 //! must not take all requests. Otherwise all requests would wait in instances, where the host cannot distinguish a
 //! request that waits for the processor from one that waits for something else. Therefore only so many requests start
-//! in a turn that the turn takes 1 to 2 ms. The rest waits in the queue, where the host can measure the time. Requests
+//! in a turn that the turn takes 3 to 4 ms. The rest waits in the queue, where the host can measure the time. Requests
 //! that wait inside of a component (for a lock, for events, for PostgreSQL) take no time of the turn, and do not count.
 //!
 //! The queue follows the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if the queue was never empty for
@@ -21,9 +21,15 @@ use rustix::time::{ClockId, clock_gettime};
 /// burst may need many new instances first, which take about 1 ms each.
 pub const BURST: Duration = Duration::from_millis(500);
 
-/// After a turn that took more processor time, the next one gets fewer requests; after one that took less than half of
-/// it, more. It is processor time, because on a busy machine a turn may take long without having done much.
-const LONG_TURN: Duration = Duration::from_millis(2);
+/// A turn takes at least this long. So it has the work after the replies of Redis, too: that is most of the work of a
+/// request, and it comes later than the turn in which the request was started.
+pub const TURN: Duration = Duration::from_millis(1);
+
+/// The processor time that a turn should use. It is processor time, because on a busy machine a turn may take long
+/// without having done much.
+const WORK: Duration = Duration::from_millis(3);
+/// After a turn that used more, the next one gets fewer requests, in proportion.
+const MUCH_WORK: Duration = Duration::from_millis(4);
 
 const FIRST_SIZE: usize = 32;
 /// A component must make progress although the turns of another one on the same worker are long.
@@ -73,8 +79,8 @@ impl Turn {
         self.left.get()
     }
 
-    /// A request is started. Returns whether it was the last one of this turn: then [`Self::next`] must be called when
-    /// all tasks have run that are ready now.
+    /// A request is started. Returns whether it was the last one of this turn: then [`Self::next`] must be called after
+    /// [`TURN`].
     #[must_use]
     pub fn start_one(&self) -> bool {
         if self.size.get().is_none() {
@@ -95,10 +101,12 @@ impl Turn {
         self.length.set(now.saturating_duration_since(end));
         let used = processor.saturating_sub(processor_at_end);
         let size = match self.size.get().unwrap_or(MAX_SIZE) {
-            size if used > LONG_TURN => (size / 2).max(MIN_SIZE),
-            size if used < LONG_TURN / 2 => (size * 2).min(MAX_SIZE),
+            size if used > MUCH_WORK => (size as f64 * WORK.div_duration_f64(used)) as usize,
+            // Slowly, because the work of these requests comes in later turns.
+            size if used < WORK => size + size / 4 + 1,
             size => size,
         };
+        let size = size.clamp(MIN_SIZE, MAX_SIZE);
         self.size.set(Some(size));
         self.left.set(size);
         // A turn whose requests took longer to start than a burst may last has waited for places, not for the processor.
@@ -162,7 +170,7 @@ mod tests {
     #[test]
     fn the_size_follows_the_processor_time_of_the_turns() {
         let turn = Turn::new(true);
-        let sizes: Vec<usize> = [0, 0, 0, 0, 3, 3, 1, 300, 300, 300, 300, 300]
+        let sizes: Vec<usize> = [0, 2, 2, 3, 4, 12, 2, 300, 2, 2, 300, 0]
             .into_iter()
             .map(|processor| {
                 let size = use_up(&turn);
@@ -170,8 +178,12 @@ mod tests {
                 size
             })
             .collect();
-        assert_eq!(sizes, [32, 64, 128, 256, 256, 128, 64, 64, 32, 16, 8, 4]);
-        assert_eq!((turn.left(), turn.wait_under_overload(Duration::from_millis(5)).as_millis()), (4, 900));
+        assert_eq!(sizes, [32, 41, 52, 66, 66, 66, 16, 21, 4, 6, 8, 4]);
+        (0..40).for_each(|_| {
+            use_up(&turn);
+            end(&turn, 300, 0);
+        });
+        assert_eq!((turn.left(), turn.wait_under_overload(Duration::from_millis(5)).as_millis()), (MAX_SIZE, 900));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl WaitingLine {
     }
 
     /// The next request whose client still waits, if another one may start in this turn. The second value says whether
-    /// it is the last one: then [`Self::next_turn`] must be called after all tasks that are ready. Requests that have
+    /// it is the last one: then [`Self::next_turn`] must be called after [`TURN`](super::turn::TURN). Requests that have
     /// timed out are answered here.
     pub fn take(&self) -> Option<(Job, bool)> {
         while self.startable() > 0 {

@@ -51,6 +51,17 @@ async fn health_and_problems_are_open() {
     }
 }
 
+/// So a wrong setting is found before clients send requests, although components read their variables late.
+#[tokio::test]
+async fn the_service_is_not_ready_with_tokens_that_cannot_be_used() {
+    for (variable, invalid) in [("admin_token", ""), ("api_token", ADMIN_TOKEN)] {
+        let app = App::builder().variable(variable, invalid).spawn().await;
+        app.get("/health/ready").await.expect_problem(500, "internal");
+        let log = app.host.output();
+        assert!(log.contains("the variable admin_token must be"), "{log}");
+    }
+}
+
 #[tokio::test]
 async fn an_invalid_metrics_token_is_logged_and_every_request_fails() {
     for invalid in ["two words", ADMIN_TOKEN] {

@@ -83,6 +83,30 @@ async fn links_lead_through_all_sellers_the_newest_first() {
 }
 
 #[tokio::test]
+async fn a_page_has_at_most_one_mebibyte() {
+    const PAGE_MAX_BYTES: usize = 1024 * 1024;
+    let app = App::spawn().await;
+    let sql = "INSERT INTO sellers (user_id, business_name, business_address, description, verification_status, \
+               verification_requested_at) SELECT n, 'Business ' || n, repeat(U&'\\+010348', 500), \
+               repeat(U&'\\+010348', 2000), 'pending', now() FROM generate_series(1, 150) n RETURNING id";
+    let rows = app.db().await.query(sql, &[]).await.expect("sellers are inserted");
+    let mut all: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    all.sort_unstable();
+    for (path, first) in [
+        ("/sellers?limit=100&sortOrder=asc", 0),
+        ("/sellers/pending-verification?include=user&limit=100", 0),
+        ("/sellers?limit=100&sortOrder=asc&offset=7", 7),
+    ] {
+        let page = app.as_admin().get(path).await;
+        let shown = ids(&page.expect_ok()).len();
+        assert!(page.text().len() <= PAGE_MAX_BYTES && (90..100).contains(&shown), "{shown} in {path}");
+        assert!(next(&page).unwrap().contains(&format!("offset={}", first + shown)), "{page:?}");
+        assert_eq!(pages(&app, path, all.len()).await.concat(), all[first..], "{path}");
+    }
+    assert_eq!(pages(&app, "/sellers?limit=50&sortOrder=asc", all.len()).await.concat(), all);
+}
+
+#[tokio::test]
 async fn a_page_shows_the_sellers_as_their_owners_see_them() {
     let app = App::spawn().await;
     let seller = app.given_seller("ada").await;

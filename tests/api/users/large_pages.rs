@@ -1,4 +1,4 @@
-//! GET /users with users of the largest size: pages have at most 1 MiB, and requests that read one page at the same
+//! GET /users with users of the largest size: responses have at most 1 MiB, and requests that read one page at the same
 //! time share the work, whether Redis answers or not.
 
 use std::collections::HashSet;
@@ -11,13 +11,14 @@ use super::{ids, next};
 const PAGE_MAX_BYTES: usize = 1024 * 1024;
 const REQUESTS: usize = 140;
 
-/// Creates users of about 9.5 KB each.
-async fn given_large_users(app: &App, count: i64) {
+/// Creates users of about 9.5 KB each. Returns their ids.
+async fn given_large_users(app: &App, count: i64) -> Vec<i64> {
     let db = app.db().await;
     let sql = "INSERT INTO users (name, email, roles) SELECT repeat(U&'\\+010348', 255), 'u' || n || '@example.org', \
                (SELECT array_agg(repeat(U&'\\+010348', 62) || r) FROM generate_series(10, 41) r) \
-               FROM generate_series(1, $1::bigint) n ORDER BY n";
-    db.execute(sql, &[&count]).await.expect("users are inserted");
+               FROM generate_series(1, $1::bigint) n ORDER BY n RETURNING id";
+    let rows = db.query(sql, &[&count]).await.expect("users are inserted");
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// Sends all requests for `path` at once; returns the responses and how many statements read users meanwhile.
@@ -64,6 +65,27 @@ async fn a_page_has_at_most_one_mebibyte() {
     }
     assert!(seen.len() == 300 && seen.is_sorted(), "{seen:?}");
     assert_eq!(ids(&app.get("/users").await.json()).len(), 100, "a page of the default limit is never cut");
+}
+
+#[tokio::test]
+async fn selected_users_have_at_most_one_mebibyte() {
+    let app = App::spawn().await;
+    let all = given_large_users(&app, 300).await;
+    let wanted: Vec<String> = all.iter().chain(&[999_999]).map(i64::to_string).collect();
+    let (mut seen, mut parts) = (Vec::new(), 0);
+    let mut path = Some(format!("/users?ids={}", wanted.join(",")));
+    while let Some(target) = path {
+        let fresh = app.get(&target).await;
+        assert!(fresh.status() == 200 && fresh.text().len() <= PAGE_MAX_BYTES, "{} bytes", fresh.text().len());
+        let cached = app.get(&target).await;
+        assert!(cached.text() == fresh.text() && next(&cached) == next(&fresh));
+        let part = ids(&fresh.json());
+        path = next(&fresh);
+        assert!(path.is_none() || part.len() > 90, "a part that ends early is almost full");
+        seen.extend(part);
+        parts += 1;
+    }
+    assert_eq!((seen, parts), (all, 3));
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub async fn run(options: &Options) -> Result<()> {
     for build in builds {
         environments.push(Environment::of(build, requests::USERS).await?);
     }
-    let sections = measure(&environments, &native, options).await?;
+    let sections = measure(&environments, native.as_deref(), options).await?;
     drop(steps);
 
     for section in &sections {
@@ -69,13 +69,14 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The present build, then the baseline if there is one, then Spin if there is one; and the native program.
-fn build_all(toolchain: Toolchain, options: &Options, steps: &mut Steps) -> Result<(Vec<Build>, PathBuf)> {
+/// The present build, then the baseline if there is one, then Spin if there is one; and the native program if a table
+/// needs it.
+fn build_all(toolchain: Toolchain, options: &Options, steps: &mut Steps) -> Result<(Vec<Build>, Option<PathBuf>)> {
     steps.next("building the components, the baseline and the native program");
     let baseline = options.baseline.as_ref().map(|commit| baseline::build(commit, toolchain, &options.profile));
     let baseline = baseline.transpose()?;
     build::components(toolchain, &["empty"])?;
-    let native = native::build()?;
+    let native = options.include(Table::Requests).then(native::build).transpose()?;
     steps.next("building the host");
     let program = match std::env::var_os("TUMBLER_HOST") {
         Some(host) => host.into(),
@@ -86,12 +87,12 @@ fn build_all(toolchain: Toolchain, options: &Options, steps: &mut Steps) -> Resu
     Ok((builds.into_iter().flatten().collect(), native))
 }
 
-async fn measure(environments: &[Environment], native: &Path, options: &Options) -> Result<Vec<Section>> {
+async fn measure(environments: &[Environment], native: Option<&Path>, options: &Options) -> Result<Vec<Section>> {
     let names: Vec<&str> = environments.iter().map(|environment| environment.build.name.as_str()).collect();
     // The other tables are about the present build only.
     let present = &environments[0];
     let mut sections = Vec::new();
-    if options.include(Table::Requests) {
+    if let Some(native) = native {
         sections.extend(report::requests(&requests::rows(environments, native, options).await?, &names));
     }
     if options.include(Table::Starts) {

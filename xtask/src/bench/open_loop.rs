@@ -27,6 +27,8 @@ pub struct Outcome {
     pub refused: Vec<Duration>,
     /// Requests without an answer: the client lost patience or found no connection.
     pub unanswered: u64,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
 }
 
 #[derive(Default)]
@@ -43,8 +45,9 @@ struct Clients {
 pub async fn run(address: &str, path: &str, rate: f64, seconds: u64) -> Result<Outcome> {
     let request: Rc<[u8]> = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").into_bytes().into();
     let clients: Rc<RefCell<Clients>> = Rc::default();
+    let start = Instant::now();
     let send = async {
-        let (start, mut requests, mut sent) = (Instant::now(), JoinSet::new(), 0_u64);
+        let (mut requests, mut sent) = (JoinSet::new(), 0_u64);
         let mut step = start;
         while step < start + Duration::from_secs(seconds) {
             step += STEP;
@@ -68,6 +71,7 @@ pub async fn run(address: &str, path: &str, rate: f64, seconds: u64) -> Result<O
     };
     LocalSet::new().run_until(send).await?;
     let mut outcome = std::mem::take(&mut clients.borrow_mut().outcome);
+    outcome.elapsed = start.elapsed();
     outcome.served.sort_unstable();
     outcome.refused.sort_unstable();
     Ok(outcome)

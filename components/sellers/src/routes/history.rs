@@ -33,7 +33,7 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let page = app.sellers.store.history(id, part).await.map_err(DatabaseError::into_problem)?;
     let page = page.ok_or_else(|| problems::no_such_seller(id))?;
-    let next = next_page(&text.unwrap_or_default(), part, page.total);
+    let next = next_page(&text.unwrap_or_default(), part, page.rows.len(), page.total);
     let link = next.map(|query| [next_link(&format!("/sellers/{id}/history?{query}"))]);
     let json = to_json(&History { history: page.rows, total: page.total });
     Ok((link, responses::uncached(&conditions, &ETag::of_bytes(&json), json)?).into_response())

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http_api::response::{next_link, to_json};
 use http_api::{Admin, ETag, FromQuery, Preconditions, Problem, Query, Shared};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use spin_adapter::postgres::DatabaseError;
 
 use crate::app::App;
@@ -17,9 +18,12 @@ use crate::store::Page;
 use crate::user_service::{Authorization, User};
 use crate::{problems, responses};
 
+/// Bytes of a page's JSON, at most: such a page has fewer sellers than its limit, and a next one.
+const PAGE_MAX_BYTES: usize = 1024 * 1024;
+
 #[derive(Serialize)]
 struct SellerList {
-    sellers: Vec<Listed>,
+    sellers: Vec<Box<RawValue>>,
     total: i64,
 }
 
@@ -85,7 +89,7 @@ pub async fn check(app: &App, conditions: &Preconditions) -> Result<(), Problem>
     }
     let query = SellersQuery::from_query("")?;
     let page = app.sellers.store.page(&query.filter, query.part).await.map_err(DatabaseError::into_problem)?;
-    let json = page_json(app, page, None).await?;
+    let (json, _) = page_json(app, page, None).await?;
     conditions.check(Some(&ETag::of_bytes(&json)))
 }
 
@@ -96,23 +100,41 @@ async fn respond(
     link: &Link,
     conditions: &Preconditions,
 ) -> Result<Response, Problem> {
-    let next = next_page(&link.query, link.part, page.total);
-    let json = page_json(app, page, with_users).await?;
+    let total = page.total;
+    let (json, rows) = page_json(app, page, with_users).await?;
+    let next = next_page(&link.query, link.part, rows, total);
     let link = next.map(|query| [next_link(&format!("{}?{query}", link.path))]);
     Ok((link, responses::uncached(conditions, &ETag::of_bytes(&json), json)?).into_response())
 }
 
-/// The JSON of a page; with users, if there are credentials for the users service.
-async fn page_json(app: &App, page: Page<Seller>, with_users: Option<Authorization>) -> Result<Vec<u8>, Problem> {
+/// The JSON of a page, and how many sellers it has; with users, if there are credentials for the users service. A page
+/// of more than [`PAGE_MAX_BYTES`] ends earlier.
+async fn page_json(
+    app: &App,
+    page: Page<Seller>,
+    with_users: Option<Authorization>,
+) -> Result<(Vec<u8>, usize), Problem> {
     let users = match with_users {
         Some(credentials) => Some(users_of(app, &page.rows, credentials).await?),
         None => None,
     };
     let listed = |seller: Seller| {
         let user = users.as_ref().map(|users| users.get(&seller.user_id).cloned());
-        Listed { seller: seller.masked(), user }
+        to_raw_value(&Listed { seller: seller.masked(), user }).expect("a seller has no value that JSON cannot express")
     };
-    Ok(to_json(&SellerList { sellers: page.rows.into_iter().map(listed).collect(), total: page.total }))
+    let sellers = fitting(page.rows.into_iter().map(listed));
+    let rows = sellers.len();
+    Ok((to_json(&SellerList { sellers, total: page.total }), rows))
+}
+
+/// As many of these sellers as fit into [`PAGE_MAX_BYTES`], at least one.
+fn fitting(sellers: impl Iterator<Item = Box<RawValue>>) -> Vec<Box<RawValue>> {
+    let mut size = r#"{"sellers":[],"total":9223372036854775807}"#.len();
+    let fits = |(at, seller): &(usize, Box<RawValue>)| {
+        size += seller.get().len() + ",".len();
+        *at == 0 || size <= PAGE_MAX_BYTES
+    };
+    sellers.enumerate().take_while(fits).map(|(_, seller)| seller).collect()
 }
 
 /// The users of these sellers, by id.

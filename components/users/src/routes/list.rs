@@ -9,7 +9,8 @@ use spin_adapter::postgres::DatabaseError;
 use versioned_cache::{CacheStatus, ReadResult, Source};
 
 use crate::app::App;
-use crate::page::{self, LIMIT_DEFAULT, PageQuery, decode_cursor};
+use crate::cursor::decode_cursor;
+use crate::page::{self, LIMIT_DEFAULT, PageQuery};
 use crate::responses;
 use crate::user::User;
 
@@ -62,7 +63,7 @@ fn parse_ids(text: &str) -> Result<Vec<i64>, String> {
     Ok(ids)
 }
 
-/// Returns an array of users; a page has a link to the next one.
+/// Returns an array of users, with a link to the next page, or to the rest of the ids.
 ///
 /// # Errors
 /// Bad parameters, an `If-Match` that does not allow it, an unavailable database.
@@ -119,8 +120,10 @@ async fn show_many(app: &Shared<App>, ids: &[i64], conditions: &Preconditions) -
         }
     };
     let found = app.many_users.find_many(ids, fetch).await.map_err(DatabaseError::into_problem)?;
-    let json = page::array(found.iter().filter_map(|read| read.value.as_deref()));
-    responses::read(conditions, &ETag::of_bytes(&json), summary(&found), json)
+    let users: Vec<_> = found.iter().map(|read| read.value.as_deref()).collect();
+    let (json, rest) = page::selected(ids, &users);
+    let link = page::rest_of(rest).map(|next| [next_link(&next)]);
+    Ok((link, responses::read(conditions, &ETag::of_bytes(&json), summary(&found), json)?).into_response())
 }
 
 /// The parameters of one `Cache-Status` for several users: a hit if the database was not read.
@@ -157,7 +160,7 @@ mod tests {
         for first in ["", "limit=100", "&"] {
             assert_eq!(page(first).canonical(), "", "{first}");
         }
-        let cursor = page::encode_cursor(7);
+        let cursor = crate::cursor::encode_cursor(7);
         let canonical = format!("limit=2&email=a%2Bb%40x.org&isActive=true&cursor={cursor}");
         let shuffled = format!("cursor={cursor}&isActive=true&email=A%2BB@X.org&limit=2");
         assert_eq!(page(&canonical).canonical(), canonical);

@@ -5,6 +5,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ports::{Connect, RedisError, Runtime};
 
 use super::Invalidator;
+use super::cursor::Cursor;
 use super::member::Member;
 use super::registry::count_in;
 use crate::entry::{Envelope, HEADER_END, Versions};
@@ -48,31 +49,6 @@ pub struct Page {
     pub entries: Vec<Listed>,
     /// Where the next page starts, if there may be more.
     pub next: Option<String>,
-}
-
-/// Where a page starts: at the operation with this index, at members that end at `ends` or later, of which the first
-/// `skip` were listed before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Cursor {
-    operation: usize,
-    ends: i64,
-    skip: i64,
-}
-
-impl Cursor {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '-');
-        let cursor = Self {
-            operation: parts.next()?.parse().ok()?,
-            ends: parts.next()?.parse().ok()?,
-            skip: parts.next()?.parse().ok()?,
-        };
-        (cursor.ends >= 0 && cursor.skip >= 0).then_some(cursor)
-    }
-
-    fn text(self) -> String {
-        format!("{}-{}-{}", self.operation, self.ends, self.skip)
-    }
 }
 
 impl<R: Connect, T: Runtime> Invalidator<R, T> {
@@ -157,19 +133,5 @@ impl<R: Connect, T: Runtime> Invalidator<R, T> {
             size,
             version: versions.own.number(),
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_are_written_and_parsed() {
-        let cursor = Cursor { operation: 3, ends: 1_795_219_200_000, skip: 2 };
-        assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
-        for other in ["", "1", "1-2", "a-b-c", "1--2-3", "-1-2-3", "1-2-3-4"] {
-            assert_eq!(Cursor::parse(other), None, "{other}");
-        }
     }
 }

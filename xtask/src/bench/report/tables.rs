@@ -56,11 +56,13 @@ clients are connected. All their responses are 200, or the row fails. The last c
 ";
 
 const ABOUT_OVERLOAD: &str = "\
-All rows are `GET /users?limit=1000`, cached, on a host with one worker. 1 × is the rate that 32 connections reach in a
-closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop). Times count
-from the moment at which a request was due. A client closes its connection after 5 s: no answer. Memory is the most
-resident memory of the host. Without a limit of the queue nothing is refused: above 1 × almost every response comes
-too late.
+All rows are `GET /users?ids=…` for 100 cached users, on a host with one worker. 1 × is the rate that 32 connections
+reach in a closed loop. Here, the load generator sends requests at a fixed rate, whatever the responses (an open loop).
+Times count from the moment at which a request was due; requests are served per second until the last response. A client
+closes its connection after 5 s: no answer. CPU is user and system time, in per cent of one core: much less than 100 at a
+high load means that the load generator and Redis leave the host too little of the machine. Memory is the most resident
+memory of the host. Overload control is `--max-overload-wait 5ms`, which is off by default. Without a limit of the queue
+nothing is refused: above 1 × almost every response comes too late.
 ";
 
 /// The columns of a load.
@@ -142,12 +144,23 @@ pub fn attacks(rows: &[Attacked]) -> Section {
 
 /// More requests than the host can serve.
 pub fn overload(rows: &[Overload]) -> Section {
-    let head = ["", "offered/s", "served/s", "503/s", "no answer/s", "p50 ms", "p99 ms", "p99 ms of a 503", "MiB"];
+    let head = [
+        "",
+        "offered/s",
+        "served/s",
+        "503/s",
+        "no answer/s",
+        "p50 ms",
+        "p99 ms",
+        "p99 ms of a 503",
+        "CPU % of the host",
+        "MiB",
+    ];
     let cells = |row: &Overload| {
         let rates = [row.offered, row.served, row.refused, row.unanswered].map(thousands);
         let times = [row.p50, row.p99, row.refused_p99].map(|time| or_dash(time.map(ms)));
-        let memory = or_dash(row.memory.map(mib));
-        std::iter::once(row.name.clone()).chain(rates).chain(times).chain([memory]).collect()
+        let used = [or_dash(row.host.map(percent)), or_dash(row.memory.map(mib))];
+        std::iter::once(row.name.clone()).chain(rates).chain(times).chain(used).collect()
     };
     Section::table("Overload", &head, rows.iter().map(cells), ABOUT_OVERLOAD)
 }
