@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use wasmtime::component::{Component as WasmComponent, Linker};
-use wasmtime::{Cache, Config, Engine};
+use wasmtime::{Config, Engine};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
+use super::precompiled::Folder;
 use super::profile::Profile;
 use super::state::InstanceState;
 use crate::interfaces::{self, SubscriberPre};
@@ -31,10 +32,6 @@ pub fn engine(profile: Option<Profile>) -> Result<Engine> {
     if let Some(profile) = profile {
         profile.configure(&mut config)?;
     }
-    match Cache::from_file(None) {
-        Ok(cache) => drop(config.cache(Some(cache))),
-        Err(error) => eprintln!("warning: no compilation cache, so each start compiles all components: {error:#}"),
-    }
     let engine = Engine::new(&config).map_err(anyhow::Error::from).context("cannot configure wasmtime")?;
     let ticking = engine.weak();
     std::thread::Builder::new().name("ticks".to_owned()).spawn(move || {
@@ -47,12 +44,16 @@ pub fn engine(profile: Option<Profile>) -> Result<Engine> {
     Ok(engine)
 }
 
-/// Compiles all components of `app`, or loads them from the cache. Errors name the component: a missing file, a file
-/// that is no component, an import that this host does not offer, no export that its triggers call.
+/// Compiles all components of `app`, or loads what was compiled before. Errors name the component: a missing file, a
+/// file that is no component, an import that this host does not offer, no export that its triggers call.
 pub fn compile(engine: &Engine, app: &App) -> Result<Vec<Compiled>> {
     let linker = linker(engine).context("cannot link the host's interfaces")?;
+    let folder = Folder::of_user().inspect_err(|error| {
+        eprintln!("warning: no folder for compiled components, so each start compiles all of them: {error:#}");
+    });
+    let folder = folder.ok();
     let compile = |(index, component): (usize, &Component)| {
-        compile_one(engine, &linker, component, app.callers(index))
+        compile_one(engine, &linker, component, app.callers(index), folder.as_ref())
             .with_context(|| format!("{}: component {:?}", component.place, component.id))
     };
     app.components.iter().enumerate().map(compile).collect()
@@ -73,13 +74,18 @@ fn compile_one(
     linker: &Linker<InstanceState>,
     component: &Component,
     callers: Callers,
+    folder: Option<&Folder>,
 ) -> Result<Compiled> {
     let file = component.source.display();
     if !component.source.is_file() {
         bail!("there is no file {file}: build the component first");
     }
-    let compiled = WasmComponent::from_file(engine, &component.source).map_err(anyhow::Error::from);
-    let compiled = compiled.with_context(|| format!("cannot compile {file}"))?;
+    let wasm = std::fs::read(&component.source).with_context(|| format!("cannot read {file}"))?;
+    let compiled = match folder {
+        Some(folder) => folder.component(engine, &wasm),
+        None => WasmComponent::new(engine, &wasm),
+    };
+    let compiled = compiled.map_err(anyhow::Error::from).with_context(|| format!("cannot compile {file}"))?;
     let linked = linker.instantiate_pre(&compiled).map_err(anyhow::Error::from);
     let linked = linked.with_context(|| format!("{file} imports something that this host does not offer"))?;
     let service = || ServicePre::new(linked.clone()).map_err(anyhow::Error::from);

@@ -2,6 +2,9 @@
 
 mod compile;
 mod memory;
+mod precompiled;
+#[cfg(test)]
+mod precompiled_tests;
 pub mod profile;
 mod state;
 mod stdio;

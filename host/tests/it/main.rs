@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 mod outside;
 mod overload;
+mod precompiled;
 mod profile;
 mod raw_http;
 mod redis_trigger;

@@ -36,7 +36,7 @@ async fn while_memory_is_short_new_requests_get_503_and_those_accepted_before_go
     let measured = Measured::start(&["--max-memory", "512M", "--idle-instance-timeout", "600s"]).await;
     let host = &measured.host;
     measured.wait_for("tumbler_host_memory_limit_bytes", &[], f64::from(512 << 20)).await;
-    let path = gate.through("/allocate?mib=440&");
+    let path = gate.through("/allocate?mib=450&");
     let others = async {
         gate.wait_for(1).await;
         host.wait_for_line("memory is short: ").await;
@@ -47,7 +47,7 @@ async fn while_memory_is_short_new_requests_get_503_and_those_accepted_before_go
         gate.open();
     };
     let (accepted, ()) = tokio::join!(host.get(&path), others);
-    accepted.assert_body(&(440 << 20).to_string());
+    accepted.assert_body(&(450 << 20).to_string());
     // The instance with the memory has nothing to do: it ends, and its memory is free.
     get_until(host, "/count", 200).await.assert_body("1 0");
     host.wait_for_line("memory is no longer short: ").await;
