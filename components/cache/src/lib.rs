@@ -26,20 +26,13 @@ mod ttl;
 mod ttls;
 mod warming;
 
-use axum::response::Response;
 use http_api::Shared;
-use spin_adapter::serve;
-use spin_sdk::http::Request;
 
 use app::App;
 
-/// Handles one request. Other caches do not store the response: an invalidation would not reach them.
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    serve("cache", request, async |service| {
-        let app = Shared::new(App::from_variables(service).await?);
-        warming::start(service, &app);
-        Ok(routes::router(app))
-    })
-    .await
-}
+// Other caches do not store the responses: an invalidation would not reach them.
+spin_adapter::http_service!("cache", async |service| {
+    let app = Shared::new(App::from_variables(service).await?);
+    warming::start(service, &app);
+    Ok(routes::router(app))
+});

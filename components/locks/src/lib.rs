@@ -20,14 +20,7 @@ mod responses;
 mod routes;
 mod rules;
 
-use axum::response::Response;
-use spin_adapter::serve;
-use spin_sdk::http::Request;
-
 use app::App;
 
-/// Handles one request. Caches do not store the response: a lock can end at any time.
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    serve("locks", request, async |service| App::from_variables(service).await.map(routes::router)).await
-}
+// Caches do not store the responses: a lock can end at any time.
+spin_adapter::http_service!("locks", async |service| App::from_variables(service).await.map(routes::router));

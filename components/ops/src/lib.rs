@@ -10,14 +10,6 @@ mod metrics;
 mod problems;
 mod routes;
 
-use axum::response::Response;
-use spin_adapter::serve;
-use spin_sdk::http::Request;
-
 use app::App;
 
-/// Handles one request.
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    serve("ops", request, async |service| App::from_variables(service).await.map(routes::router)).await
-}
+spin_adapter::http_service!("ops", async |service| App::from_variables(service).await.map(routes::router));

@@ -32,14 +32,6 @@ mod state;
 mod store;
 mod user_service;
 
-use axum::response::Response;
-use spin_adapter::serve;
-use spin_sdk::http::Request;
-
 use app::App;
 
-/// Handles one request.
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    serve("sellers", request, async |service| App::from_variables(service).await.map(routes::router)).await
-}
+spin_adapter::http_service!("sellers", async |service| App::from_variables(service).await.map(routes::router));

@@ -26,14 +26,6 @@ mod store;
 mod user;
 mod user_events;
 
-use axum::response::Response;
-use spin_adapter::serve;
-use spin_sdk::http::Request;
-
 use app::App;
 
-/// Handles one request.
-#[spin_sdk::http_service]
-async fn handle(request: Request) -> Response {
-    serve("users", request, async |service| App::from_variables(service).await.map(routes::router)).await
-}
+spin_adapter::http_service!("users", async |service| App::from_variables(service).await.map(routes::router));

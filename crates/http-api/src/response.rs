@@ -2,7 +2,7 @@
 
 mod chunked;
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::sync::OnceLock;
 
 use axum::body::{Body, Bytes};
@@ -75,7 +75,10 @@ pub(crate) fn product() -> &'static str {
 /// The name and the value of `Cache-Status` (RFC 9211). `parameters` are those of the cache, such as `hit; ttl=277`;
 /// the product's name goes before them.
 pub fn cache_status(parameters: impl Display) -> (HeaderName, HeaderValue) {
-    let value = HeaderValue::try_from(format!("{}; {parameters}", product()));
+    // Usually enough. Otherwise, each part of the parameters would make it grow.
+    let mut value = String::with_capacity(128);
+    let _ = write!(value, "{}; {parameters}", product());
+    let value = HeaderValue::try_from(value);
     (HeaderName::from_static("cache-status"), value.unwrap_or(HeaderValue::from_static(product())))
 }
 

@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod variables;
 
 mod counting;
+mod http;
 mod log;
 mod on_undelivered;
 mod publishing;
@@ -33,3 +34,26 @@ pub use users_access::UsersAccess;
 #[cfg(target_family = "wasm")]
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
+/// What [`http_service!`] needs.
+#[doc(hidden)]
+pub use spin_sdk::wasip3;
+
+/// Makes a crate a component that handles requests with [`serve`]: `http_service!(NAME, BUILD)` with the first and the
+/// last argument of that function.
+#[macro_export]
+macro_rules! http_service {
+    ($name:literal, $build:expr) => {
+        struct HttpService;
+
+        impl $crate::wasip3::exports::http::handler::Guest for HttpService {
+            async fn handle(
+                request: $crate::wasip3::http::types::Request,
+            ) -> Result<$crate::wasip3::http::types::Response, $crate::wasip3::http::types::ErrorCode> {
+                $crate::serve($name, request, $build).await
+            }
+        }
+
+        $crate::wasip3::http::service::export!(HttpService with_types_in $crate::wasip3);
+    };
+}

@@ -3,18 +3,17 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+use crate::counting::{METRICS, Recorder};
+use crate::http::Request;
+use crate::redis::SpinRedis;
+use crate::runtime::SpinRuntime;
+use crate::variables::{self, VariableError};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use counters::Counter;
 use http_api::rate_limit::{Client, Peer, Quota, TrustedProxies, is_exempt, is_write, quota_exceeded};
 use http_api::{Access, JwtVerifier, Problem, Tokens};
 use rate_limit::{Class, Classes, Decision, InvalidClasses, RateLimiter};
-use spin_sdk::http::Request;
-
-use crate::counting::{METRICS, Recorder};
-use crate::redis::SpinRedis;
-use crate::runtime::SpinRuntime;
-use crate::variables::{self, VariableError};
 
 /// The limiter of a component.
 pub type Limiter = RateLimiter<SpinRedis, SpinRuntime>;

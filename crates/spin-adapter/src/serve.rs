@@ -8,10 +8,11 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_api::Problem;
-use spin_sdk::http::Request;
+use spin_sdk::wasip3::http::types::{self, ErrorCode};
 use telemetry::{Summary, TRACEPARENT, TraceContext};
 use tower_service::Service as _;
 
+use crate::http::{self, Request};
 use crate::observe;
 use crate::runtime;
 use crate::service::Service;
@@ -45,12 +46,25 @@ struct Instance {
 ///
 /// axum sets `content-length` on every response. 204 and 304 must not have it (RFC 9110, section 8.6), so it is
 /// removed.
+///
+/// # Errors
+/// The request or the response cannot be expressed in HTTP.
 pub async fn serve(
     component: &'static str,
+    request: types::Request,
+    build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
+) -> Result<types::Response, ErrorCode> {
+    let start_ns = runtime::monotonic_ns();
+    let request = http::receive(request)?;
+    http::send(respond(component, request, start_ns, build).await)
+}
+
+async fn respond(
+    component: &'static str,
     request: Request,
+    start_ns: u64,
     build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Response {
-    let start_ns = runtime::monotonic_ns();
     let kept = INSTANCE.with_borrow(Clone::clone);
     let instance = match kept {
         Some(instance) => instance,

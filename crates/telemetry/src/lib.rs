@@ -18,6 +18,7 @@
 //!
 //! This crate depends neither on Spin nor on axum. An instance has one thread; everything here is per thread.
 
+mod digits;
 mod format;
 mod level;
 mod lines;

@@ -74,7 +74,7 @@ impl Subscriber for Logger {
                 line.number("omitted", omitted);
             }
             if let Some(trace) = Self::current_trace() {
-                line.field("trace_id", trace.trace_id());
+                line.text("trace_id", &trace.trace_id());
             }
         });
     }

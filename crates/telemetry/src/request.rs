@@ -67,16 +67,15 @@ impl Request {
         let Some(logger) = current_logger().filter(|logger| logger.is_enabled(level)) else { return };
         logger.write(level, |line| {
             line.event("request");
-            line.field("method", summary.method);
-            line.field("route", self.route());
+            line.text("method", summary.method);
+            line.text("route", self.route());
             line.number("status", summary.status);
-            let (ms, us) = (summary.duration_us / 1000, summary.duration_us % 1000);
-            line.number("duration_ms", format_args!("{ms}.{us:03}"));
+            line.milliseconds("duration_ms", summary.duration_us);
             if let Some(cache) = summary.cache {
-                line.field("cache", cache);
+                line.text("cache", cache);
             }
             if let Some(trace) = &self.trace {
-                line.field("trace_id", trace.trace_id());
+                line.text("trace_id", &trace.trace_id());
             }
         });
     }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::digits::push_hex;
+
 /// The name of the header field.
 pub const TRACEPARENT: &str = "traceparent";
 
@@ -44,9 +46,15 @@ impl TraceContext {
     }
 
     /// The id of the trace, as 32 hexadecimal digits.
-    pub fn trace_id(&self) -> impl fmt::Display {
-        let id = self.trace_id;
-        std::fmt::from_fn(move |f| write!(f, "{id:032x}"))
+    pub fn trace_id(&self) -> String {
+        let mut id = String::with_capacity(32);
+        self.push_trace_id(&mut id);
+        id
+    }
+
+    fn push_trace_id(&self, text: &mut String) {
+        push_hex(text, (self.trace_id >> 64) as u64);
+        push_hex(text, self.trace_id as u64);
     }
 }
 
@@ -59,7 +67,13 @@ impl Default for TraceContext {
 /// As the value of `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.is_sampled))
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("00-");
+        self.push_trace_id(&mut text);
+        text.push('-');
+        push_hex(&mut text, self.span_id);
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        f.write_str(&text)
     }
 }
 

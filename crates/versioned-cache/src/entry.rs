@@ -138,17 +138,23 @@ impl Entry {
 
     /// The keys of all versions of the entry: its own, then those of [`Entry::other_keys`].
     pub(crate) fn version_keys(&self) -> Vec<String> {
-        let mut keys = vec![self.id.version_key()];
-        keys.extend(self.other_keys());
+        let mut keys = Vec::with_capacity(5);
+        keys.push(self.id.version_key());
+        self.push_other_keys(&mut keys);
         keys
     }
 
     /// The keys of the versions that the entry shares with others: generations, a user's version.
     pub(crate) fn other_keys(&self) -> Vec<String> {
-        let mut keys =
-            vec![key::module_generation(&self.module), key::operation_generation(&self.module, &self.operation)];
-        keys.extend(self.user.as_ref().map(User::version));
+        let mut keys = Vec::new();
+        self.push_other_keys(&mut keys);
         keys
+    }
+
+    fn push_other_keys(&self, keys: &mut Vec<String>) {
+        keys.push(key::module_generation(&self.module));
+        keys.push(key::operation_generation(&self.module, &self.operation));
+        keys.extend(self.user.as_ref().map(User::version));
     }
 
     /// The key of a value that was fetched under these versions.
@@ -215,7 +221,12 @@ impl EntryId {
     /// The key of a value that was fetched under these versions.
     pub(crate) fn entry_key(&self, versions: Versions) -> String {
         match self {
-            Self::Scoped { scope, suffix } => format!("{}{versions}{suffix}", scope.entries()),
+            Self::Scoped { scope, suffix } => {
+                let mut key = scope.entries();
+                versions.append_to(&mut key);
+                key.push_str(suffix);
+                key
+            }
             Self::Named { path } => key::named_entry(path),
         }
     }

@@ -63,16 +63,22 @@ impl Scope {
 
     /// The beginning of the keys of entries; the versions follow.
     pub(crate) fn entries(&self) -> String {
-        match self.id {
-            Some(id) => format!("{}:cache:{id}-v", self.kind),
-            None => format!("{}:cache:v", self.kind),
+        // The versions have 32 bytes, and the hash of a query 33.
+        let mut key = String::with_capacity(self.kind.len() + 96);
+        key.push_str(&self.kind);
+        key.push_str(":cache:");
+        if let Some(id) = self.id {
+            key.push_str(itoa::Buffer::new().format(id));
+            key.push('-');
         }
+        key.push('v');
+        key
     }
 
     fn key(&self, what: &str) -> String {
         match self.id {
-            Some(id) => format!("{}:{what}:{id}", self.kind),
-            None => format!("{}:{what}", self.kind),
+            Some(id) => [&self.kind, ":", what, ":", itoa::Buffer::new().format(id)].concat(),
+            None => [&self.kind, ":", what].concat(),
         }
     }
 

@@ -110,11 +110,16 @@ impl fmt::Display for CacheStatus {
         if let Some(key) = &self.key {
             // A Structured Fields string (RFC 8941, section 3.3.3) is ASCII: other characters are percent-encoded.
             f.write_str("; key=\"")?;
-            key.bytes().try_for_each(|byte| match byte {
-                b'"' | b'\\' => write!(f, "\\{}", char::from(byte)),
-                b' '..=b'~' => write!(f, "{}", char::from(byte)),
-                _ => write!(f, "%{byte:02X}"),
-            })?;
+            let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+            if key.bytes().all(is_plain) {
+                f.write_str(key)?;
+            } else {
+                key.bytes().try_for_each(|byte| match byte {
+                    b'"' | b'\\' => write!(f, "\\{}", char::from(byte)),
+                    b' '..=b'~' => write!(f, "{}", char::from(byte)),
+                    _ => write!(f, "%{byte:02X}"),
+                })?;
+            }
             f.write_str("\"")?;
         }
         Ok(())
