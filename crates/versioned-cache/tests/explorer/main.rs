@@ -365,7 +365,7 @@ fn refreshes_store_nothing_stale_and_replace_no_value_that_was_set() {
     holds("refresh", &refreshing(&[Writer(1), Refresher(1), Reader(1)], END_OF_MARKS));
     holds("refresh, an eviction", &refreshing(&[Writer(1), Refresher(2)], EVICTION));
     holds("refresh, two", &refreshing(&[Writer(1), Refresher(1), Refresher(1)], Faults::default()));
-    holds("refresh, a set", &refreshing_named(&[Setter(2), NamedRefresher(1), NamedReader(1)]));
+    holds("refresh, a set", &refreshing_named(&[Setter(2), NamedRefresher(2), NamedReader(2)]));
     holds("refresh, a module", &refreshing_named(&[Outsider(Means::NamedModule), NamedRefresher(1), NamedReader(1)]));
 }
 
