@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 /// Commands that set up a connection, and those that this module sends.
 const SETUP: [&str; 7] = ["AUTH", "CLIENT", "ECHO", "HELLO", "MONITOR", "PING", "SELECT"];
 
-/// How the counters of the application are added to. A new instance asks how many there are, before it adds to them.
+/// Commands with which the application counts. A new instance first asks how many counters there are.
 const COUNTERS: [&str; 2] = ["HINCRBY", "HLEN"];
 
 /// One command as Redis ran it.
@@ -88,8 +88,9 @@ impl Monitor {
     }
 }
 
-/// The commands on the connection with most of them, without those of the counters. Each instance has connections of its own. On a
-/// busy machine a new one can serve some of the requests: it has no hints yet, and may store what it reads.
+/// The commands on the connection with most of them, without those of the counters. Each instance has connections of
+/// its own. On a busy machine a new one can serve some of the requests: it has no hints yet, and may store what it
+/// reads.
 pub fn of_usual_instance(commands: &[Command]) -> Vec<&Command> {
     let all: Vec<&Command> = commands.iter().filter(|command| !COUNTERS.contains(&command.name.as_str())).collect();
     let sent = |client: &str| all.iter().filter(|command| command.client == client).count();

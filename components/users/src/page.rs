@@ -1,6 +1,6 @@
-//! A page of the list: its query string and its JSON. A cache hit gives only the JSON, so a page that has a
-//! next one ends in a line feed (insignificant white space in JSON). So do users that are selected by ids, so that
-//! responses with different links have different tags.
+//! A page of the list: its query string and its JSON. A cache hit gives only the JSON, so a page that has a next one
+//! ends in a line feed (insignificant white space in JSON). Users that are selected by ids end in one, too, if there is
+//! a link to the rest: so responses with different links have different entity tags.
 
 use http_api::query;
 
@@ -10,8 +10,8 @@ use crate::user::User;
 /// Users on a page if the request has no limit.
 pub const LIMIT_DEFAULT: usize = 100;
 
-/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. The same holds for users
-/// that are selected by ids. A user has at most about 10 KB, so a page of the default limit always fits.
+/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. The same holds for
+/// users that are selected by ids. A user has at most about 10 KB, so a page of the default limit always fits.
 pub const PAGE_MAX_BYTES: usize = 1024 * 1024;
 
 /// A page of the list.

@@ -4,8 +4,9 @@
 //! A worker is one thread. Each request that an instance takes makes all others slower, so under overload the instances
 //! must not take all requests. Otherwise all requests would wait in instances, where the host cannot distinguish a
 //! request that waits for the processor from one that waits for something else. Therefore only so many requests start
-//! in a turn that the turn takes 3 to 4 ms. The rest waits in the queue, where the host can measure the time. Requests
-//! that wait inside of a component (for a lock, for events, for PostgreSQL) take no time of the turn, and do not count.
+//! in a turn that it uses 3 to 4 ms of processor time. The rest waits in the queue, where the host can measure the time.
+//! Requests that wait inside of a component (for a lock, for events, for PostgreSQL) take no time of the turn, and do
+//! not count.
 //!
 //! The queue follows the method of B. Maurer, "Fail at Scale" (ACM Queue 13(8), 2015): if the queue was never empty for
 //! some time, a request may wait for 5 ms only, and the newest is served first. After a short burst, all requests are

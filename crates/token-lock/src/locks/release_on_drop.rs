@@ -58,7 +58,7 @@ impl<R: Connect, T: Runtime> Drop for ReleaseOnDrop<R, T> {
     }
 }
 
-/// Removes the lock from one server, where it may not have arrived yet: asks again for some seconds until it was there.
+/// Removes the lock from one server. Tries again for some seconds, because a delayed SET may arrive there later.
 pub(super) async fn release<R: Connect, T: Runtime>(
     server: &Server<R, T>,
     runtime: &T,

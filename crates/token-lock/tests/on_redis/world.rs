@@ -42,7 +42,7 @@ async fn given(servers: usize, test: impl AsyncFnOnce(World)) {
     for at in 0..servers {
         started.push(start(&folder.path().join(at.to_string())).await);
     }
-    let [one, other] = [0, 1].map(|_| Instance::new(&started, PATIENT, None));
+    let (one, other) = (Instance::new(&started, PATIENT, None), Instance::new(&started, PATIENT, None));
     tokio::task::LocalSet::new().run_until(test(World { servers: started, one, other })).await;
 }
 
