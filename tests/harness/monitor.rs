@@ -23,6 +23,13 @@ pub struct Command {
     pub args: Vec<String>,
 }
 
+impl Command {
+    /// Whether the application counts with it. Counters are sent after responses, also those of earlier requests.
+    pub fn is_counter(&self) -> bool {
+        COUNTERS.contains(&self.name.as_str())
+    }
+}
+
 /// A recording that goes on until it is dropped.
 #[derive(Debug)]
 pub struct Monitor {
@@ -92,7 +99,7 @@ impl Monitor {
 /// its own. On a busy machine a new one can serve some of the requests: it has no hints yet, and may store what it
 /// reads.
 pub fn of_usual_instance(commands: &[Command]) -> Vec<&Command> {
-    let all: Vec<&Command> = commands.iter().filter(|command| !COUNTERS.contains(&command.name.as_str())).collect();
+    let all: Vec<&Command> = commands.iter().filter(|command| !command.is_counter()).collect();
     let sent = |client: &str| all.iter().filter(|command| command.client == client).count();
     let usual = all.iter().map(|command| command.client.as_str()).max_by_key(|client| sent(client));
     all.iter().copied().filter(|command| Some(command.client.as_str()) == usual).collect()

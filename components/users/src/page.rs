@@ -3,16 +3,14 @@
 //! a link to the rest: so responses with different links have different entity tags.
 
 use http_api::query;
+use http_api::response::fitting;
 
 use crate::cursor::encode_cursor;
 use crate::user::User;
 
-/// Users on a page if the request has no limit.
+/// Users on a page if the request has no limit. A user has at most about 10 KB, so they always fit into
+/// [`PAGE_MAX_BYTES`](http_api::response::PAGE_MAX_BYTES).
 pub const LIMIT_DEFAULT: usize = 100;
-
-/// Bytes of a page's JSON, at most: such a page has fewer users than its limit, and a next one. The same holds for
-/// users that are selected by ids. A user has at most about 10 KB, so a page of the default limit always fits.
-pub const PAGE_MAX_BYTES: usize = 1024 * 1024;
 
 /// A page of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,30 +44,23 @@ impl PageQuery {
     }
 }
 
-/// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page. A page of more
-/// than [`PAGE_MAX_BYTES`] ends earlier.
+/// The bytes of a page besides the users and the commas.
+const AROUND: usize = "[]\n".len();
+
+/// The JSON array of a page. `users` is the page and, if there is one, the first user of the next page. A page that
+/// would be too large ends earlier.
 pub fn to_json(users: &[User], limit: usize) -> Vec<u8> {
-    let page: Vec<_> = fitting(users.iter().take(limit).map(User::to_json)).collect();
+    let page: Vec<_> = fitting(AROUND, users.iter().take(limit).map(User::to_json), Vec::len).collect();
     part(&page, users.len() > page.len())
 }
 
-/// The JSON array of those of `ids` that exist, and the ids that are left out because it would be larger than
-/// [`PAGE_MAX_BYTES`]. `users` has the JSON of each id, if it exists.
+/// The JSON array of those of `ids` that exist, and the ids that are left out because it would be too large.
+/// `users` has the JSON of each id, if it exists.
 pub fn selected<'a>(ids: &'a [i64], users: &[Option<&[u8]>]) -> (Vec<u8>, &'a [i64]) {
     let mut found = ids.iter().zip(users).filter_map(|(id, user)| Some((*id, (*user)?)));
-    let shown: Vec<_> = fitting(found.clone().map(|(_, user)| user)).collect();
+    let shown: Vec<_> = fitting(AROUND, found.clone().map(|(_, user)| user), |user| user.len()).collect();
     let rest = found.nth(shown.len()).map_or(ids.len(), |(next, _)| ids.partition_point(|id| *id < next));
     (part(&shown, rest < ids.len()), &ids[rest..])
-}
-
-/// As many of these users as fit into [`PAGE_MAX_BYTES`], at least one.
-fn fitting<T: AsRef<[u8]>>(users: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-    let mut size = "[]\n".len();
-    let fits = move |(at, user): &(usize, T)| {
-        size += user.as_ref().len() + usize::from(*at > 0);
-        *at == 0 || size <= PAGE_MAX_BYTES
-    };
-    users.enumerate().take_while(fits).map(|(_, user)| user)
 }
 
 fn part(users: &[impl AsRef<[u8]>], has_next: bool) -> Vec<u8> {
@@ -119,6 +110,8 @@ fn last_id(json: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use http_api::response::PAGE_MAX_BYTES;
+
     use super::*;
 
     fn user(id: i64, name: &str) -> User {

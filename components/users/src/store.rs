@@ -1,14 +1,14 @@
 //! The SQL of users: one statement per operation, values only as parameters.
 
 use http_api::Versions;
-use http_api::response::to_json;
+use http_api::response::{PAGE_MAX_BYTES, to_json};
 use serde::Serialize;
 use spin_adapter::postgres::{Database, DatabaseError, Row, nullable, versions};
 use spin_sdk::pg::ParameterValue;
 use versioned_cache::StatementError;
 
 use crate::input::{Changes, NewUser};
-use crate::page::{PAGE_MAX_BYTES, PageQuery};
+use crate::page::PageQuery;
 use crate::user::{User, columns};
 
 /// The unique index on the addresses of users that are not archived.

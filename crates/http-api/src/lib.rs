@@ -25,6 +25,7 @@
 //! | send large parts without copying them | [`response::ChunkedBody`] |
 //! | say how a cache was used | [`response::cache_status`] |
 //! | link to the next page | [`response::next_link`], with [`query::write`] |
+//! | end a page at 1 MiB | [`response::fitting`] |
 //! | write a time as RFC 3339 | [`response::rfc3339`] |
 //! | evaluate `If-Match` and `If-None-Match` | [`Preconditions`], an extractor: [`Preconditions::respond`] with an [`ETag`] for reads (304), [`Preconditions::check`] or [`Preconditions::versions`] for changes (412) |
 //! | encode text as a segment of a path, or a name as a JSON pointer | [`path::encode`], [`pointer_to`] |

@@ -1,6 +1,7 @@
 //! Responses: JSON, and the header fields that several components write.
 
 mod chunked;
+mod page;
 
 use std::fmt::{Display, Write};
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 pub use chunked::ChunkedBody;
+pub use page::{PAGE_MAX_BYTES, fitting};
 
 /// The media type of all bodies except problems.
 pub const APPLICATION_JSON: &str = "application/json";

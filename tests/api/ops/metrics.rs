@@ -177,11 +177,14 @@ async fn counting_costs_cached_reads_no_round_trip() {
             assert!(app.get(&path).await.is_hit());
         }
         let commands = monitor.commands().await;
-        let (counts, reads): (Vec<_>, Vec<_>) = commands.iter().partition(|command| command.name == "HINCRBY");
+        let (counts, reads): (Vec<_>, Vec<_>) = commands.iter().partition(|command| command.is_counter());
         // An instance that is new has no hint yet, and needs two more commands once. Each has a connection of its own.
         let instances: HashSet<_> = reads.iter().map(|command| &command.client).collect();
         assert!(reads.len() <= 20 + 2 * instances.len(), "{path}: {reads:?}");
-        assert!(counts.iter().any(|command| command.args[1].starts_with("http:")), "{path}: {counts:?}");
+        assert!(
+            counts.iter().any(|command| command.args.get(1).is_some_and(|field| field.starts_with("http:"))),
+            "{path}: {counts:?}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
-use http_api::response::{next_link, to_json};
+use http_api::response::{fitting, next_link, to_json};
 use http_api::{Admin, ETag, FromQuery, Preconditions, Problem, Query, Shared};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -18,8 +18,8 @@ use crate::store::Page;
 use crate::user_service::{Authorization, User};
 use crate::{problems, responses};
 
-/// Bytes of a page's JSON, at most: such a page has fewer sellers than its limit, and a next one.
-const PAGE_MAX_BYTES: usize = 1024 * 1024;
+/// The bytes of a page besides the sellers and the commas.
+const AROUND: usize = r#"{"sellers":[],"total":9223372036854775807}"#.len();
 
 #[derive(Serialize)]
 struct SellerList {
@@ -108,7 +108,7 @@ async fn respond(
 }
 
 /// The JSON of a page, and how many sellers it has; with users, if there are credentials for the users service. A page
-/// of more than [`PAGE_MAX_BYTES`] ends earlier.
+/// that would be too large ends earlier.
 async fn page_json(
     app: &App,
     page: Page<Seller>,
@@ -122,19 +122,9 @@ async fn page_json(
         let user = users.as_ref().map(|users| users.get(&seller.user_id).cloned());
         to_raw_value(&Listed { seller: seller.masked(), user }).expect("a seller has no value that JSON cannot express")
     };
-    let sellers = fitting(page.rows.into_iter().map(listed));
+    let sellers: Vec<_> = fitting(AROUND, page.rows.into_iter().map(listed), |seller| seller.get().len()).collect();
     let rows = sellers.len();
     Ok((to_json(&SellerList { sellers, total: page.total }), rows))
-}
-
-/// As many of these sellers as fit into [`PAGE_MAX_BYTES`], at least one.
-fn fitting(sellers: impl Iterator<Item = Box<RawValue>>) -> Vec<Box<RawValue>> {
-    let mut size = r#"{"sellers":[],"total":9223372036854775807}"#.len();
-    let fits = |(at, seller): &(usize, Box<RawValue>)| {
-        size += seller.get().len() + ",".len();
-        *at == 0 || size <= PAGE_MAX_BYTES
-    };
-    sellers.enumerate().take_while(fits).map(|(_, seller)| seller).collect()
 }
 
 /// The users of these sellers, by id.

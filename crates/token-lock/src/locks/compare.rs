@@ -23,12 +23,12 @@ pub(super) enum Compared {
     Different,
 }
 
-/// Asks all servers and returns what the majority found. It is an error if the servers with unknown results could
-/// change that.
-pub(super) async fn on_majority<R: Connect, T: Runtime, F>(
+/// Asks all servers and returns what the majority found, and the replies, of which some may still be missing. It is an
+/// error if the servers with unknown results could change what was found.
+pub(super) async fn ask_majority<R: Connect, T: Runtime, F>(
     quorum: &Quorum<R, T>,
     question: impl Fn(Rc<Server<R, T>>) -> F,
-) -> Result<Compared, LockError>
+) -> (Result<Compared, LockError>, Replies<Compared>)
 where
     F: Future<Output = Result<Compared, RedisError>> + 'static,
 {
@@ -43,8 +43,7 @@ where
         // No token has the majority.
         None => Ok(Compared::Absent),
     };
-    quorum.detach(replies);
-    outcome
+    (outcome, replies)
 }
 
 impl<R: Connect, T: Runtime> Server<R, T> {

@@ -11,6 +11,7 @@ mod inspect;
 mod late_servers;
 mod list;
 mod release;
+mod release_again;
 mod release_on_drop;
 mod waiting;
 

@@ -5,23 +5,30 @@ use std::rc::Rc;
 use ports::{Connect, Reply, Runtime};
 
 use super::Locks;
-use super::compare::{Compared, on_majority};
+use super::compare::{Compared, ask_majority};
+use super::release_again::release_again;
 use crate::outcome::{Extended, LockError, Released};
 use crate::quorum::{Replies, Server};
 use crate::resource::Resource;
 use crate::token::Token;
 
 impl<R: Connect, T: Runtime> Locks<R, T> {
-    /// Releases the lock on `resource` if `token` holds it.
+    /// Releases the lock on `resource` if `token` holds it. On servers that fail while the majority replies, it is
+    /// released again in the background.
     ///
     /// # Errors
     /// [`LockError::Unavailable`]: the lock may still be held, until it expires.
     pub async fn release(&self, resource: &Resource, token: &Token) -> Result<Released, LockError> {
-        let compared = on_majority(&self.quorum, |server| {
+        let (compared, replies) = ask_majority(&self.quorum, |server| {
             let (resource, token) = (resource.clone(), token.clone());
             async move { server.run_for_holder(server.delete_if(&resource, &token)).await }
-        });
-        Ok(match compared.await? {
+        })
+        .await;
+        match &compared {
+            Ok(_) => release_again(&self.quorum, replies, resource, token),
+            Err(_) => self.quorum.detach(replies),
+        }
+        Ok(match compared? {
             Compared::Same => Released::Removed,
             Compared::Absent => Released::Expired,
             Compared::Different => Released::HeldByAnother,
@@ -35,11 +42,13 @@ impl<R: Connect, T: Runtime> Locks<R, T> {
     /// [`LockError::Unavailable`]: the lock ends either at the old time or at the new one.
     pub async fn extend(&self, resource: &Resource, token: &Token, ttl_ms: u64) -> Result<Extended, LockError> {
         let validity = self.quorum.validity(ttl_ms);
-        let compared = on_majority(&self.quorum, |server| {
+        let (compared, replies) = ask_majority(&self.quorum, |server| {
             let (resource, token) = (resource.clone(), token.clone());
             async move { server.run_for_holder(server.expire_if(&resource, &token, ttl_ms)).await }
-        });
-        Ok(match compared.await? {
+        })
+        .await;
+        self.quorum.detach(replies);
+        Ok(match compared? {
             Compared::Same if self.quorum.is_valid(validity.until_ms) => {
                 Extended::Until { expires_at_ms: validity.expires_at_ms }
             }

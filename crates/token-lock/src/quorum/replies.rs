@@ -54,6 +54,11 @@ impl<A: 'static> Replies<A> {
         self.arrived.iter().enumerate().filter_map(|(at, reply)| reply.is_none().then_some(at))
     }
 
+    /// The indices of the servers that have failed.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = usize> {
+        self.arrived.iter().enumerate().filter_map(|(at, reply)| reply.as_ref()?.is_err().then_some(at))
+    }
+
     /// How many servers are a majority: more than half.
     pub(crate) fn majority(&self) -> usize {
         self.arrived.len() / 2 + 1
@@ -81,8 +86,7 @@ impl<A: 'static> Replies<A> {
 
     /// Whether so many servers have failed that no majority can reply.
     pub(crate) fn has_failed(&self) -> bool {
-        let failed = self.arrived.iter().flatten().filter(|reply| reply.is_err()).count();
-        failed > self.arrived.len() - self.majority()
+        self.failed().count() > self.arrived.len() - self.majority()
     }
 
     /// How many servers failed or have not replied yet. What they did is unknown.

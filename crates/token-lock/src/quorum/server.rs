@@ -12,6 +12,8 @@ pub(crate) struct Server<R: Connect, T> {
     pub(crate) client: Client<R, T>,
     /// `None`: not probed yet, or not since a refusal.
     capabilities: Cell<Option<Capabilities>>,
+    /// How many releases are attempted again on this server.
+    pub(crate) released_again: Cell<usize>,
     /// There are no other servers.
     is_single: bool,
 }
@@ -36,7 +38,7 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         // Nothing is repeated here: clients that wait for a lock try again.
         let settings = ClientSettings { timeout_ms, circuit_open_ms, patience_ms: 0 };
         let client = Client::new(redis, runtime, settings);
-        Self { client, capabilities: Cell::default(), is_single }
+        Self { client, capabilities: Cell::default(), released_again: Cell::default(), is_single }
     }
 
     /// Runs an operation with the deadline, unless the circuit is open.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ports::Reply;
-use ports::native::{NativeRedis, NativeRuntime};
+use ports::native::{NativeRedis, NativeRuntime, TestClient};
 use token_lock::{Acquired, Extended, LockError, Locks, Released, Resource, Settings};
 
 use crate::world::{Instance, LONG, PATIENT, World, on_three, resource};
@@ -191,6 +191,35 @@ async fn a_server_that_takes_a_lock_late_keeps_it_until_the_release() {
         assert_eq!(world.redis_at(2).say("EXISTS locks:orders").await, [Reply::Int(1)]);
     })
     .await;
+}
+
+/// A client uses no server that failed a short time ago. Another client may have used it for the grant.
+#[tokio::test]
+async fn a_server_that_the_client_of_the_release_does_not_use_does_not_keep_the_lock() {
+    const LONG_CIRCUIT: Settings = Settings { circuit_open_ms: 1_000, ..PATIENT };
+    on_three(async |mut world| {
+        let (one, other) = (&world.one, world.instance(LONG_CIRCUIT));
+        world.servers[2].kill().await.expect("killed");
+        let before = other.grant(&resource("before"), 600_000).await;
+        world.servers[2].restart().await.expect("restarted");
+        let grant = one.grant(&resource("orders"), 600_000).await;
+        let third = world.redis_at(2);
+        until_existing(&third, "locks:orders", 1).await;
+        for grant in [&before, &grant] {
+            assert_eq!(other.locks.release(&grant.resource, &grant.token).await, Ok(Released::Removed));
+        }
+        until_existing(&third, "locks:orders", 0).await;
+    })
+    .await;
+}
+
+/// Waits until this many (0 or 1) of the key exist.
+async fn until_existing(redis: &TestClient, key: &str, number: i64) {
+    let give_up = Instant::now() + LONG;
+    while redis.say(&format!("EXISTS {key}")).await != [Reply::Int(number)] {
+        assert!(Instant::now() < give_up, "EXISTS {key} is not {number}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// One counter is far ahead: a majority with it uses its numbers, and later majorities without it have greater ones.
