@@ -138,14 +138,31 @@ impl<R: Connect, T: Runtime> Recorder<R, T> {
             return;
         }
         let has_room = self.has_room.get() == Some(true);
-        join_all(self.pending.take().into_iter().map(async |(counter, times)| {
-            let field = counter.field(has_room);
-            let sent = self.client.call("HINCRBY", vec![counter.hash.into(), field.into(), times.into()]).await;
-            if let Err(RedisError::Unreachable(_)) = sent {
-                *self.pending.borrow_mut().entry(counter).or_default() += times;
+        let batch: Vec<_> =
+            self.pending.take().into_iter().map(|(counter, times)| (counter, Cell::new(times))).collect();
+        // One deadline for all, because each deadline costs a timer of the host.
+        let sent = self.client.within_timeout(self.send_batch(&batch, has_room)).await;
+        if let Err(RedisError::Unreachable(_)) = sent {
+            let mut pending = self.pending.borrow_mut();
+            for (counter, times) in batch.into_iter().filter(|(_, times)| times.get() != 0) {
+                *pending.entry(counter).or_default() += times.get();
             }
-        }))
-        .await;
+        }
+    }
+
+    /// Adds each number to its counter in Redis, and sets the number to 0 when Redis has taken or refused it.
+    async fn send_batch(&self, batch: &[(Counter, Cell<i64>)], has_room: bool) -> Result<(), RedisError> {
+        let send_one = async |(counter, times): &(Counter, Cell<i64>)| {
+            let args = vec![counter.hash.into(), counter.field(has_room).into(), times.get().into()];
+            let sent = self.client.send("HINCRBY", args).await;
+            if !matches!(sent, Err(RedisError::Unreachable(_))) {
+                times.set(0);
+            }
+            sent.map(drop)
+        };
+        let sent = join_all(batch.iter().map(send_one)).await;
+        let unreachable = sent.into_iter().find(|sent| matches!(sent, Err(RedisError::Unreachable(_))));
+        unreachable.unwrap_or(Ok(()))
     }
 
     /// Asks how many fields the hash has, if that is not known and a count depends on it. Fails if Redis is

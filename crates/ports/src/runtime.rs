@@ -2,11 +2,17 @@
 
 /// What the protocols need besides Redis.
 pub trait Runtime: 'static {
-    /// Wall-clock time in milliseconds since the Unix epoch.
+    /// Wall-clock time in milliseconds since the Unix epoch. It may stand still until the caller waits for something.
     fn unix_ms(&self) -> u64;
 
-    /// A clock in milliseconds that never goes back. Its zero is arbitrary: only differences have a meaning.
+    /// A clock in milliseconds that never goes back. Its zero is arbitrary: only differences have a meaning. It may
+    /// stand still until the caller waits for something.
     fn monotonic_ms(&self) -> u64;
+
+    /// The same clock, which does not stand still. It may cost more.
+    fn exact_monotonic_ms(&self) -> u64 {
+        self.monotonic_ms()
+    }
 
     /// 64 bits from a cryptographically secure source.
     fn random_u64(&self) -> u64;

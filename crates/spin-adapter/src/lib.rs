@@ -10,6 +10,7 @@ pub mod variables;
 
 mod counting;
 mod http;
+mod idle_task;
 mod log;
 mod on_undelivered;
 mod publishing;
@@ -18,6 +19,7 @@ mod redis;
 mod runtime;
 mod serve;
 mod service;
+mod turn;
 mod users_access;
 
 pub use counting::{METRICS, Recorder};

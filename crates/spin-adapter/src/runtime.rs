@@ -1,18 +1,12 @@
 //! Clocks, randomness, sleep and background work from WASI.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use ports::Runtime;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random;
-use spin_sdk::wit_bindgen;
+
+use crate::turn;
 
 const NS_PER_MS: u64 = 1_000_000;
-
-/// A clock in nanoseconds that never goes back. Its zero is arbitrary.
-pub(crate) fn monotonic_ns() -> u64 {
-    monotonic_clock::now()
-}
 
 /// The runtime of a component.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,12 +14,15 @@ pub struct SpinRuntime;
 
 impl Runtime for SpinRuntime {
     fn unix_ms(&self) -> u64 {
-        // A clock before 1970 counts as 1970.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+        turn::unix_ms()
     }
 
     fn monotonic_ms(&self) -> u64 {
-        monotonic_ns() / NS_PER_MS
+        turn::monotonic_ns() / NS_PER_MS
+    }
+
+    fn exact_monotonic_ms(&self) -> u64 {
+        turn::read_monotonic_ns() / NS_PER_MS
     }
 
     fn random_u64(&self) -> u64 {
@@ -40,7 +37,7 @@ impl Runtime for SpinRuntime {
     /// cancelled. What it logs is written at its end.
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         let work = telemetry::inherit(work);
-        wit_bindgen::spawn(async {
+        turn::spawn(async {
             work.await;
             telemetry::flush();
         });

@@ -13,9 +13,10 @@ use telemetry::{Summary, TRACEPARENT, TraceContext};
 use tower_service::Service as _;
 
 use crate::http::{self, Request};
+use crate::idle_task::IdleTask;
 use crate::observe;
-use crate::runtime;
 use crate::service::Service;
+use crate::turn;
 use crate::variables::VariableError;
 
 /// The product's name in responses.
@@ -54,9 +55,14 @@ pub async fn serve(
     request: types::Request,
     build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Result<types::Response, ErrorCode> {
-    let start_ns = runtime::monotonic_ns();
-    let request = http::receive(request)?;
-    http::send(respond(component, request, start_ns, build).await)
+    let respond = async {
+        let start_ns = turn::read_monotonic_ns();
+        let idle = IdleTask::start();
+        let request = http::receive(request)?;
+        http::send(respond(component, request, start_ns, build).await, idle)
+    };
+    // In a box: the future is large, and each future around it would copy it.
+    turn::in_turns(Box::pin(respond)).await
 }
 
 async fn respond(
@@ -94,7 +100,7 @@ async fn respond(
 }
 
 fn us_since(start_ns: u64) -> u64 {
-    (runtime::monotonic_ns() - start_ns) / 1_000
+    (turn::read_monotonic_ns() - start_ns) / 1_000
 }
 
 /// The response of the router, or the refusal of the rate limits.

@@ -7,13 +7,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, HeaderError};
 use spin_sdk::wasip3::http_compat::BodyWriter;
-use spin_sdk::wit_bindgen;
 
-/// Passes a response to the host. Its body is written after that, as part of the request.
+use crate::idle_task::IdleTask;
+use crate::turn;
+
+/// Passes a response to the host. Its body is written after that, as part of the request. Then `idle` ends.
 ///
 /// # Errors
 /// The host refuses a field of the header.
-pub(crate) fn send(response: Response) -> Result<types::Response, ErrorCode> {
+pub(crate) fn send(response: Response, idle: IdleTask) -> Result<types::Response, ErrorCode> {
     let (head, body) = response.into_parts();
     let fields = fields(&head.headers).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
     let (writer, contents, trailers) = BodyWriter::new();
@@ -22,12 +24,12 @@ pub(crate) fn send(response: Response) -> Result<types::Response, ErrorCode> {
     if head.status != StatusCode::OK {
         let _ = outgoing.set_status_code(head.status.as_u16());
     }
-    wit_bindgen::spawn(write(writer, body));
+    turn::spawn(write(writer, body, idle));
     Ok(outgoing)
 }
 
 /// An error has nobody to go to: the host has closed the body, because the client has gone.
-async fn write(writer: BodyWriter, mut body: Body) {
+async fn write(writer: BodyWriter, mut body: Body, _idle: IdleTask) {
     let _ = writer.send_http_body(&mut body).await;
 }
 

@@ -149,9 +149,15 @@ impl<R: Connect, T: Runtime> Reader<R, T> {
     async fn look_up_again(&self, entry: &Entry, versions: Versions) -> Result<Lookup, RedisError> {
         let key = entry.key(versions);
         // MGET and not GET: if the key has another type, MGET replies nil and GET fails.
-        let value = self.client.call_one("MGET", vec![key.as_str().into()]);
-        let (value, left) = join(value, self.client.call_one("PTTL", vec![key.as_str().into()])).await;
-        match self.open_scoped(entry, value?) {
+        let value = self.client.send_one("MGET", vec![key.as_str().into()]);
+        let left = self.client.send_one("PTTL", vec![key.as_str().into()]);
+        // One deadline for both, because each deadline costs a timer of the host.
+        let both = async {
+            let (value, left) = join(value, left).await;
+            Ok((value?, left))
+        };
+        let (value, left) = self.client.within_timeout(both).await?;
+        match self.open_scoped(entry, value) {
             Some(opened) => Ok(self.found(entry, versions, opened, &left?)),
             None => Ok(Lookup::Missing { versions }),
         }
