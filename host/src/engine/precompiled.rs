@@ -3,13 +3,13 @@
 //! wasmtime maps such a file into memory: a start reads the pages that it needs, and all hosts on a machine share them.
 //! wasmtime has a cache of its own, but that one decompresses and copies everything at each start.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -19,6 +19,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// What the files of a folder may have together, in bytes. Those that were not used for the longest time are deleted.
 const MAX_BYTES: u64 = 512 << 20;
+
+/// How long a host waits for another one that compiles, and how often it looks.
+const LOCK_MAX: Duration = Duration::from_secs(120);
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Bytes at the end of a file: the hash of all bytes before them. It detects damage, such as that of a power failure.
 const CHECKSUM_BYTES: usize = size_of::<u64>();
@@ -45,9 +49,14 @@ impl Folder {
     }
 
     /// The component in `wasm`, compiled for `engine`: from its file or, if there is none or it is damaged, compiled
-    /// now and kept. If it cannot be kept, standard error gets a line. Errors: `wasm` is no valid component.
+    /// now and kept. Hosts that start at the same time compile it once: the others wait. If it cannot be kept, standard
+    /// error gets a line. Errors: `wasm` is no valid component.
     pub fn component(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let path = self.0.join(file_name(engine, wasm));
+        if let Some(component) = load(engine, &path) {
+            return Ok(component);
+        }
+        let _lock = self.lock();
         if let Some(component) = load(engine, &path) {
             return Ok(component);
         }
@@ -60,6 +69,25 @@ impl Folder {
                 compiled(engine, &code)
             }
         }
+    }
+
+    /// Waits until no other host compiles for this folder. The lock ends when the result is dropped, or with this
+    /// process. None: there is no lock, because the file system has none, or because another host has kept it for very
+    /// long. Then several hosts may compile the same component, which does no harm.
+    fn lock(&self) -> Option<File> {
+        let folder = File::open(&self.0).ok()?;
+        let give_up = Instant::now() + LOCK_MAX;
+        let mut has_said = false;
+        while let Err(error) = folder.try_lock() {
+            if matches!(error, TryLockError::Error(_)) || Instant::now() >= give_up {
+                return None;
+            }
+            if !std::mem::replace(&mut has_said, true) {
+                eprintln!("waiting for another host that compiles components (at most {} s)", LOCK_MAX.as_secs());
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
+        Some(folder)
     }
 
     /// Writes `code` with its checksum into the file `path` of this folder. Others find the whole file or none.

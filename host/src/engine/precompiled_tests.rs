@@ -45,6 +45,26 @@ fn a_component_is_compiled_once() {
 }
 
 #[test]
+fn hosts_that_start_together_compile_a_component_once() {
+    let [ours, theirs] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    get(theirs.path(), "a");
+    let (compiled, code) = files(theirs.path()).pop_first().expect("a file");
+    let path = ours.path().join(compiled.file_name().expect("a name"));
+    let other_host = fs::File::open(ours.path()).expect("a folder");
+    other_host.lock().expect("locked");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| get(ours.path(), "a"));
+        fs::write(&path, code).expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
+        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&path).expect("there"));
+        let first = inode();
+        drop(other_host);
+        waiting.join().expect("found");
+        assert_eq!(inode(), first, "it was compiled again");
+    });
+}
+
+#[test]
 fn a_changed_component_is_compiled() {
     let folder = tempfile::tempdir().expect("a folder");
     get(folder.path(), "a");
