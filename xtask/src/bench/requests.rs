@@ -116,6 +116,8 @@ impl Applications {
             row("empty component", empty, Load::get("/empty")),
             row(CACHED, users, Load::get(USER)),
             row("GET /users/:id, cached, long-lived", long_lived, Load::get(USER)),
+            // An instance knows the versions of few of them, so it often needs a second round trip.
+            row(&format!("GET /users/:id, {USERS} users, cached"), users, Load::get_users(1..=USERS)),
             row("GET /users/:id, If-None-Match (304)", users, Load::get(USER).header("if-none-match", etag)),
             row(&list, users, Load::get("/users")),
             row("GET /api/cache/:key, hit", users, Load::get(KEY)),

@@ -51,6 +51,14 @@ impl Load {
         self
     }
 
+    /// GET /users/:id for a random one of these users.
+    pub fn get_users(ids: RangeInclusive<i64>) -> Self {
+        let (first, last) = ids.into_inner();
+        let script =
+            format!("request = function() return wrk.format('GET', '/users/' .. math.random({first}, {last})) end\n");
+        Self { script: Some(script), ..Self::get("/users") }
+    }
+
     /// PUT /users/:id with a new name, for a random one of these users.
     pub fn put_users(ids: RangeInclusive<i64>) -> Self {
         let (first, last) = ids.into_inner();
