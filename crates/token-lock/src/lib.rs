@@ -33,8 +33,9 @@
 //!
 //! With three or five independent servers, a client holds a lock while the majority of the servers keeps it (Redlock).
 //! The crate asks all servers concurrently. It returns when a majority has decided and the others had a short time to
-//! reply. A server that fails is not asked for some time (circuit breaker). A client trusts a lock for 1 % and 2 ms
-//! less than its TTL, because clocks drift.
+//! reply. A server that fails is not asked for some time (circuit breaker). If it fails at a release, the release is
+//! repeated there, in the background: otherwise the server could keep the lock until its TTL. A client trusts a lock
+//! for 1 % and 2 ms less than its TTL, because clocks drift.
 //!
 //! The fencing number is the greatest one of the majority. Before the grant, the counters of that majority are raised
 //! to it. The next majority shares a server with this one, so its number is greater.

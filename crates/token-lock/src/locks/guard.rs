@@ -63,7 +63,7 @@ impl<T: Runtime> Lease<T> {
     /// Whether a lock is lost: another client holds it, or may hold it. Work that computes for a long time without
     /// awaiting should check this regularly.
     pub fn is_lost(&self) -> bool {
-        self.0.lost.get() || self.0.runtime.monotonic_ms() >= self.0.valid_until_ms.get()
+        self.0.lost.get() || self.0.runtime.exact_monotonic_ms() >= self.0.valid_until_ms.get()
     }
 
     /// Waits until a lock is lost.

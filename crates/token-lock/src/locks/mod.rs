@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use ports::{Connect, Runtime};
 
+pub(crate) use self::release_again::Unreleased;
 use self::waiting::Lines;
 use crate::quorum::Quorum;
 use crate::settings::Settings;

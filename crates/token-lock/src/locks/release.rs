@@ -13,8 +13,8 @@ use crate::resource::Resource;
 use crate::token::Token;
 
 impl<R: Connect, T: Runtime> Locks<R, T> {
-    /// Releases the lock on `resource` if `token` holds it. On servers that fail while the majority replies, it is
-    /// released again in the background.
+    /// Releases the lock on `resource` if `token` holds it. On servers that fail while the majority replies, the release
+    /// is repeated in the background.
     ///
     /// # Errors
     /// [`LockError::Unavailable`]: the lock may still be held, until it expires.

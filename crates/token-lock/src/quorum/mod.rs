@@ -79,6 +79,6 @@ impl<R: Connect, T: Runtime> Quorum<R, T> {
 
     /// Whether a lock that can be trusted until then can be trusted now.
     pub(crate) fn is_valid(&self, until_ms: u64) -> bool {
-        self.runtime.monotonic_ms() < until_ms
+        self.runtime.exact_monotonic_ms() < until_ms
     }
 }

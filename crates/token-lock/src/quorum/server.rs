@@ -6,14 +6,15 @@ use std::rc::Rc;
 use ports::{Client, ClientSettings, Connect, RedisError, Reply, Runtime};
 
 use crate::capabilities::{self, Capabilities};
+use crate::locks::Unreleased;
 use crate::settings::Settings;
 
 pub(crate) struct Server<R: Connect, T> {
     pub(crate) client: Client<R, T>,
     /// `None`: not probed yet, or not since a refusal.
     capabilities: Cell<Option<Capabilities>>,
-    /// How many releases are attempted again on this server.
-    pub(crate) released_again: Cell<usize>,
+    /// The releases that it has not taken.
+    pub(crate) unreleased: Unreleased,
     /// There are no other servers.
     is_single: bool,
 }
@@ -38,7 +39,7 @@ impl<R: Connect, T: Runtime> Server<R, T> {
         // Nothing is repeated here: clients that wait for a lock try again.
         let settings = ClientSettings { timeout_ms, circuit_open_ms, patience_ms: 0 };
         let client = Client::new(redis, runtime, settings);
-        Self { client, capabilities: Cell::default(), released_again: Cell::default(), is_single }
+        Self { client, capabilities: Cell::default(), unreleased: Unreleased::default(), is_single }
     }
 
     /// Runs an operation with the deadline, unless the circuit is open.
