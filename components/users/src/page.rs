@@ -8,7 +8,7 @@ use http_api::response::fitting;
 use crate::cursor::encode_cursor;
 use crate::user::User;
 
-/// Users on a page if the request has no limit. A user has at most about 10 KB, so they always fit into
+/// Users on a page if the request has no limit. A user has at most about 10 KB, so a page of this many users always fits into
 /// [`PAGE_MAX_BYTES`](http_api::response::PAGE_MAX_BYTES).
 pub const LIMIT_DEFAULT: usize = 100;
 
@@ -54,7 +54,7 @@ pub fn to_json(users: &[User], limit: usize) -> Vec<u8> {
     part(&page, users.len() > page.len())
 }
 
-/// The JSON array of those of `ids` that exist, and the ids that are left out because it would be too large.
+/// The JSON array of those of `ids` that exist, and the ids that are left out because the array would be too large.
 /// `users` has the JSON of each id, if it exists.
 pub fn selected<'a>(ids: &'a [i64], users: &[Option<&[u8]>]) -> (Vec<u8>, &'a [i64]) {
     let mut found = ids.iter().zip(users).filter_map(|(id, user)| Some((*id, (*user)?)));
