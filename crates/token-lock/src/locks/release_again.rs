@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_oldest_releases_are_given_up() {
         let unreleased = Unreleased::default();
-        let names = || (0..WAITING_MAX + 2).map(|number| Resource::new(&number.to_string()).expect("valid"));
+        let names = || (0..WAITING_MAX + 2).map(|number| Resource::new(number.to_string()).expect("valid"));
         names().for_each(|name| unreleased.add(name, Token::random(&NativeRuntime::default())));
         let sent: Vec<_> =
             std::iter::repeat_with(|| unreleased.take_some()).take_while(|some| !some.is_empty()).collect();
