@@ -8,8 +8,8 @@ use http_api::response::fitting;
 use crate::cursor::encode_cursor;
 use crate::user::User;
 
-/// Users on a page if the request has no limit. A user has at most about 10 KB, so a page of this many users always fits into
-/// [`PAGE_MAX_BYTES`](http_api::response::PAGE_MAX_BYTES).
+/// Users on a page if the request has no limit. A user has at most about 10 KB, so a page of this many users always
+/// fits into [`PAGE_MAX_BYTES`](http_api::response::PAGE_MAX_BYTES).
 pub const LIMIT_DEFAULT: usize = 100;
 
 /// A page of the list.

@@ -11,7 +11,7 @@ use ports::Runtime;
 use spin_sdk::http::{EmptyBody, Request, send};
 use spin_sdk::wasip3::http::types::ErrorCode;
 
-use crate::{SpinRuntime, turn};
+use crate::{SpinRuntime, poll};
 
 /// A client for responses of one media type.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Client {
             request.headers_mut().insert(telemetry::TRACEPARENT, trace);
         }
         // It starts a task that writes the body.
-        let (head, body) = turn::spawning(send(request)).await.map_err(FetchError::from)?.into_parts();
+        let (head, body) = poll::spawning(send(request)).await.map_err(FetchError::from)?.into_parts();
         let body = collect_limited(body, self.body_max).await.map_err(|error| match error {
             BodyError::TooLarge => FetchError::TooLarge,
             // The header has arrived, so the server is reachable.

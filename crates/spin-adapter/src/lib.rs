@@ -13,13 +13,13 @@ mod http;
 mod idle_task;
 mod log;
 mod on_undelivered;
+mod poll;
 mod publishing;
 mod rate_limits;
 mod redis;
 mod runtime;
 mod serve;
 mod service;
-mod turn;
 mod users_access;
 
 pub use counting::{METRICS, Recorder};

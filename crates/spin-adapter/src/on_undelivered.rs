@@ -14,13 +14,13 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use send_wrapper::SendWrapper;
 
-use crate::turn;
+use crate::poll;
 
 /// Runs `undo`, as part of the request, if the host does not read the whole body of `response`; otherwise drops it. The
 /// body must not be empty, and the request must not be a HEAD: such bodies are never read.
 pub fn on_undelivered(response: Response, undo: impl Future<Output = ()> + 'static) -> Response {
     let undo = SendWrapper::new(Box::pin(undo));
-    response.map(|body| Body::new(Tracked { body, unread: Some(move || turn::spawn(undo)) }))
+    response.map(|body| Body::new(Tracked { body, unread: Some(move || poll::spawn(undo)) }))
 }
 
 /// A body that calls `unread` if it is dropped before the host has read it to its end. When the host asks for another

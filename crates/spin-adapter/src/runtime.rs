@@ -4,7 +4,7 @@ use ports::Runtime;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::random::random;
 
-use crate::turn;
+use crate::poll;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -14,15 +14,15 @@ pub struct SpinRuntime;
 
 impl Runtime for SpinRuntime {
     fn unix_ms(&self) -> u64 {
-        turn::unix_ms()
+        poll::unix_ms()
     }
 
     fn monotonic_ms(&self) -> u64 {
-        turn::monotonic_ns() / NS_PER_MS
+        poll::monotonic_ns() / NS_PER_MS
     }
 
     fn exact_monotonic_ms(&self) -> u64 {
-        turn::read_monotonic_ns() / NS_PER_MS
+        poll::read_monotonic_ns() / NS_PER_MS
     }
 
     fn random_u64(&self) -> u64 {
@@ -37,7 +37,7 @@ impl Runtime for SpinRuntime {
     /// cancelled. What it logs is written at its end.
     fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         let work = telemetry::inherit(work);
-        turn::spawn(async {
+        poll::spawn(async {
             work.await;
             telemetry::flush();
         });

@@ -15,8 +15,8 @@ use tower_service::Service as _;
 use crate::http::{self, Request};
 use crate::idle_task::IdleTask;
 use crate::observe;
+use crate::poll;
 use crate::service::Service;
-use crate::turn;
 use crate::variables::VariableError;
 
 /// The product's name in responses.
@@ -56,13 +56,13 @@ pub async fn serve(
     build: impl AsyncFnOnce(&Rc<Service>) -> Result<Router, VariableError>,
 ) -> Result<types::Response, ErrorCode> {
     let respond = async {
-        let start_ns = turn::read_monotonic_ns();
+        let start_ns = poll::read_monotonic_ns();
         let idle = IdleTask::start();
         let request = http::receive(request)?;
         http::send(respond(component, request, start_ns, build).await, idle)
     };
     // In a box: the future is large, and each future around it would copy it.
-    turn::in_turns(Box::pin(respond)).await
+    poll::run(Box::pin(respond)).await
 }
 
 async fn respond(
@@ -100,7 +100,7 @@ async fn respond(
 }
 
 fn us_since(start_ns: u64) -> u64 {
-    (turn::read_monotonic_ns() - start_ns) / 1_000
+    (poll::read_monotonic_ns() - start_ns) / 1_000
 }
 
 /// The response of the router, or the refusal of the rate limits.

@@ -9,7 +9,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, HeaderError};
 use spin_sdk::wasip3::http_compat::BodyWriter;
 
 use crate::idle_task::IdleTask;
-use crate::turn;
+use crate::poll;
 
 /// Passes a response to the host. Its body is written after that, as part of the request. Then `idle` ends.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn send(response: Response, idle: IdleTask) -> Result<types::Response
     if head.status != StatusCode::OK {
         let _ = outgoing.set_status_code(head.status.as_u16());
     }
-    turn::spawn(write(writer, body, idle));
+    poll::spawn(write(writer, body, idle));
     Ok(outgoing)
 }
 

@@ -8,12 +8,10 @@ use futures_util::future::join_all;
 use ports::{Connect, RedisError, Runtime};
 
 use super::compare::Compared;
+use super::release_on_drop::PAUSES_MS;
 use crate::quorum::{Quorum, Replies, Server};
 use crate::resource::Resource;
 use crate::token::Token;
-
-/// The pauses before each attempt: together some seconds, longer than a circuit stays open after a short failure.
-const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
 /// How many releases wait for one server. Beyond that number the oldest is given up: that lock ends with its TTL.
 const WAITING_MAX: usize = 1_024;

@@ -10,8 +10,9 @@ use crate::quorum::{Quorum, Server};
 use crate::resource::Resource;
 use crate::token::Token;
 
-/// The pauses after each attempt to release. A delayed SET may arrive after the first of them.
-const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
+/// The pauses between attempts to release: together some seconds, longer than a circuit stays open after a short failure.
+/// A delayed SET may arrive after the first of them.
+pub(super) const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
 /// When this is dropped, the lock is released in the background. Best effort: if the instance dies, the lock ends with
 /// its TTL.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ports::Reply;
-use ports::native::{NativeRedis, NativeRuntime, TestClient};
+use ports::native::{NativeRedis, NativeRuntime};
 use token_lock::{Acquired, Extended, Grant, LockError, Locks, Released, Resource, Settings};
 
-use crate::world::{Instance, LONG, PATIENT, World, on_three, resource};
+use crate::world::{Instance, LONG, PATIENT, World, on_three, resource, until_existing};
 
 /// For lists, which ask each server: they wait once for the deadline of one that hangs.
 const IMPATIENT: Settings = Settings { timeout_ms: 1_000, circuit_open_ms: 1_000 };
@@ -167,13 +167,8 @@ async fn a_server_that_takes_a_lock_after_its_release_does_not_keep_it() {
         assert_eq!(late.say("EXISTS locks:orders").await, [Reply::Int(0)], "the removal overtook the SET");
         permits.add_permits(1);
         // The fencing counter of this server is used after the lock was taken.
-        let give_up = Instant::now() + LONG;
-        while late.say("EXISTS fencing:orders").await == [Reply::Int(0)]
-            || late.say("EXISTS locks:orders").await == [Reply::Int(1)]
-        {
-            assert!(Instant::now() < give_up, "the lock stays on the late server");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_existing(&late, "fencing:orders", 1).await;
+        until_existing(&late, "locks:orders", 0).await;
     })
     .await;
 }
@@ -217,15 +212,6 @@ async fn a_server_behind_an_open_circuit_is_released_later() {
         until_existing(&third, "locks:orders", 0).await;
     })
     .await;
-}
-
-/// Waits until this many (0 or 1) of the key exist.
-async fn until_existing(redis: &TestClient, key: &str, number: i64) {
-    let give_up = Instant::now() + LONG;
-    while redis.say(&format!("EXISTS {key}")).await != [Reply::Int(number)] {
-        assert!(Instant::now() < give_up, "EXISTS {key} is not {number}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// One counter is far ahead: a majority with it uses its numbers, and later majorities without it have greater ones.

@@ -74,11 +74,7 @@ impl World {
 
     /// Waits until the key is gone from the first server.
     pub async fn until_gone(&self, key: &str) {
-        let give_up = Instant::now() + LONG;
-        while !self.is_gone(key).await {
-            assert!(Instant::now() < give_up, "{key} still exists");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until_existing(&self.redis(), key, 0).await;
     }
 
     /// Records the commands that the first server receives.
@@ -88,6 +84,15 @@ impl World {
         let mut lines = BufReader::new(stream).lines();
         assert_eq!(lines.next_line().await.expect("it replies").as_deref(), Some("+OK"));
         Monitor(lines)
+    }
+}
+
+/// Waits until this many (0 or 1) of the key exist.
+pub async fn until_existing(redis: &TestClient, key: &str, number: i64) {
+    let give_up = Instant::now() + LONG;
+    while redis.say(&format!("EXISTS {key}")).await != [Reply::Int(number)] {
+        assert!(Instant::now() < give_up, "EXISTS {key} is not {number}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
